@@ -1,0 +1,110 @@
+#pragma once
+/// Sigma (specification 2.1): rules, filters, correlations, pipelines -> matches on events.
+///   load -> check -> compile (Engine, immutable, shared) -> Evaluator (one per thread) + Correlator (one, ordered)
+/// Events are JSON objects; `a.b` in a rule is the key "a.b" or the member b of a.
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "telemetry/clock.hpp"
+#include "telemetry/json_writer.hpp"
+#include "telemetry/result.hpp"
+
+namespace ww::sigma {
+
+struct LoadError {
+  std::string file;
+  std::uint32_t line = 0;
+  std::string error;
+};
+struct LoadReport {
+  std::uint32_t loaded = 0, refused = 0;  ///< documents: detections, correlations and filters count one each
+  std::vector<LoadError> errors;
+  std::vector<LoadError> warnings;        ///< unmapped log sources and the like
+};
+
+struct LoadOptions {
+  std::map<std::string, std::vector<std::string>> placeholders;
+  std::vector<std::string> pipelines;     ///< files
+  bool route_by_logsource = true;         ///< Windows channels etc. by the taxonomy appendix
+};
+
+enum class Level : std::uint8_t { informational, low, medium, high, critical };
+
+/// What outputs need to know of a rule. Lives as long as the Engine.
+struct RuleInfo {
+  std::uint32_t index = 0;
+  std::string id, title, name, status, description, author, date;
+  Level level = Level::medium;
+  std::vector<std::string> tags, references, falsepositives, fields;
+  bool correlation = false;
+  bool silent = false;   ///< only feeds a correlation (generate is not true)
+  std::string file;
+  std::uint32_t line = 0;
+};
+
+struct Match {
+  const RuleInfo* rule = nullptr;
+  std::uint32_t event_index = 0;  ///< position in the batch given to evaluate()
+};
+
+class Engine {
+ public:
+  /// Loads files and folders (recursively, *.yml and *.yaml). A broken document never takes its neighbours down.
+  [[nodiscard]] static Result<std::shared_ptr<const Engine>, Problem> load(const std::vector<std::string>& paths,
+                                                                           const LoadOptions& options,
+                                                                           LoadReport& report);
+  virtual ~Engine() = default;
+  [[nodiscard]] virtual std::span<const RuleInfo> rules() const = 0;
+};
+
+/// Stateless detection. One per thread.
+class Evaluator {
+ public:
+  [[nodiscard]] static std::unique_ptr<Evaluator> create(std::shared_ptr<const Engine> engine);
+  virtual ~Evaluator() = default;
+  /// @param events  one JSON object each, borrowed for the call; one that does not parse matches nothing and is counted
+  /// @return all matches, silent rules included, by event then rule; borrowed until the next call
+  virtual std::span<const Match> evaluate(std::span<const std::string_view> events) = 0;
+  /// The condition tree of a rule with the truth of each node and the value that made it so, as one JSON object.
+  virtual void explain(std::uint32_t rule_index, std::string_view event, JsonWriter& out) = 0;
+  [[nodiscard]] virtual std::uint64_t unparsable() const = 0;
+};
+
+/// A correlation that fired.
+struct CorrelationMatch {
+  const RuleInfo* rule = nullptr;
+  Timestamp first, last;
+  std::vector<std::pair<std::string, std::string>> group;  ///< group-by field, value
+  double value = 0;                                        ///< count, sum, average...
+  std::vector<std::string> event_ids;                      ///< ids given to add(), oldest first, bounded
+};
+
+struct CorrelatorLimits {
+  std::uint64_t max_octets = 256ULL << 20;
+  std::uint32_t max_events_per_group = 10'000;
+  std::chrono::seconds lateness{300};
+};
+
+/// Correlation state over time: one per shard, fed in arrival order, bounded, serialisable.
+class Correlator {
+ public:
+  [[nodiscard]] static std::unique_ptr<Correlator> create(std::shared_ptr<const Engine> engine,
+                                                          const CorrelatorLimits& limits);
+  virtual ~Correlator() = default;
+  /// @param match     a match of Evaluator on `event`
+  /// @param event_id  ww.id or a line number; kept as evidence
+  virtual void add(const Match& match, std::string_view event, std::string_view event_id,
+                   std::vector<CorrelationMatch>& fired) = 0;
+  /// State as octets, to be stored in the same transaction as the events it came from.
+  [[nodiscard]] virtual std::string save() const = 0;
+  [[nodiscard]] virtual Result<void, Problem> restore(std::string_view state) = 0;
+  [[nodiscard]] virtual std::uint64_t evicted() const = 0;
+};
+
+}  // namespace ww::sigma

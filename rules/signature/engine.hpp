@@ -1,0 +1,116 @@
+#pragma once
+/// The signature engine: Suricata-language rules to alerts.
+///   RuleSet (parse, check) -> Engine (compiled, immutable, shared) -> Matcher (one per worker thread).
+/// Sources: Suricata 8 user guide, chapter "Rules".
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rules/signature/inspect.hpp"
+#include "telemetry/json_writer.hpp"
+#include "telemetry/result.hpp"
+#include "telemetry/settings.hpp"
+
+namespace ww::sig {
+
+/// Why a rule was refused or deserves a remark.
+struct RuleProblem {
+  enum class Severity : std::uint8_t { error, warning, performance } severity = Severity::error;
+  std::string file;
+  std::uint32_t line = 0, column = 0;
+  std::uint32_t sid = 0;
+  std::string what;
+};
+
+enum class Action : std::uint8_t { alert, pass, drop, reject };
+
+/// What outputs need to know of a rule. Lives as long as the Engine.
+struct RuleInfo {
+  Action action{};
+  std::uint32_t gid = 1, sid = 0, rev = 0;
+  std::string msg, classtype, classification;  ///< classification: the description, EVE's `category`
+  std::uint32_t priority = 3;
+  std::vector<std::pair<std::string, std::vector<std::string>>> metadata;  ///< in rule order, values joined by key
+  std::vector<std::pair<std::string, std::string>> references;             ///< type, value
+  enum class Target : std::uint8_t { none, src_ip, dest_ip } target = Target::none;
+  bool noalert = false;
+  std::string text;   ///< the rule as written
+  std::string file;
+  std::uint32_t line = 0;
+};
+
+/// One alert on one packet.
+struct Alert {
+  const RuleInfo* rule = nullptr;
+  Action action{};                 ///< after rule and threshold actions
+  Transaction* tx = nullptr;       ///< when a transaction made it match
+  std::uint64_t tx_id = UINT64_MAX;
+  const Frame* frame = nullptr;
+  bool stream_match = false;       ///< matched in the reassembled stream
+  bool state_match = false;        ///< matched on transaction state
+  Dir dir{};
+  std::vector<std::pair<std::string, std::string>> context;  ///< dataset json etc.: EVE `alert.context`
+};
+
+/// How rules are to be read: variables, side files, limits.
+struct EngineOptions {
+  std::map<std::string, std::string> address_vars, port_vars;  ///< HOME_NET ...
+  std::string classification_file, reference_file, threshold_file;
+  std::string base_folder;      ///< relative dataset, iprep and lua paths start here
+  std::string cache_folder;     ///< compiled databases; empty = none
+  const Settings* settings = nullptr;  ///< Suricata keys (detect.*, datasets.*, ...)
+  std::uint64_t max_state_octets = 64ULL << 20;  ///< xbits, hostbits, thresholds, flowvars
+};
+
+struct LoadReport {
+  std::uint32_t loaded = 0, refused = 0;
+  std::vector<RuleProblem> problems;
+};
+
+class RuleSet;  // parsed rules; rules/signature/ruleset.hpp
+
+/// Compiled rules; immutable, shared by all workers.
+class Engine {
+ public:
+  /// Parses and compiles files. A refused rule is reported and left out, never its neighbours.
+  [[nodiscard]] static Result<std::shared_ptr<const Engine>, Problem> load(const std::vector<std::string>& files,
+                                                                           const EngineOptions& options,
+                                                                           LoadReport& report);
+  virtual ~Engine() = default;
+  [[nodiscard]] virtual std::size_t rule_count() const = 0;
+  /// True when some rule needs it, so that the sensor may skip the work otherwise.
+  [[nodiscard]] virtual bool wants_md5() const = 0;
+  [[nodiscard]] virtual bool wants_sha1() const = 0;
+  [[nodiscard]] virtual bool wants_sha256() const = 0;
+  [[nodiscard]] virtual bool wants_magic() const = 0;
+  [[nodiscard]] virtual bool wants_stream() const = 0;
+  [[nodiscard]] virtual bool wants_frames() const = 0;
+};
+
+/// State shared by workers (thresholds, xbits, hostbits, datasets): bounded, sharded, survives a reload.
+class SharedState;
+
+/// One per worker thread. Not thread-safe.
+class Matcher {
+ public:
+  [[nodiscard]] static std::unique_ptr<Matcher> create(std::shared_ptr<const Engine> engine);
+  virtual ~Matcher() = default;
+
+  /// Inspects one packet with what it made available. Call once per packet, after flow, stream and
+  /// application layer have taken it in, with the new chunks of its flow's stream in this packet's direction.
+  /// @return alerts in Suricata's order (action, priority, then sid), borrowed until the next call; `pass` applied.
+  virtual std::span<const Alert> inspect(Packet& packet, std::span<const StreamChunk> chunks) = 0;
+
+  /// True when a `tag` is active for this packet's session or host: EVE packet logging.
+  [[nodiscard]] virtual bool tagged(const Packet& packet) = 0;
+  /// EVE `metadata` of an alert or flow: flowbits, flowints, pktvars, flowvars, traffic labels.
+  virtual void write_metadata(const Packet* packet, Flow* flow, JsonWriter& json) = 0;
+  /// Swaps the rules; flows keep their bits.
+  virtual void replace(std::shared_ptr<const Engine> engine) = 0;
+};
+
+}  // namespace ww::sig

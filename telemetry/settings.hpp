@@ -1,0 +1,66 @@
+#pragma once
+/// A configuration tree by dotted path, with Suricata's YAML conventions: sequences are numbered
+/// ("outputs.1.eve-log"), a sequence item that is a one-key map is also reachable by that key
+/// ("outputs.eve-log.enabled"), sizes take kb/mb/gb, booleans take yes/no/true/false/on/off/1/0.
+/// Remembers which keys were read, so a process can name the ones it ignores.
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "telemetry/result.hpp"
+
+namespace ww {
+
+class Settings {
+ public:
+  /// Loads YAML (with `include:` relative to the file). An empty file is an empty tree.
+  [[nodiscard]] static Result<Settings, Problem> from_yaml_file(const std::string& path);
+  [[nodiscard]] static Result<Settings, Problem> from_yaml(std::string_view text, const std::string& name);
+
+  /// Overrides one value; "a.b=c" is split by set_assignment.
+  void set(std::string_view path, std::string_view value);
+  [[nodiscard]] Result<void, Problem> set_assignment(std::string_view assignment);
+  /// Takes every value of `other` that this tree does not have.
+  void merge_defaults(const Settings& other);
+
+  [[nodiscard]] bool has(std::string_view path) const;        ///< a value or anything below the path
+  [[nodiscard]] std::optional<std::string> text(std::string_view path) const;
+  [[nodiscard]] std::string text_or(std::string_view path, std::string_view fallback) const;
+  [[nodiscard]] bool flag_or(std::string_view path, bool fallback) const;
+  [[nodiscard]] std::int64_t integer_or(std::string_view path, std::int64_t fallback) const;
+  [[nodiscard]] std::uint64_t size_or(std::string_view path, std::uint64_t fallback) const;  ///< octets
+  /// Values of a sequence of scalars ("a.b.0", "a.b.1", ...), or the one scalar.
+  [[nodiscard]] std::vector<std::string> list(std::string_view path) const;
+  /// Names directly below a path, in file order (sequence positions are "0", "1", ...).
+  [[nodiscard]] std::vector<std::string> children(std::string_view path) const;
+  /// The tree below a path as one of its own.
+  [[nodiscard]] Settings below(std::string_view path) const;
+  /// Leaf paths nobody asked for, in order.
+  [[nodiscard]] std::vector<std::string> unread() const;
+  void mark_read(std::string_view prefix) const;  ///< everything at or below counts as read
+  /// file:line of a leaf when it came from a file, else "".
+  [[nodiscard]] std::string where(std::string_view path) const;
+
+ private:
+  struct Leaf {
+    std::string value;
+    std::string where;
+    std::uint32_t order = 0;
+  };
+  [[nodiscard]] const Leaf* find(std::string_view path) const;
+  [[nodiscard]] std::string resolve(std::string_view path) const;
+  std::map<std::string, Leaf, std::less<>> leaves_;
+  mutable std::set<std::string, std::less<>> read_;
+  std::uint32_t next_order_ = 0;
+  friend class SettingsLoader;
+};
+
+/// "10", "10kb", "1 MiB", "2gb" to octets (1024-based, as Suricata reads them).
+[[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
+[[nodiscard]] std::optional<bool> parse_flag(std::string_view text);
+
+}  // namespace ww
