@@ -13,14 +13,14 @@
 namespace ww::http {
 
 struct ClientOptions {
-  std::string url;                  ///< https://host:port (its path is ignored)
-  std::string ca_file;              ///< PEM; empty = the system's authorities
-  std::string cert_file, key_file;  ///< PEM of a client certificate; both or neither
+  std::string url = {};                       ///< https://host:port (its path is ignored)
+  std::string ca_file = {};                   ///< PEM; empty = the system's authorities
+  std::string cert_file = {}, key_file = {};  ///< PEM of a client certificate; both or neither
   /// SHA-256 (lower-case hex) of an authority's certificate. The server must present a chain that
   /// ends in it: first contact at enrolment, before there is a ca_file.
-  std::string ca_pin;
-  bool verify = true;       ///< false only when a person asked for it
-  std::string server_name;  ///< name to check instead of the URL's host
+  std::string ca_pin = {};
+  bool verify = true;            ///< false only when a person asked for it
+  std::string server_name = {};  ///< name to check instead of the URL's host
   std::chrono::milliseconds timeout{
       30'000};  ///< resolve, connect, handshake, send, receive: all of it
   std::size_t max_response_octets = 64U << 20;
