@@ -47,6 +47,29 @@ namespace tcp_flag {
 constexpr std::uint8_t fin = 1, syn = 2, rst = 4, psh = 8, ack = 16, urg = 32, ece = 64, cwr = 128;
 }
 
+/// How a packet came to be; EVE `pkt_src` is packet_origin_name().
+enum class PacketOrigin : std::uint8_t {
+  wire,
+  gre,
+  ipv4,
+  ipv6,
+  teredo,
+  vxlan,
+  geneve,
+  defrag,
+  stream,        ///< made up to inspect a stream early
+  flow_timeout,  ///< made up at flow end
+};
+[[nodiscard]] std::string_view packet_origin_name(PacketOrigin origin);
+
+/// Addresses and ports of the packet that an ICMP error quotes, for finding its flow.
+struct EmbeddedPacket {
+  std::uint8_t ip_version = 0;  ///< 0: nothing usable quoted
+  std::uint8_t ip_proto = 0;
+  std::uint16_t sport = 0, dport = 0;  ///< TCP, UDP, SCTP; for ICMP echo the quoted type and code
+  IpAddress src, dst;
+};
+
 struct Flow;
 
 /// One decoded packet. All views borrow the capture buffer and die with it.
@@ -55,7 +78,7 @@ struct Packet {
   std::uint64_t number = 0;  ///< `pcap_cnt`: 1-based position in the input; 0 live
   int datalink = 1;          ///< DLT_ value of `frame`
   std::uint16_t interface_index = 0;
-  Bytes frame;               ///< whole link-layer frame (outermost), as captured
+  Bytes frame;               ///< whole link-layer frame as captured; in a tunnel what it carried; rebuilt: the datagram
   Bytes ethernet;            ///< innermost Ethernet header (14 octets) or empty
   std::uint16_t ethertype = 0;
 
@@ -72,8 +95,12 @@ struct Packet {
   std::uint32_t ip_id = 0;
   bool dont_fragment = false, more_fragments = false, reserved_bit = false, is_fragment = false;
   std::uint16_t fragment_offset = 0;     ///< octets
-  std::uint32_t ip_options = 0;          ///< bit per IPv4 option kind seen: see rules/signature ipopts
+  std::uint32_t ip_options = 0;          ///< bit (type octet & 31) per IPv4 option seen: rr 7, eol 0, nop 1, ts 4,
+                                         ///< sec 2, lsrr 3, esec 5, cipso 6, satid 8, ssrr 9, router alert 20
   bool rebuilt = false;                  ///< result of IP defragmentation
+  bool invalid = false;                  ///< malformed: an event says why; gets no flow
+  PacketOrigin origin = PacketOrigin::wire;
+  const Packet* outer = nullptr;         ///< what carried this one (tunnel) or its last fragment; null on the wire
 
   Bytes l4;                       ///< transport header and payload
   std::uint16_t l4_header_length = 0;
@@ -91,6 +118,8 @@ struct Packet {
   std::optional<std::uint32_t> tcp_ts_value, tcp_ts_echo;
   // ICMP
   std::uint8_t icmp_type = 0, icmp_code = 0;
+  EmbeddedPacket embedded;
+  Bytes arp;  ///< ARP message (28 octets, Ethernet/IPv4) or empty
 
   bool checksum_bad_ip = false, checksum_bad_l4 = false;
   bool no_inspect = false;  ///< flow was passed or bypassed
