@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <fstream>
 #include <sstream>
@@ -110,8 +111,14 @@ Result<Settings, Problem> Settings::from_yaml_file(const std::string& path) {
   return from_yaml(text.str(), path);
 }
 
+std::uint64_t Settings::next_revision() {
+  static std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 void Settings::set(std::string_view path, std::string_view value) {
   const auto full = resolve(path);
+  revision_ = next_revision();
   if (const auto it = leaves_.find(full); it != leaves_.end())
     it->second.value = value;
   else
@@ -138,6 +145,7 @@ void Settings::merge_defaults(const Settings& other) {
     leaves_.emplace(k, std::move(leaf));
   }
   next_order_ += other.next_order_;
+  revision_ = next_revision();
 }
 
 // Suricata lets "outputs.eve-log" mean the item of the sequence `outputs` whose only key is eve-log.

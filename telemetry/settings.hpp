@@ -44,6 +44,9 @@ class Settings {
   void mark_read(std::string_view prefix) const;  ///< everything at or below counts as read
   /// file:line of a leaf when it came from a file, else "".
   [[nodiscard]] std::string where(std::string_view path) const;
+  /// A process-wide unique number of this content: copies share it, every change gives a new one. Lets code on
+  /// a hot path keep what it made from the settings instead of reading them again.
+  [[nodiscard]] std::uint64_t revision() const { return revision_; }
 
  private:
   struct Leaf {
@@ -55,7 +58,9 @@ class Settings {
   [[nodiscard]] std::string resolve(std::string_view path) const;
   std::map<std::string, Leaf, std::less<>> leaves_;
   mutable std::set<std::string, std::less<>> read_;
+  static std::uint64_t next_revision();
   std::uint32_t next_order_ = 0;
+  std::uint64_t revision_ = next_revision();
   friend class SettingsLoader;
 };
 

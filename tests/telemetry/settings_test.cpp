@@ -27,6 +27,15 @@ TEST(Settings, ReachesSequenceItemsByTheirOnlyKey) {
   EXPECT_EQ(s.text("outputs.eve-log.types.1"), "http");
 }
 
+TEST(Settings, RevisionFollowsContent) {
+  auto a = Settings::from_yaml(yaml, "t.yaml").value();
+  const auto copy = a;
+  EXPECT_EQ(copy.revision(), a.revision());
+  a.set("stream.midstream", "true");
+  EXPECT_NE(copy.revision(), a.revision());
+  EXPECT_NE(Settings().revision(), Settings().revision());
+}
+
 TEST(Settings, ReadsSizesAndKeepsLines) {
   const auto s = Settings::from_yaml(yaml, "t.yaml").value();
   EXPECT_EQ(s.size_or("stream.memcap", 0), 64ULL << 20);
