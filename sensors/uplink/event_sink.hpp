@@ -1,0 +1,52 @@
+#pragma once
+/// Where every event of the sensor goes: envelope, privacy stage, spool. Producers: packet workers,
+/// log inputs, probes.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "telemetry/clock.hpp"
+
+namespace ww {
+
+/// Events of one producer that become durable together or not at all, with what the producer must
+/// remember about them (a file position): after a crash either both are there or neither.
+struct EventGroup {
+  std::string lines;  ///< each event one JSON object ending in '\n', without the `ww` member
+  std::uint32_t events = 0;
+  /// Producer's memory: key to value; an empty value forgets the key. Written in the same commit.
+  std::vector<std::pair<std::string, std::string>> state;
+
+  void add(std::string_view json) {
+    lines += json;
+    lines += '\n';
+    ++events;
+  }
+  void clear() {
+    lines.clear();
+    events = 0;
+    state.clear();
+  }
+  [[nodiscard]] bool empty() const { return events == 0 && state.empty(); }
+};
+
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  /// Takes a group whole or refuses it whole (disk full, spool stopped). A refused group is the
+  /// caller's to keep and offer again, or to drop and count. Threads: any. Cost: one lock per
+  /// group, so send groups of about 64 KiB.
+  [[nodiscard]] virtual bool submit(const EventGroup& group) = 0;
+  /// Offers one event and counts it as dropped when refused: for producers that cannot wait
+  /// (packets).
+  virtual void submit_or_drop(std::string_view json, std::string_view reason) = 0;
+  /// What a producer stored under a key in an earlier run, or "".
+  [[nodiscard]] virtual std::string recall(std::string_view key) const = 0;
+  /// All keys that start with a prefix, with their values.
+  [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> recall_all(
+      std::string_view prefix) const = 0;
+};
+
+}  // namespace ww
