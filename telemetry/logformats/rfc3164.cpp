@@ -19,8 +19,8 @@ namespace {
 constexpr std::size_t max_tag = 160;
 
 bool host_char(char c) {
-  return is_alnum(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '/' || c == '@' ||
-         c == '%' || static_cast<unsigned char>(c) >= 0x80;
+  return is_alnum(c) || std::string_view(".-_:/@%#+~*").find(c) != std::string_view::npos ||
+         static_cast<unsigned char>(c) >= 0x80;
 }
 
 // "auth.info" to facility and severity.
@@ -75,7 +75,7 @@ bool take_cisco(std::string_view text, Record& out) {
 
 // The tag: program, optional [pid], optional (sub) or <Level>, colon. True and `in` behind it when
 // there is one.
-bool take_tag(Scan& in, Record& out) {
+bool take_tag(Scan& in, Record& out, bool spaces) {
   const auto rest = in.rest();
   // A [pid] directly followed by ':' or a "(sub):" allows spaces in the name before it.
   const auto bracket = rest.substr(0, max_tag).find('[');
@@ -126,11 +126,14 @@ bool take_tag(Scan& in, Record& out) {
       }
     }
   }
-  const auto colon = rest.substr(0, max_tag).find(':');
+  // Without a [pid] the tag ends at the first colon that a space follows; old daemons put spaces
+  // in it ("syslogd 1.4.1: restart.").
+  auto colon = rest.substr(0, max_tag).find(": ");
+  if (colon == std::string_view::npos && rest.size() <= max_tag && rest.ends_with(':'))
+    colon = rest.size() - 1;
   if (colon == std::string_view::npos || colon == 0) return false;
-  if (colon + 1 < rest.size() && rest[colon + 1] != ' ' && rest[colon + 1] != '\t') return false;
   const auto name = rest.substr(0, colon);
-  if (name.find(' ') != std::string_view::npos) return false;
+  if (!spaces && name.find(' ') != std::string_view::npos) return false;
   out.add("program", name);
   out.service = linux_service(name);
   in.at += colon + 1;
@@ -393,7 +396,7 @@ class Rfc3164 final : public Format {
       in.at = start;
       (void)after_first;
     }
-    const bool tagged = take_tag(in, out);
+    const bool tagged = take_tag(in, out, h.has_time && !h.cisco_mark);
     auto message = in.rest();
     if (tagged && message.starts_with("[ID ")) {  // Solaris: "[ID 800047 auth.info] text"
       const auto end = message.find(']');

@@ -137,6 +137,7 @@ PairsRead read_pairs(std::string_view text, Record& record, bool lenient) {
 
 bool parse_inner(std::string_view message, const Context& context, Record& record) {
   const char* name = nullptr;
+  if (message.starts_with("audit: type=")) message.remove_prefix(7);
   if (message.starts_with("CEF:"))
     name = "cef";
   else if (message.starts_with("LEEF:"))
