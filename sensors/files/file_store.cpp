@@ -138,8 +138,7 @@ void FileStore::gap(sig::File& file, std::uint64_t octets) {
   file.size += octets;
   file.gaps = true;
   e->md5.drop();
-  e->sha1.drop();
-  e->sha256.drop();
+  e->sha1.drop();  // SHA-256 goes on: of the octets that were there, as Suricata gives it
   e->disk = DiskFile();
   e->disk_done = true;
   e->window.skip(octets);

@@ -49,7 +49,8 @@ class FileStore {
   sig::File* open(sig::Transaction& tx, sig::Dir dir, Bytes name);
   /// Appends data; hashes go on, the window slides. Ignored after close.
   void append(sig::File& file, Bytes data);
-  /// Octets that are missing: hashes and magic become unknown, `gaps` is set.
+  /// Octets that are missing: MD5 and SHA-1 become unknown, SHA-256 is of what was there, `gaps` is
+  /// set.
   void gap(sig::File& file, std::uint64_t octets);
   /// Ends the file. Hashes and size are final. A file with gaps ends as truncated. Closing twice
   /// does nothing.
