@@ -49,7 +49,9 @@ void Body::start(ParserContext&) {
   }
   const auto report = [this](DecodeEvent e) { tx_.add_event(event_of(e)); };
   if (const auto field = tx_.of(dir_).headers.find("content-encoding")) {
-    const auto codings = parse_codings(trim_blank(*field), config_.decode, report);
+    std::string value(trim_blank(*field));
+    std::erase(value, '\0');  // browsers read over a NUL
+    const auto codings = parse_codings(value, config_.decode, report);
     if (!codings.empty()) decoder_.emplace(codings, config_.decode);
   }
 }

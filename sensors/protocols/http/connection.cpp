@@ -155,8 +155,7 @@ struct Connection::Impl {
       out.host = lower_text(text(tx->parsed_uri->hostname));
       out.has_host = true;
     }
-    if (tx->request_port_number >= 0)
-      out.port = static_cast<std::uint16_t>(tx->request_port_number);
+    if (tx->request_port_number > 0) out.port = static_cast<std::uint16_t>(tx->request_port_number);
     if (tx->parsed_uri != nullptr && tx->parsed_uri->hostname != nullptr) {
       out.host_raw = text(tx->parsed_uri->hostname);
       out.has_host_raw = true;

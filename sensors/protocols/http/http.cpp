@@ -7,6 +7,17 @@ namespace {
 
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
+/// As same_text, but NULs in `text` do not count: some programs read over them.
+bool same_name(std::string_view text, std::string_view name) {
+  std::size_t at = 0;
+  for (const char c : text) {
+    if (c == 0) continue;
+    if (at == name.size() || lower(c) != lower(name[at])) return false;
+    ++at;
+  }
+  return at == name.size();
+}
+
 }  // namespace
 
 bool same_text(std::string_view a, std::string_view b) {
@@ -44,7 +55,7 @@ Headers::Field Headers::at(std::size_t index) const {
 
 std::optional<std::string_view> Headers::find(std::string_view name) const {
   for (std::size_t i = 0; i < items_.size(); ++i)
-    if (const auto f = at(i); same_text(f.name, name)) return f.value;
+    if (const auto f = at(i); same_name(f.name, name)) return f.value;
   return {};
 }
 

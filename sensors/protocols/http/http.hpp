@@ -35,7 +35,7 @@ class Headers {
   [[nodiscard]] std::size_t size() const { return items_.size(); }
   [[nodiscard]] bool empty() const { return items_.empty(); }
   [[nodiscard]] Field at(std::size_t index) const;
-  /// Value of the first field of that name.
+  /// Value of the first field of that name; NULs inside a name on the wire do not hide it.
   [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const;
   void clear();
 

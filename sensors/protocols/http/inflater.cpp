@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 
 namespace ww::sensor::http {
 namespace {
@@ -127,31 +128,70 @@ class Brotli final : public Inflater {
   std::unique_ptr<BrotliDecoderState, Free> state_;
 };
 
-/// The .lzma format of LZMA Utils.
+/// The .lzma format of LZMA Utils. Its header is read here because an encoder may announce a
+/// dictionary far larger than the data needs: ours is cut to the limit, and only data that reaches
+/// beyond it is refused.
 class Lzma final : public Inflater {
  public:
-  explicit Lzma(std::uint64_t memory) { ok_ = lzma_alone_decoder(&stream_, memory) == LZMA_OK; }
+  explicit Lzma(std::uint64_t memory) : memory_(memory) {}
   ~Lzma() override { lzma_end(&stream_); }
   Lzma(const Lzma&) = delete;
   Lzma& operator=(const Lzma&) = delete;
 
   Step step(Bytes in, std::span<std::uint8_t> out) override {
-    if (!ok_) return {Status::failed, 0, 0};
+    std::size_t taken = 0;
+    while (seen_ < header_octets && taken < in.size()) header_[seen_++] = in[taken++];
+    if (seen_ < header_octets) return {Status::more, taken, 0};
+    if (!open_ && !open()) return {Status::failed, taken, 0};
+    auto s = code(in.subspan(taken),
+                  out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), left_))));
+    s.taken += taken;
+    return s;
+  }
+
+ private:
+  static constexpr std::size_t header_octets = 13;
+  static constexpr unsigned max_properties = 9 * 5 * 5;
+
+  bool open() {
+    unsigned properties = header_[0];
+    if (properties >= max_properties) return false;
+    lzma_options_lzma options{};
+    const std::uint64_t announced =
+        std::max<std::uint64_t>(load_le32(header_.data() + 1), LZMA_DICT_SIZE_MIN);
+    options.dict_size = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
+        announced, LZMA_DICT_SIZE_MIN, std::max<std::uint64_t>(memory_, LZMA_DICT_SIZE_MIN)));
+    cut_ = options.dict_size < announced;
+    options.lc = properties % 9;
+    properties /= 9;
+    options.lp = properties % 5;
+    options.pb = properties / 5;
+    left_ = load_le64(header_.data() + 5);  // all ones: unknown, an end marker follows
+    const lzma_filter filters[] = {{LZMA_FILTER_LZMA1, &options}, {LZMA_VLI_UNKNOWN, nullptr}};
+    open_ = lzma_raw_decoder(&stream_, filters) == LZMA_OK;
+    return open_;
+  }
+  Step code(Bytes in, std::span<std::uint8_t> out) {
+    if (left_ == 0) return {Status::end, 0, 0};
     stream_.next_in = in.data();
     stream_.avail_in = in.size();
     stream_.next_out = out.data();
     stream_.avail_out = out.size();
     const auto rc = lzma_code(&stream_, LZMA_RUN);
     const Step s{Status::more, in.size() - stream_.avail_in, out.size() - stream_.avail_out};
-    if (rc == LZMA_STREAM_END) return {Status::end, s.taken, s.made};
-    if (rc == LZMA_MEMLIMIT_ERROR) return {Status::memory, s.taken, s.made};
-    if (rc != LZMA_OK && rc != LZMA_BUF_ERROR) return {Status::failed, s.taken, s.made};
+    if (left_ != UINT64_MAX) left_ -= s.made;
+    if (rc == LZMA_STREAM_END || left_ == 0) return {Status::end, s.taken, s.made};
+    if (rc != LZMA_OK && rc != LZMA_BUF_ERROR)
+      return {cut_ ? Status::memory : Status::failed, s.taken, s.made};
     return {stream_.avail_out == 0 ? Status::output : Status::more, s.taken, s.made};
   }
 
- private:
+  std::uint64_t memory_;
   lzma_stream stream_ = LZMA_STREAM_INIT;
-  bool ok_ = false;
+  std::array<std::uint8_t, header_octets> header_{};
+  std::size_t seen_ = 0;
+  std::uint64_t left_ = 0;
+  bool open_ = false, cut_ = false;
 };
 
 }  // namespace
