@@ -57,6 +57,12 @@ class Run {
   [[nodiscard]] bool spent() const {
     return work_.octets >= budget_.octets || steady_clock::now() - start_ >= budget_.time;
   }
+  /// Far beyond the budget. A small one may not even cover the blocks that overlap one moment.
+  [[nodiscard]] bool overspent() const {
+    constexpr std::uint64_t least = 256ULL << 20;
+    return work_.octets >= std::max(least, budget_.octets) ||
+           steady_clock::now() - start_ >= budget_.time * 10;
+  }
   void finish() {
     work_.took =
         std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - start_);
@@ -241,25 +247,23 @@ class PageSearch {
     for (std::size_t i = 0; i < files.size(); ++i) {
       const auto& f = files[i];
       if (f.t_max < from_ || !(f.t_min < to_)) continue;
-      unread_.push({dir_.rank(q_.oldest_first ? f.t_min : f.t_max), i, true, {}});
+      unread_.push({first_rank(f.t_min, f.t_max), i, true, {}});
     }
-    // A hard stop too: if thousands of blocks all reach up to the same moment, no order can be
-    // given in the budget.
-    std::uint64_t after_budget = 0;
+    const std::int64_t start = after_ ? dir_.rank(after_->time) : INT64_MAX;
     while (!unread_.empty()) {
       if (full() && rank_of_worst() > unread_.top().rank) break;
-      if (run_.spent()) {
-        const bool moved = !started_ || unread_.top().rank < first_rank_;
-        if (moved && started_) break;
-        constexpr std::uint64_t most_after_budget = 256;
-        if (++after_budget > most_after_budget) break;
+      // A page moves on by at least a moment, or the next one would begin where this one did. Only
+      // if more blocks reach up to one moment than can be read far beyond the budget is the search
+      // given up.
+      if (read_any_ && run_.spent()) {
+        if (unread_.top().rank < start) break;
+        if (run_.overspent()) {
+          gave_up_ = true;
+          break;
+        }
       }
       auto next = unread_.top();
       unread_.pop();
-      if (!started_) {
-        started_ = true;
-        first_rank_ = next.rank;
-      }
       if (next.is_file)
         open(files[next.file], next.file);
       else
@@ -272,6 +276,11 @@ class PageSearch {
   [[nodiscard]] bool full() const {
     return kept_.size() > limit_;
   }  // one more shows that there is a next page
+  /// Rank of the first moment that something with these bounds can hold within the range.
+  [[nodiscard]] std::int64_t first_rank(Timestamp t_min, Timestamp t_max) const {
+    return dir_.rank(q_.oldest_first ? std::max(t_min, from_)
+                                     : std::min(t_max, Timestamp{to_.us - 1}));
+  }
   [[nodiscard]] std::int64_t rank_of_worst() const {
     return dir_.rank(std::prev(kept_.end())->time);
   }
@@ -302,6 +311,7 @@ class PageSearch {
   }
 
   void read(const Unread& u) {
+    read_any_ = true;
     auto& file = files_[u.file];
     const auto verdicts = run_.judge(file, u.block);
     if (verdicts.empty()) {
@@ -316,14 +326,18 @@ class PageSearch {
     out_.partial = stopped || run_.broken();
     auto it = kept_.begin();
     const std::int64_t edge = stopped ? unread_.top().rank : INT64_MIN;
-    const bool moved = stopped && started_ && edge < first_rank_;
     for (; it != kept_.end() && out_.events.size() < limit_; ++it) {
       // Past the edge of what was read the order is not known yet: the next page gives those.
-      // Unless nothing moved.
-      if (moved && dir_.rank(it->time) <= edge) break;
+      if (stopped && !gave_up_ && dir_.rank(it->time) <= edge) break;
       out_.events.push_back(*it);
     }
-    if (stopped && moved && out_.events.size() < limit_) {
+    if (gave_up_) {
+      out_.problems.emplace_back(
+          "too many events share one moment to order them; narrow the search");
+      out_.searched_to = Timestamp{q_.oldest_first ? ~edge : edge};
+      return;
+    }
+    if (stopped && out_.events.size() < limit_) {
       const auto at = Timestamp{q_.oldest_first ? ~edge : edge};
       out_.next = cursor_text(at, q_.oldest_first ? before_all : after_all);
       out_.searched_to = at;
@@ -347,8 +361,7 @@ class PageSearch {
   std::vector<OpenFile> files_;
   std::priority_queue<Unread> unread_;
   std::set<StoredEvent, std::function<bool(const StoredEvent&, const StoredEvent&)>> kept_;
-  bool started_ = false;
-  std::int64_t first_rank_ = 0;
+  bool read_any_ = false, gave_up_ = false;
 };
 
 }  // namespace
