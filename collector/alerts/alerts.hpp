@@ -125,8 +125,7 @@ struct AlertFilter {
     first_seen,
     level,
     count
-  } order = Order::last_seen;
-  bool ascending = false;
+  } order = Order::last_seen;  ///< descending
   std::uint32_t limit = 100;   ///< at most 1'000
   std::string cursor;
 };
