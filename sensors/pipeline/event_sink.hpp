@@ -1,0 +1,28 @@
+#pragma once
+/// Where finished EVE lines go: a file, standard output, the uplink's spool. The pipeline knows
+/// nothing else of outputs.
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "telemetry/result.hpp"
+
+namespace ww::sensor {
+
+/// Takes whole lines. Called from worker threads with blocks of lines, so implementations lock once
+/// per block.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  /// @param lines  one or more lines, each ending in '\n'
+  virtual void write(std::string_view lines) = 0;
+  virtual void flush() {}
+  /// Log rotation: open the file again under its name.
+  virtual void reopen() {}
+};
+
+/// Appends to a file, or standard output for "-".
+[[nodiscard]] Result<std::shared_ptr<EventSink>, Problem> open_event_file(const std::string& path,
+                                                                          bool append);
+
+}  // namespace ww::sensor

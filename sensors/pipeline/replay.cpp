@@ -1,0 +1,240 @@
+#include "sensors/pipeline/replay.hpp"
+
+#include <mutex>
+#include <thread>
+
+#include "sensors/decode/decoder.hpp"
+#include "sensors/pipeline/spsc_ring.hpp"
+
+namespace ww::sensor {
+namespace {
+
+constexpr std::size_t block_octets = 64 * 1024;
+constexpr std::size_t block_frames = 256;
+constexpr std::size_t ring_blocks = 64;
+
+/// Frames on their way to a worker, copied once.
+struct Block {
+  struct Frame {
+    std::uint32_t offset = 0, length = 0;
+    int datalink = 1;
+    Timestamp time;
+    std::uint64_t number = 0;
+    std::uint16_t interface_index = 0;
+  };
+  std::vector<std::uint8_t> octets;
+  std::vector<Frame> frames;
+  enum class Kind : std::uint8_t {
+    frames,
+    idle,
+    engine,
+    file,
+    interfaces,
+    finish
+  } kind = Kind::frames;
+  Timestamp now;
+  std::shared_ptr<const sig::Engine> engine;
+  std::string file;
+  std::vector<std::string> interfaces;
+  void clear() {
+    octets.clear();
+    frames.clear();
+    kind = Kind::frames;
+    engine.reset();
+  }
+};
+using BlockPtr = std::unique_ptr<Block>;
+
+}  // namespace
+
+struct Dispatcher::Lane {
+  Lane(PipelineShared& shared, std::vector<std::shared_ptr<EventSink>> sinks,
+       std::shared_ptr<const sig::Engine> engine)
+      : worker(shared, std::move(sinks), std::move(engine)),
+        full(ring_blocks),
+        empty(ring_blocks * 2) {}
+
+  BlockPtr fresh() {
+    BlockPtr b;
+    if (!empty.try_pop(b)) {
+      b = std::make_unique<Block>();
+      b->octets.reserve(block_octets + 65536);
+      b->frames.reserve(block_frames);
+    }
+    b->clear();
+    return b;
+  }
+  void send() {
+    if (!filling || filling->frames.empty()) return;
+    full.push(std::move(filling));
+  }
+  void control(Block::Kind kind, const std::function<void(Block&)>& fill) {
+    send();
+    auto b = fresh();
+    b->kind = kind;
+    fill(*b);
+    full.push(std::move(b));
+  }
+  void run() {
+    for (;;) {
+      auto b = full.pop();
+      switch (b->kind) {
+        case Block::Kind::frames:
+          for (const auto& f : b->frames)
+            worker.frame(Bytes(b->octets).subspan(f.offset, f.length), f.datalink, f.time, f.number,
+                         f.interface_index);
+          break;
+        case Block::Kind::idle:
+          worker.idle(b->now);
+          break;
+        case Block::Kind::engine:
+          worker.replace_engine(b->engine);
+          break;
+        case Block::Kind::file:
+          worker.set_file(b->file);
+          break;
+        case Block::Kind::interfaces:
+          worker.set_interfaces(b->interfaces);
+          break;
+        case Block::Kind::finish:
+          worker.finish();
+          publish();
+          return;
+      }
+      publish();
+      b->clear();
+      (void)empty.try_push(b);
+    }
+  }
+  void publish() {
+    const std::lock_guard lock(mutex);
+    published = worker.counters();
+  }
+
+  Worker worker;
+  SpscRing<BlockPtr> full, empty;
+  BlockPtr filling;
+  std::thread thread;
+  mutable std::mutex mutex;  // guards published, taken once a block
+  WorkerCounters published;
+};
+
+Dispatcher::Dispatcher(PipelineShared& shared, const std::vector<std::shared_ptr<EventSink>>& sinks,
+                       const std::shared_ptr<const sig::Engine>& engine) {
+  for (std::size_t i = 0; i < std::max<std::size_t>(shared.workers, 1); ++i)
+    lanes_.push_back(std::make_unique<Lane>(shared, sinks, engine));
+  if (lanes_.size() > 1)
+    for (auto& lane : lanes_) lane->thread = std::thread([l = lane.get()] { l->run(); });
+}
+
+Dispatcher::~Dispatcher() {
+  if (!finished_) finish();
+}
+
+void Dispatcher::frame(const capture::CapturedFrame& f) {
+  if (lanes_.size() == 1) {
+    lanes_[0]->worker.frame(f.octets, f.datalink, f.time, f.number, f.interface_index);
+    return;
+  }
+  auto& lane = *lanes_[decode::steering_hash(f.octets, f.datalink) % lanes_.size()];
+  if (!lane.filling) lane.filling = lane.fresh();
+  auto& b = *lane.filling;
+  const auto at = static_cast<std::uint32_t>(b.octets.size());
+  b.octets.insert(b.octets.end(), f.octets.begin(), f.octets.end());
+  b.frames.push_back({at, static_cast<std::uint32_t>(f.octets.size()), f.datalink, f.time, f.number,
+                      f.interface_index});
+  if (b.octets.size() >= block_octets || b.frames.size() >= block_frames) lane.send();
+}
+
+void Dispatcher::idle(Timestamp now) {
+  for (auto& lane : lanes_) {
+    if (lanes_.size() == 1) {
+      lane->worker.idle(now);
+      lane->publish();
+    } else {
+      lane->control(Block::Kind::idle, [&](Block& b) { b.now = now; });
+    }
+  }
+}
+
+void Dispatcher::replace_engine(std::shared_ptr<const sig::Engine> engine) {
+  for (auto& lane : lanes_) {
+    if (lanes_.size() == 1)
+      lane->worker.replace_engine(engine);
+    else
+      lane->control(Block::Kind::engine, [&](Block& b) { b.engine = engine; });
+  }
+}
+
+void Dispatcher::set_file(const std::string& name) {
+  for (auto& lane : lanes_) {
+    if (lanes_.size() == 1)
+      lane->worker.set_file(name);
+    else
+      lane->control(Block::Kind::file, [&](Block& b) { b.file = name; });
+  }
+}
+
+void Dispatcher::set_interfaces(const std::vector<std::string>& names) {
+  for (auto& lane : lanes_) {
+    if (lanes_.size() == 1)
+      lane->worker.set_interfaces(names);
+    else
+      lane->control(Block::Kind::interfaces, [&](Block& b) { b.interfaces = names; });
+  }
+}
+
+void Dispatcher::finish() {
+  finished_ = true;
+  if (lanes_.size() == 1) {
+    lanes_[0]->worker.finish();
+    lanes_[0]->publish();
+    return;
+  }
+  for (auto& lane : lanes_) lane->control(Block::Kind::finish, [](Block&) {});
+  for (auto& lane : lanes_)
+    if (lane->thread.joinable()) lane->thread.join();
+}
+
+std::vector<WorkerCounters> Dispatcher::counters() const {
+  std::vector<WorkerCounters> out;
+  for (const auto& lane : lanes_) {
+    const std::lock_guard lock(lane->mutex);
+    out.push_back(lane->published);
+  }
+  return out;
+}
+
+ReplayResult replay(capture::PacketSource& source, PipelineShared& shared,
+                    const std::vector<std::shared_ptr<EventSink>>& sinks,
+                    const std::shared_ptr<const sig::Engine>& engine,
+                    const std::function<void(const ReplayProgress&)>& progress) {
+  ReplayResult result;
+  Dispatcher dispatcher(shared, sinks, engine);
+  std::string file;
+  capture::CapturedFrame frame;
+  for (;;) {
+    const auto read = source.next(frame);
+    if (!read) {
+      result.problems.push_back(read.error());
+      continue;
+    }
+    if (*read == capture::Read::end) break;
+    if (*read == capture::Read::idle) continue;
+    ++result.packets;
+    result.octets += frame.octets.size();
+    if ((result.packets & 0xfff) == 1) {
+      if (auto name = source.name(); name != file) {
+        file = std::move(name);
+        dispatcher.set_file(file);
+      }
+      if (progress) progress({file, result.packets, result.octets});
+    }
+    dispatcher.frame(frame);
+  }
+  dispatcher.finish();
+  result.workers = dispatcher.counters();
+  return result;
+}
+
+}  // namespace ww::sensor

@@ -1,0 +1,292 @@
+#include "sensors/pipeline/worker.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ww::sensor {
+namespace {
+
+constexpr int dlt_raw = 12;
+constexpr std::size_t flow_cost =
+    1024;  ///< octets of memcap that a flow with its application state stands for
+
+std::size_t share(std::uint64_t cap, std::size_t workers) {
+  return static_cast<std::size_t>(cap / std::max<std::size_t>(workers, 1));
+}
+
+}  // namespace
+
+PipelineShared::PipelineShared(const Settings& s)
+    : settings(s),
+      eve(settings),
+      protocols(settings),
+      flows(FlowOptions::from(settings)),
+      streams(StreamOptions::from(settings)),
+      files(FileOptions::from_settings(settings, settings.text_or("default-log-dir", "."))) {}
+
+Worker::Worker(PipelineShared& shared, std::vector<std::shared_ptr<EventSink>> sinks,
+               std::shared_ptr<const sig::Engine> engine)
+    : shared_(shared),
+      settings_(shared.settings),
+      decoder_(settings_, shared.checksums),
+      app_(shared.protocols, settings_, shared.files, shared.expectations),
+      streams_(shared.streams, app_, share(shared.streams.session_cap, shared.workers),
+               share(shared.streams.reassembly_cap, shared.workers)),
+      eve_(shared.eve, std::move(sinks), shared.files),
+      macs_(shared.eve.any_ethernet()),
+      flows_(
+          shared.flows, share(shared.flows.memory_cap, shared.workers) / flow_cost,
+          [this](Flow& f, FlowEnd reason) { end_flow(f, reason); },
+          [this](const Flow& f, const sig::Packet& p) { return streams_.reuses(f, p); }) {
+  app_.attach(streams_);
+  if (engine && engine->rule_count() != 0) matcher_ = sig::Matcher::create(std::move(engine));
+}
+
+Worker::~Worker() = default;
+
+void Worker::replace_engine(std::shared_ptr<const sig::Engine> engine) {
+  if (matcher_)
+    matcher_->replace(std::move(engine));
+  else if (engine && engine->rule_count() != 0)
+    matcher_ = sig::Matcher::create(std::move(engine));
+}
+
+void Worker::frame(Bytes octets, int datalink, Timestamp time, std::uint64_t number,
+                   std::uint16_t interface_index) {
+  ++packets_;
+  octets_ += octets.size();
+  flows_.advance(time);
+  decoder_.decode(octets, datalink, time, number, *this, interface_index);
+}
+
+void Worker::idle(Timestamp now) {
+  flows_.advance(now);
+  eve_.flush();
+}
+
+void Worker::packet(sig::Packet& p) {
+  auto* flow = flows_.take(p);
+  if (flow != nullptr) {
+    if (flow->counters[0].packets + flow->counters[1].packets == 1) app_.greet(*flow);
+    if (macs_ && p.ethernet.size() >= 12) {
+      if (!flow->macs) flow->macs = std::make_unique<MacSet>();
+      flow->macs->add(p.ethernet.data() + 6, p.ethernet.data(), p.dir);
+    }
+    const bool tcp = p.ip_proto == 6 && flow->ip_proto == 6;
+    const auto before = flow->state;
+    // What `flow:established` means was decided before this packet had its own effect.
+    if (before == sig::FlowState::established) {
+      p.flow_established = true;
+    } else if (flow->ip_proto == 6) {
+      const auto* s = StreamTracker::session(*flow);
+      p.flow_established = s != nullptr && s->state >= TcpState::established;
+    } else if (flow->seen[0] && flow->seen[1]) {
+      p.flow_established = true;
+      flow->state = sig::FlowState::established;
+    }
+    if (tcp)
+      streams_.packet(p, *flow);
+    else if (p.ip_proto == 17 && flow->ip_proto == 17)
+      app_.datagram(*flow, p);
+    if (flow->state != before) flows_.reschedule(*flow);
+  }
+  inspect(p, flow);
+}
+
+void Worker::inspect(sig::Packet& p, Flow* flow) {
+  const bool tcp = flow != nullptr && flow->ip_proto == 6 && p.ip_proto == 6;
+  if (matcher_) {
+    std::span<const sig::StreamChunk> chunks;
+    if (tcp) chunks = streams_.raw_chunks(p, *flow);
+    const auto found = matcher_->inspect(p, chunks);
+    if (!found.empty()) {
+      alerts_ += found.size();
+      if (flow != nullptr) flow->alerted = true;
+      eve_.alerts(p, found, matcher_.get(), streams_);
+    } else if (matcher_->tagged(p)) {
+      eve_.tagged(p);
+    }
+    if (!found.empty()) eve_.metadata(p, found, matcher_.get());
+  } else if (tcp) {
+    (void)streams_.raw_chunks(p,
+                              *flow);  // keeps the raw position moving, so that data is forgotten
+  }
+  eve_.anomalies(p, flow);
+  if (flow == nullptr) return;
+  if (flow->app) {
+    if (AppLayer::of(*flow)->has_files()) AppLayer::of(*flow)->files().settle();
+    eve_.transactions(p, *flow, matcher_.get(), false);
+  }
+  if (tcp) {
+    streams_.inspected(p, *flow);
+    streams_.prune(p, *flow);
+  }
+  if (flow->app) {
+    auto& app = *AppLayer::of(*flow);
+    if (app.parser) {
+      // Complete in this direction and looked at: detection is done with it.
+      for (auto* tx : app.parser->transactions())
+        if (tx->complete[sig::index(p.dir)]) tx->inspected_end[sig::index(p.dir)] = true;
+      release(*flow, false);
+    }
+    if (tcp)
+      if (const auto* s = StreamTracker::session(*flow))
+        app.drop_frames(p.dir, std::min(s->peer(p.dir).app_progress, s->peer(p.dir).data.base()));
+  }
+}
+
+void Worker::release(Flow& flow, bool all) {
+  auto& app = *AppLayer::of(flow);
+  app.parser->release([&](const sig::Transaction& tx) {
+    bool done = all;
+    if (!done) {
+      const bool complete = (tx.complete[0] || tx.only[1]) && (tx.complete[1] || tx.only[0]);
+      const bool seen =
+          !matcher_ || ((tx.inspected_end[0] || tx.only[1]) && (tx.inspected_end[1] || tx.only[0]));
+      bool files = true;
+      for (const auto* f : tx.files) files = files && (f == nullptr || f->logged);
+      done = complete && tx.logged && seen && files;
+    }
+    if (done && app.has_files()) app.files().drop(tx);
+    return done;
+  });
+}
+
+// ------------------------------------------------------------------------------------------ flow
+// end
+
+/// A packet nobody sent: carries what is left of one direction through detection and logging.
+void Worker::pseudo(Flow& flow, Dir dir) {
+  sig::Packet p;
+  const bool forth = dir == Dir::to_server;
+  p.time = flow.last;
+  p.origin = sig::PacketOrigin::flow_timeout;
+  p.interface_index = flow.interface_index;
+  p.src = forth ? flow.src : flow.dst;
+  p.dst = forth ? flow.dst : flow.src;
+  p.sport = forth ? flow.sport : flow.dport;
+  p.dport = forth ? flow.dport : flow.sport;
+  p.ip_version = p.src.family;
+  p.ip_proto = flow.ip_proto;
+  p.vlan = flow.vlan;
+  p.vlan_count = flow.vlan_count;
+  p.has_l4 = true;
+  p.flow = &flow;
+  p.dir = dir;
+  p.datalink = dlt_raw;
+  p.ttl = 64;
+  p.stream_pseudo = true;
+  p.flow_established = true;
+  auto* s = StreamTracker::session(flow);
+  std::size_t header = 0;
+  auto& b = pseudo_octets_;
+  b.fill(0);
+  const auto put16 = [&](std::size_t at, std::uint32_t v) {
+    b[at] = static_cast<std::uint8_t>(v >> 8);
+    b[at + 1] = static_cast<std::uint8_t>(v);
+  };
+  const auto put32 = [&](std::size_t at, std::uint32_t v) {
+    put16(at, v >> 16);
+    put16(at + 2, v & 0xffff);
+  };
+  if (p.ip_version == 4) {
+    header = 20;
+    b[0] = 0x45;
+    put16(2, 40);
+    b[8] = 64;
+    b[9] = flow.ip_proto;
+    std::memcpy(&b[12], p.src.octets.data(), 4);
+    std::memcpy(&b[16], p.dst.octets.data(), 4);
+  } else {
+    header = 40;
+    b[0] = 0x60;
+    put16(4, 20);
+    b[6] = flow.ip_proto;
+    b[7] = 64;
+    std::memcpy(&b[8], p.src.octets.data(), 16);
+    std::memcpy(&b[24], p.dst.octets.data(), 16);
+  }
+  const std::size_t l4 = flow.ip_proto == 6 ? 20 : 8;
+  put16(header, p.sport);
+  put16(header + 2, p.dport);
+  if (s != nullptr) {
+    p.tcp_seq = s->peer(dir).next_seq;
+    p.tcp_ack = s->peer(sig::opposite(dir)).last_ack;
+    p.tcp_flags = sig::tcp_flag::ack;
+    p.tcp_window = 10;
+    put32(header + 4, p.tcp_seq);
+    put32(header + 8, p.tcp_ack);
+    b[header + 12] = 0x50;
+    b[header + 13] = p.tcp_flags;
+    put16(header + 14, p.tcp_window);
+  }
+  if (header + l4 <= b.size()) {
+    p.ip = Bytes(b).first(header + l4);
+    p.frame = p.ip;
+    p.ip_header_length = static_cast<std::uint16_t>(header);
+    p.l4 = p.ip.subspan(header);
+    p.l4_header_length = static_cast<std::uint16_t>(l4);
+    p.payload = p.l4.subspan(l4);
+  }
+  if (flow.ip_proto == 6) streams_.finish(p, flow);
+  inspect(p, &flow);
+}
+
+void Worker::end_flow(Flow& flow, FlowEnd reason) {
+  auto* app = AppLayer::of(flow);
+  const auto live = [&] {
+    return app != nullptr && app->parser &&
+           std::any_of(app->parser->transactions().begin(), app->parser->transactions().end(),
+                       [](const sig::Transaction* t) { return !t->logged; });
+  };
+  if (auto* s = StreamTracker::session(flow); s != nullptr && s->state != TcpState::none) {
+    for (const auto dir : {Dir::to_server, Dir::to_client})
+      if (StreamTracker::needs_finish(*s, dir) || live()) pseudo(flow, dir);
+    app = AppLayer::of(flow);
+  }
+  if (app != nullptr) {
+    sig::Packet p;
+    p.time = flow.last;
+    p.origin = sig::PacketOrigin::flow_timeout;
+    p.src = flow.src;
+    p.dst = flow.dst;
+    p.sport = flow.sport;
+    p.dport = flow.dport;
+    p.ip_version = flow.src.family;
+    p.ip_proto = flow.ip_proto;
+    p.vlan = flow.vlan;
+    p.vlan_count = flow.vlan_count;
+    p.interface_index = flow.interface_index;
+    p.has_l4 = true;
+    p.flow = &flow;
+    p.stream_pseudo = true;
+    app_.finish(flow, p);
+    if (app->has_files()) app->files().settle();
+    eve_.anomalies(p, &flow);
+    eve_.transactions(p, flow, matcher_.get(), true);
+    if (app->parser) release(flow, true);
+  }
+  eve_.flow_end(flow, reason, matcher_.get());
+}
+
+void Worker::finish() {
+  flows_.end_all(FlowEnd::shutdown);
+  eve_.flush();
+}
+
+WorkerCounters Worker::counters() {
+  WorkerCounters c;
+  c.packets = packets_;
+  c.octets = octets_;
+  c.alerts = alerts_;
+  c.flows = flows_.totals();
+  c.flows_active = flows_.size();
+  c.flow_emergency = flows_.emergency();
+  c.streams = streams_.counters();
+  c.events_written = eve_.lines();
+  c.app_failed_tcp = app_.counters().failed_tcp;
+  c.app_failed_udp = app_.counters().failed_udp;
+  return c;
+}
+
+}  // namespace ww::sensor
