@@ -125,7 +125,8 @@ struct AlertFilter {
     first_seen,
     level,
     count
-  } order = Order::last_seen;  ///< descending
+  } order = Order::last_seen;
+  bool ascending = false;
   std::uint32_t limit = 100;   ///< at most 1'000
   std::string cursor;
 };

@@ -59,6 +59,10 @@ struct QueryError {
 /// Parses the language above. Empty text is "everything".
 [[nodiscard]] Result<std::unique_ptr<Expr>, QueryError> parse_query(std::string_view text,
                                                                     const ExprLimits& limits = {});
+/// One condition of the language with the value taken literally (no wildcards): what a form or an
+/// API parameter gives. `op` is one of : = != ~ < <= > >= ; join several with a space for "and".
+[[nodiscard]] std::string condition_text(std::string_view path, std::string_view op,
+                                         std::string_view value);
 /// The condition tree as canonical text (for saved searches and tests).
 [[nodiscard]] std::string query_text(const Expr& expr);
 
@@ -73,6 +77,7 @@ struct SearchQuery {
   std::vector<std::string> types, sites, sensors;  ///< any of; empty for all
   /// What the caller may see at all; unset for everything, empty for nothing.
   std::optional<std::vector<std::string>> visible_sites;
+  bool oldest_first = false;
   std::uint32_t limit = 200;  ///< page size, at most 10'000
   std::string cursor;         ///< SearchResult::next of the page before
   Budget budget;
@@ -129,7 +134,7 @@ struct TopResult {
     std::uint64_t events = 0;
   };
   std::vector<Row> rows;     ///< most frequent first, ties by value
-  std::uint64_t events = 0;  ///< events that have the field
+  std::uint64_t events = 0;  ///< values counted (an array's elements each)
   std::uint64_t distinct = 0;
   bool partial = false;  ///< budget or table bound reached: counts are lower bounds
   std::vector<std::string> problems;

@@ -87,10 +87,18 @@ class Statement {
   [[nodiscard]] std::string copy(int column) const { return std::string(text(column)); }
   [[nodiscard]] bool is_null(int column) const;
 
- private:
+ protected:
   Database* db_ = nullptr;
   sqlite3_stmt* s_ = nullptr;
   int at_ = 0;
+};
+
+/// A statement of its own, for text built at run time (filters); finalised on destruction.
+class OwnedStatement : public Statement {
+ public:
+  OwnedStatement(Database* db, sqlite3_stmt* s) : Statement(db, s) {}
+  OwnedStatement(OwnedStatement&&) noexcept = default;
+  ~OwnedStatement();
 };
 
 class Database {
@@ -104,7 +112,8 @@ class Database {
 
   /// A statement kept prepared under its text. `sql` must outlive the database (a literal).
   [[nodiscard]] Statement prepare(std::string_view sql);
-  /// A statement for text built at run time; freed with the database, at most 64 kept.
+  /// A statement for text built at run time.
+  [[nodiscard]] OwnedStatement prepare_once(const std::string& sql);
   void exec(const std::string& sql);
 
   void begin();       ///< BEGIN IMMEDIATE; forgets an earlier error

@@ -120,6 +120,8 @@ struct StoreStats {
   std::uint64_t journal_octets = 0, journal_corrupt_octets = 0;
   std::uint64_t files = 0, file_octets = 0, files_dropped = 0, files_corrupt = 0;
   std::uint64_t clock_jumps = 0, searches = 0, partial_searches = 0;
+  std::uint64_t held_events = 0;  ///< in all files now
+  Timestamp oldest;               ///< earliest event time held; zero when empty
   bool healthy = true;
 };
 

@@ -78,7 +78,7 @@ struct Packet {
   std::uint64_t number = 0;  ///< `pcap_cnt`: 1-based position in the input; 0 live
   int datalink = 1;          ///< DLT_ value of `frame`
   std::uint16_t interface_index = 0;
-  Bytes frame;               ///< whole link-layer frame as captured; in a tunnel what it carried; rebuilt: the datagram
+  Bytes frame;               ///< whole link-layer frame as captured; in a tunnel what it carried; rebuilt: with the first fragment's link headers
   Bytes ethernet;            ///< innermost Ethernet header (14 octets) or empty
   std::uint16_t ethertype = 0;
 

@@ -141,7 +141,7 @@ DatagramKey Decoder::Impl::datagram_key(const Packet& p, std::uint32_t id) const
   return key;
 }
 
-void Decoder::Impl::defragment(Slot& s, const Fragment& f, Layer layer) {
+void Decoder::Impl::defragment(Slot& s, Fragment f, Layer layer) {
   const bool v4 = s.packet.ip_version == 4;
   counters_.add(v4 ? Counter::defrag_ipv4_fragments : Counter::defrag_ipv6_fragments);
   if (buffers_used_ == rebuild_buffers_.size()) {
@@ -149,6 +149,8 @@ void Decoder::Impl::defragment(Slot& s, const Fragment& f, Layer layer) {
     rebuild_buffers_.emplace_back();
   }
   auto& buffer = rebuild_buffers_[buffers_used_];
+  f.link = Bytes(s.packet.frame.data(),
+                 static_cast<std::size_t>(s.packet.ip.data() - s.packet.frame.data()));
   const auto outcome = defrag_.add(f, s.packet.time, buffer);
   if (outcome.overlap) set_event(s, v4 ? Event::ipv4_frag_overlap : Event::ipv6_frag_overlap);
   switch (outcome.result) {
@@ -165,10 +167,10 @@ void Decoder::Impl::defragment(Slot& s, const Fragment& f, Layer layer) {
   }
   counters_.add(v4 ? Counter::defrag_ipv4_reassembled : Counter::defrag_ipv6_reassembled);
   ++buffers_used_;
-  rebuilt(s, buffer, layer);
+  rebuilt(s, buffer, outcome.datagram_at, layer);
 }
 
-void Decoder::Impl::rebuilt(Slot& last, Bytes datagram, Layer layer) {
+void Decoder::Impl::rebuilt(Slot& last, Bytes frame, std::size_t datagram_at, Layer layer) {
   Slot* s = last.layers + 1 < max_layers_ ? take_slot() : nullptr;
   if (s == nullptr) {
     invalid(last, Event::too_many_layers);
@@ -180,8 +182,8 @@ void Decoder::Impl::rebuilt(Slot& last, Bytes datagram, Layer layer) {
   p.time = c.time;
   p.number = c.number;
   p.interface_index = c.interface_index;
-  p.datalink = 12;
-  p.frame = datagram;
+  p.datalink = c.datalink;
+  p.frame = frame;
   p.ethernet = c.ethernet;
   p.ethertype = c.ethertype;
   p.vlan = c.vlan;
@@ -190,7 +192,7 @@ void Decoder::Impl::rebuilt(Slot& last, Bytes datagram, Layer layer) {
   p.origin = PacketOrigin::defrag;
   p.rebuilt = true;
   p.outer = &c;
-  if ((this->*layer)(*s, datagram))
+  if ((this->*layer)(*s, frame.subspan(datagram_at)))
     ready_[ready_count_++] = s;
   else
     for (const auto e : p.events()) last.packet.add_event(e);

@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t keep_capacity = 4096;  // a freed tracker gives larger buffers back
 constexpr std::uint64_t tracker_cost = 256;  // bookkeeping charged per tracker
 constexpr std::uint32_t max_datagram = 65535;
+constexpr std::size_t max_link = 256;  // octets of link headers kept; deeper ones are cut
 
 std::uint64_t mix(std::uint64_t h, std::uint64_t v) {
   h ^= v;
@@ -319,27 +320,28 @@ bool Defrag::complete(const Tracker& t) {
 
 DefragResult Defrag::rebuild(const Tracker& t, std::vector<std::uint8_t>& out) {
   const bool v6 = t.key.src.family == 6;
-  const auto header = static_cast<std::uint32_t>(t.header.size());
+  const auto header = static_cast<std::uint32_t>(t.header.size() - t.link);
   if ((v6 ? header - 40 : header) + t.end > max_datagram) return DefragResult::too_large;
-  out.resize(std::size_t{header} + t.end);
+  out.resize(t.header.size() + t.end);
   std::copy(t.header.begin(), t.header.end(), out.begin());
+  auto* const ip = out.data() + t.link;
   for (const auto& p : t.pieces) {
     if (p.begin >= t.end) break;
     const auto n = std::min(p.end, t.end) - p.begin;
-    std::copy_n(t.octets.begin() + p.at, n, out.begin() + header + p.begin);
+    std::copy_n(t.octets.begin() + p.at, n, ip + header + p.begin);
   }
   const auto store16 = [&](std::size_t at, std::uint32_t v) {
-    out[at] = static_cast<std::uint8_t>(v >> 8);
-    out[at + 1] = static_cast<std::uint8_t>(v);
+    ip[at] = static_cast<std::uint8_t>(v >> 8);
+    ip[at + 1] = static_cast<std::uint8_t>(v);
   };
   if (v6) {
     store16(4, header - 40 + t.end);
-    out[t.next_header_at] = t.next_header;
+    ip[t.next_header_at] = t.next_header;
   } else {
     store16(2, header + t.end);
-    store16(6, load_be16(&out[6]) & 0xc000);  // keep reserved and DF, clear MF and the offset
+    store16(6, load_be16(ip + 6) & 0xc000U);  // keep reserved and DF, clear MF and the offset
     store16(10, 0);
-    store16(10, checksum_finish(checksum_add(Bytes(out).first(header), 0)));
+    store16(10, checksum_finish(checksum_add(Bytes(ip, header), 0)));
   }
   return DefragResult::rebuilt;
 }
@@ -358,7 +360,7 @@ Defrag::Outcome Defrag::add(const Fragment& f, Timestamp now, std::vector<std::u
   }
   if (fragments_ >= config_.max_fragments) {
     ++max_fragments_reached_;
-    return {DefragResult::refused, false};
+    return {DefragResult::refused, false, 0};
   }
   // Make room from the longest untouched, but never from the datagram this fragment belongs to.
   const auto need = f.data.size() + f.header.size() + sizeof(Piece) + tracker_cost;
@@ -368,7 +370,7 @@ Defrag::Outcome Defrag::add(const Fragment& f, Timestamp now, std::vector<std::u
   }
   if (memory_ + need > config_.memcap) {
     ++memcap_drops_;
-    return {DefragResult::refused, false};
+    return {DefragResult::refused, false, 0};
   }
   if (i == none) i = create(key, hash);
   touch(i);
@@ -379,7 +381,10 @@ Defrag::Outcome Defrag::add(const Fragment& f, Timestamp now, std::vector<std::u
     const bool owns_start = insert(t, f, outcome.overlap);
     fragments_ += t.pieces.size();
     if (owns_start) {
-      t.header.assign(f.header.begin(), f.header.end());
+      const auto link = f.link.first(std::min(f.link.size(), max_link));
+      t.link = link.size();
+      t.header.assign(link.begin(), link.end());
+      t.header.insert(t.header.end(), f.header.begin(), f.header.end());
       t.next_header_at = f.next_header_at;
       t.next_header = f.next_header;
     }
@@ -392,6 +397,7 @@ Defrag::Outcome Defrag::add(const Fragment& f, Timestamp now, std::vector<std::u
   }
   recharge(t);
   if (!complete(t)) return outcome;
+  outcome.datagram_at = t.link;
   outcome.result = rebuild(t, out);
   remove(i);
   return outcome;

@@ -69,6 +69,7 @@ struct Fragment {
   DatagramKey key;
   std::uint32_t offset = 0;  ///< octets; offset + data.size() fits a datagram (the caller checked)
   bool more = false;
+  Bytes link;  ///< what stood before the IP header in the frame; goes with the first fragment
   /// IPv4 header with options; IPv6 header with the extension headers before the fragment header.
   Bytes header;
   std::uint16_t next_header_at =
@@ -93,8 +94,10 @@ class Defrag {
   struct Outcome {
     DefragResult result = DefragResult::held;
     bool overlap = false;  ///< some octets were already held
+    std::size_t datagram_at =
+        0;  ///< where the IP header starts in the output, after the link headers
   };
-  /// @param out  receives the datagram (header included) when the result is `rebuilt`
+  /// @param out  receives link headers and datagram when the result is `rebuilt`
   Outcome add(const Fragment& fragment, Timestamp now, std::vector<std::uint8_t>& out);
 
   [[nodiscard]] std::uint64_t memory() const { return memory_; }
@@ -124,6 +127,7 @@ class Defrag {
     std::uint64_t charged = 0;  ///< part of memory_
     std::uint8_t next_header = 0;
     std::uint16_t next_header_at = 0;
+    std::size_t link = 0;  ///< octets of `header` before the IP header
     std::vector<std::uint8_t> header;
     std::vector<std::uint8_t> octets;
     std::vector<Piece> pieces;  ///< sorted, disjoint

@@ -118,8 +118,8 @@ class Decoder::Impl {
   /// @param guess  the tunnel is only suspected (Teredo): what does not decode leaves no trace
   bool tunnel(Slot& carrier, Bytes inner, Layer layer, PacketOrigin origin, bool guess = false);
   bool vlan_in_tunnel(Slot& s, Bytes b) { return vlan(s, b, ethertype::vlan); }
-  /// Decodes a datagram made from fragments.
-  void rebuilt(Slot& last, Bytes datagram, Layer layer);
+  /// Decodes a datagram made from fragments; link headers stand before it in the frame.
+  void rebuilt(Slot& last, Bytes frame, std::size_t datagram_at, Layer layer);
 
   Slot* take_slot();
   void set_event(Slot& s, Event e);
@@ -136,7 +136,7 @@ class Decoder::Impl {
   }
   void learn_checksums(const Packet& p);
   [[nodiscard]] DatagramKey datagram_key(const Packet& p, std::uint32_t id) const;
-  void defragment(Slot& s, const Fragment& f, Layer layer);
+  void defragment(Slot& s, Fragment f, Layer layer);
 
   static constexpr std::size_t max_packets =
       33;  // decoder.max-layers at most 32, plus the captured one

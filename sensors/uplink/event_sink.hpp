@@ -1,7 +1,11 @@
 #pragma once
 /// Where every event of the sensor goes: envelope, privacy stage, spool. Producers: packet workers,
 /// log inputs, probes.
+#include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,6 +51,34 @@ class EventSink {
   /// All keys that start with a prefix, with their values.
   [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> recall_all(
       std::string_view prefix) const = 0;
+};
+
+class Privacy;
+class Spool;
+
+struct SinkOptions {
+  std::string site, sensor;
+  std::chrono::milliseconds sync_interval{200};  ///< as the spool's
+};
+
+struct SinkStats {
+  std::uint64_t events = 0, octets = 0;
+  std::uint64_t refused_groups = 0;  ///< the disk did not take them; their producers keep them
+  std::map<std::string, std::uint64_t> dropped;  ///< by reason, from submit_or_drop
+};
+
+/// The sink that writes to the spool. Its own thread syncs what waits.
+class SpoolSink : public EventSink {
+ public:
+  /// @param spool    outlives the sink; nobody else writes to it
+  /// @param privacy  outlives the sink; null: nothing is tokenised
+  [[nodiscard]] static std::unique_ptr<SpoolSink> make(SinkOptions options, Spool& spool,
+                                                       const Privacy* privacy, const Clock& clock);
+  [[nodiscard]] virtual SinkStats stats() const = 0;
+  /// Everything taken so far is on the disk when this returns true.
+  virtual bool sync() = 0;
+  /// Called (on the syncing thread) whenever new events became readable.
+  virtual void on_synced(std::function<void()> notify) = 0;
 };
 
 }  // namespace ww

@@ -1,0 +1,199 @@
+#include "sensors/app/options.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+
+#include "sensors/pipeline/defaults.hpp"
+
+namespace ww::sensor {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::pair<const char*, const char*> default_addresses[] = {
+    {"HOME_NET", "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]"},
+    {"EXTERNAL_NET", "!$HOME_NET"},
+    {"HTTP_SERVERS", "$HOME_NET"},
+    {"SMTP_SERVERS", "$HOME_NET"},
+    {"SQL_SERVERS", "$HOME_NET"},
+    {"DNS_SERVERS", "$HOME_NET"},
+    {"TELNET_SERVERS", "$HOME_NET"},
+    {"AIM_SERVERS", "$EXTERNAL_NET"},
+    {"DC_SERVERS", "$HOME_NET"},
+    {"DNP3_SERVER", "$HOME_NET"},
+    {"DNP3_CLIENT", "$HOME_NET"},
+    {"MODBUS_CLIENT", "$HOME_NET"},
+    {"MODBUS_SERVER", "$HOME_NET"},
+    {"ENIP_CLIENT", "$HOME_NET"},
+    {"ENIP_SERVER", "$HOME_NET"},
+};
+const std::pair<const char*, const char*> default_ports[] = {
+    {"HTTP_PORTS", "80"},
+    {"SHELLCODE_PORTS", "!80"},
+    {"ORACLE_PORTS", "1521"},
+    {"SSH_PORTS", "22"},
+    {"DNP3_PORTS", "20000"},
+    {"MODBUS_PORTS", "502"},
+    {"FILE_DATA_PORTS", "[$HTTP_PORTS,110,143]"},
+    {"FTP_PORTS", "21"},
+    {"GENEVE_PORTS", "6081"},
+    {"VXLAN_PORTS", "4789"},
+    {"TEREDO_PORTS", "3544"},
+    {"SIP_PORTS", "[5060,5061]"},
+};
+
+bool is_port_name(const std::string& name) {
+  return name.ends_with("_PORTS") || name.ends_with("_PORT");
+}
+
+}  // namespace
+
+Result<Settings, Problem> load_suricata_settings(const CommonArguments& a) {
+  Settings s;
+  if (!a.suricata_yaml.empty()) {
+    auto loaded = Settings::from_yaml_file(a.suricata_yaml);
+    if (!loaded) return fail(loaded.error());
+    s = std::move(*loaded);
+  }
+  add_default_settings(s);
+  for (const auto& assignment : a.sets)
+    if (auto ok = s.set_assignment(assignment); !ok) return fail(ok.error());
+  if (!a.checksums.empty()) {
+    if (a.checksums != "none" && a.checksums != "auto" && a.checksums != "all")
+      return fail(Problem{"unknown checksum mode", "-k " + a.checksums, "use none, auto or all"});
+    if (a.checksums == "none") s.set("stream.checksum-validation", "no");
+  }
+  return s;
+}
+
+Result<void, Problem> load_vars(const Settings& settings, const std::vector<std::string>& vars,
+                                sig::EngineOptions& o) {
+  for (const auto& [k, v] : default_addresses) o.address_vars[k] = v;
+  for (const auto& [k, v] : default_ports) o.port_vars[k] = v;
+  for (const auto& name : settings.children("vars.address-groups"))
+    o.address_vars[name] = settings.text_or("vars.address-groups." + name, "any");
+  for (const auto& name : settings.children("vars.port-groups"))
+    o.port_vars[name] = settings.text_or("vars.port-groups." + name, "any");
+  for (const auto& var : vars) {
+    const auto eq = var.find('=');
+    if (eq == std::string::npos || eq == 0)
+      return fail(Problem{"expected NAME=VALUE", "--var " + var,
+                          "write for example --var HOME_NET=10.0.0.0/8"});
+    auto name = var.substr(0, eq);
+    if (name.front() == '$') name.erase(0, 1);
+    const auto value = var.substr(eq + 1);
+    const bool port =
+        o.port_vars.contains(name) || (is_port_name(name) && !o.address_vars.contains(name));
+    (port ? o.port_vars : o.address_vars)[name] = value;
+  }
+  return {};
+}
+
+Result<std::shared_ptr<const sig::Engine>, Problem> load_rules(const CommonArguments& a,
+                                                               const Settings& settings,
+                                                               std::size_t show) {
+  std::vector<std::string> files;
+  for (const auto& path : a.rules) {
+    std::error_code ec;
+    if (fs::is_directory(path, ec)) {
+      std::vector<std::string> found;
+      for (const auto& e : fs::directory_iterator(path, ec))
+        if (e.path().extension() == ".rules") found.push_back(e.path().string());
+      std::sort(found.begin(), found.end());
+      files.insert(files.end(), found.begin(), found.end());
+    } else if (!fs::exists(path, ec)) {
+      return fail(Problem{"no such rule file or folder", path, "check the --rules path"});
+    } else {
+      files.push_back(path);
+    }
+  }
+  std::erase_if(files, [](const std::string& f) {
+    std::error_code ec;
+    return fs::file_size(f, ec) == 0 && !ec;
+  });
+  if (files.empty()) return std::shared_ptr<const sig::Engine>();
+  sig::EngineOptions options;
+  if (auto ok = load_vars(settings, a.vars, options); !ok) return fail(ok.error());
+  options.settings = &settings;
+  options.base_folder = fs::path(files.front()).parent_path().string();
+  const auto side = [&](const char* key, const char* name) {
+    if (const auto given = settings.text(key); given && !given->empty()) {
+      std::error_code ec;
+      if (fs::path(*given).is_absolute() || fs::exists(*given, ec)) return *given;
+      const auto beside = fs::path(options.base_folder) / *given;
+      if (fs::exists(beside, ec)) return beside.string();
+      return *given;
+    }
+    if (name[0] == 0) return std::string();
+    const auto beside = fs::path(options.base_folder) / name;
+    std::error_code ec;
+    return fs::exists(beside, ec) ? beside.string() : std::string();
+  };
+  options.classification_file = side("classification-file", "classification.config");
+  options.reference_file = side("reference-config-file", "reference.config");
+  options.threshold_file = side("threshold-file", "");
+  options.cache_folder = settings.text_or("detect.cache-folder", "");
+  sig::LoadReport report;
+  auto engine = sig::Engine::load(files, options, report);
+  if (!engine) return fail(engine.error());
+  std::size_t printed = 0;
+  for (const auto& p : report.problems) {
+    if (p.severity != sig::RuleProblem::Severity::error) continue;
+    if (printed++ == show) {
+      std::fprintf(stderr, "... %u rules refused in all; `wardwatchctl rules check` names them\n",
+                   report.refused);
+      break;
+    }
+    std::fprintf(stderr, "%s:%u: rule %u refused: %s\n", p.file.c_str(), p.line, p.sid,
+                 p.what.c_str());
+  }
+  return *engine;
+}
+
+Result<std::vector<std::shared_ptr<EventSink>>, Problem> open_outputs(EveConfig& config,
+                                                                      const std::string& eve) {
+  auto& outputs = config.outputs();
+  std::vector<std::shared_ptr<EventSink>> sinks(outputs.size());
+  std::size_t main = outputs.size();
+  for (std::size_t i = 0; i < outputs.size() && main == outputs.size(); ++i)
+    if (outputs[i].filename == "eve.json") main = i;
+  if (main == outputs.size()) main = 0;
+  std::map<std::string, std::shared_ptr<EventSink>> open;
+  const auto folder = fs::path(eve == "-" ? "" : eve).parent_path();
+  if (outputs.empty()) {
+    // Nothing to write; the file exists all the same, so that who waits for it is not left waiting.
+    auto sink = open_event_file(eve, false);
+    if (!sink) return fail(sink.error());
+    return sinks;
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const auto path =
+        i == main ? eve : (folder / fs::path(outputs[i].filename).filename()).string();
+    auto& sink = open[path];
+    if (!sink) {
+      auto opened = open_event_file(path, false);
+      if (!opened) return fail(opened.error());
+      sink = *opened;
+    }
+    sinks[i] = sink;
+  }
+  return sinks;
+}
+
+void name_ignored(const Settings& settings, const std::vector<std::string>& options) {
+  std::set<std::string> names;
+  for (const auto& key : settings.unread()) {
+    // Two steps name a feature well enough.
+    const auto first = key.find('.');
+    const auto second = first == std::string::npos ? first : key.find('.', first + 1);
+    names.insert(key.substr(0, second));
+  }
+  std::string line;
+  for (const auto& o : options) line += (line.empty() ? "" : ", ") + o;
+  for (const auto& n : names) line += (line.empty() ? "" : ", ") + n;
+  if (!line.empty()) std::fprintf(stderr, "ignored, without meaning here: %s\n", line.c_str());
+}
+
+}  // namespace ww::sensor

@@ -1,0 +1,127 @@
+/// `wardwatch-sensor replay FILE...`: captures in, EVE out.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+
+#include "sensors/app/command.hpp"
+#include "sensors/app/options.hpp"
+#include "sensors/pipeline/replay.hpp"
+
+namespace ww::sensor {
+namespace {
+
+struct Arguments {
+  CommonArguments common;
+  std::vector<std::string> files;
+  std::string eve = "eve.json", config, runmode, data_dir, log_dir;
+  std::size_t workers = 1;
+  bool quiet = false;
+};
+
+int problem(const Problem& p, int code) {
+  std::fprintf(stderr, "wardwatch-sensor: %s\n", p.text().c_str());
+  return code;
+}
+
+int run(const Arguments& a) {
+  auto settings = load_suricata_settings(a.common);
+  if (!settings) return problem(settings.error(), 2);
+  std::vector<std::string> ignored;
+  if (!a.runmode.empty()) ignored.push_back("--runmode");
+  if (!a.data_dir.empty()) ignored.push_back("--data-dir");
+
+  auto source = capture::open_files(a.files);
+  if (!source) return problem(source.error(), 2);
+  auto engine = load_rules(a.common, *settings, 20);
+  if (!engine) return problem(engine.error(), 2);
+
+  if (a.eve != "-") {
+    const auto slash = a.eve.rfind('/');
+    settings->set("default-log-dir", slash == std::string::npos ? "." : a.eve.substr(0, slash));
+  }
+  PipelineShared shared(*settings);
+  shared.workers = std::max<std::size_t>(a.workers, 1);
+  shared.flows.sweep_from =
+      10'000;  // short captures end before Suricata's flow manager would have looked
+  auto mode = a.common.checksums;
+  if (mode.empty()) mode = settings->text_or("pcap-file.checksum-checks", "auto");
+  shared.checksums = mode == "none" || mode == "no"   ? decode::ChecksumMode::none
+                     : mode == "all" || mode == "yes" ? decode::ChecksumMode::all
+                                                      : decode::ChecksumMode::automatic;
+  if (*engine) {
+    shared.files.md5 = shared.files.md5 || (*engine)->wants_md5();
+    shared.files.sha1 = shared.files.sha1 || (*engine)->wants_sha1();
+    shared.files.sha256 = shared.files.sha256 || (*engine)->wants_sha256();
+    shared.files.magic = shared.files.magic || (*engine)->wants_magic();
+  }
+  auto sinks = open_outputs(shared.eve, a.eve);
+  if (!sinks) return problem(sinks.error(), 2);
+
+  const bool terminal = !a.quiet && ::isatty(2) == 1;
+  auto shown = std::chrono::steady_clock::now();
+  const auto started = shown;
+  const auto result = replay(**source, shared, *sinks, *engine, [&](const ReplayProgress& p) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!terminal || now - shown < std::chrono::milliseconds(200)) return;
+    shown = now;
+    std::fprintf(stderr, "\r\033[K%s: %llu packets, %llu MiB", p.file.c_str(),
+                 static_cast<unsigned long long>(p.packets),
+                 static_cast<unsigned long long>(p.octets >> 20));
+  });
+  if (terminal) std::fprintf(stderr, "\r\033[K");
+  for (const auto& p : result.problems) problem(p, 1);
+  std::uint64_t alerts = 0, events = 0, flows = 0;
+  for (const auto& w : result.workers) {
+    alerts += w.alerts;
+    events += w.events_written;
+    flows += w.flows.created;
+  }
+  if (!a.quiet) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+    std::fprintf(stderr, "%llu packets, %llu flows, %llu events, %llu alerts in %.1f s\n",
+                 static_cast<unsigned long long>(result.packets),
+                 static_cast<unsigned long long>(flows), static_cast<unsigned long long>(events),
+                 static_cast<unsigned long long>(alerts), took.count());
+  }
+  settings->mark_read("default-log-dir");
+  for (const auto& key : settings->unread()) shared.settings.mark_read(key);
+  name_ignored(*settings, ignored);
+  return result.problems.empty() || result.packets != 0 ? 0 : 2;
+}
+
+const CommandRegistration registration{{
+    .name = "replay",
+    .summary = "read captures, write EVE, exit",
+    .setup =
+        [](CLI::App& app) {
+          auto a = std::make_shared<Arguments>();
+          app.add_option("files", a->files,
+                         "capture files (pcap, pcapng, also .gz and .zst), folders, or - for "
+                         "standard input")
+              ->required();
+          app.add_option("--rules", a->common.rules, "rule files or folders of *.rules")
+              ->allow_extra_args(false);
+          app.add_option("--eve", a->eve, "where events go; - is standard output")
+              ->capture_default_str();
+          app.add_option("--var", a->common.vars, "rule variable NAME=VALUE")
+              ->allow_extra_args(false);
+          app.add_option("--set", a->common.sets, "Suricata setting KEY=VALUE")
+              ->allow_extra_args(false);
+          app.add_option("-k", a->common.checksums, "checksums: none, auto or all");
+          app.add_option("--config", a->config, "sensor configuration (YAML)");
+          app.add_option("--suricata-yaml", a->common.suricata_yaml,
+                         "Suricata configuration; empty file = defaults");
+          app.add_option("--workers", a->workers, "worker threads")
+              ->capture_default_str()
+              ->check(CLI::Range(1, 64));
+          app.add_option("--runmode", a->runmode, "accepted for Suricata's sake, without effect");
+          app.add_option("--data-dir", a->data_dir, "accepted for Suricata's sake, without effect");
+          app.add_flag("-q,--quiet", a->quiet, "no summary");
+          return [a] { return run(*a); };
+        },
+}};
+
+}  // namespace
+}  // namespace ww::sensor
