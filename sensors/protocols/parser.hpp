@@ -37,6 +37,8 @@ class ParserContext {
   virtual void set_frame_tx(std::uint64_t frame, std::uint64_t tx_id) = 0;
   /// Asks for the protocol to be detected again from the next octet on (STARTTLS, CONNECT, upgrade).
   virtual void change_protocol(std::string_view expected) = 0;
+  /// A note for the parser that follows after change_protocol(): its expectation() (the request of an h2c upgrade).
+  virtual void hand_over(std::shared_ptr<void> /*note*/) {}
   /// Expects a related flow (FTP data): addresses and destination port, protocol, note handed to its parser.
   virtual void expect_flow(const IpAddress& from, const IpAddress& to, std::uint16_t to_port, std::string_view proto,
                            std::shared_ptr<void> note) = 0;

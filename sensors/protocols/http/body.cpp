@@ -13,7 +13,8 @@ constexpr std::uint64_t body_burst = 4 << 20;  // octets of one body held betwee
 constexpr std::size_t max_file_name = UINT16_MAX;
 
 struct Names {
-  sig::EventId range = event("range_invalid");
+  sig::EventId range[2] = {event("range_invalid"), sig::events().find("http2.invalid_range")};
+  sig::EventId http2_decode = sig::events().find("http2.failed_decompression");
   sig::EventId generic = event("multipart_generic_error");
   sig::EventId no_data = event("multipart_no_filedata");
   sig::EventId header = event("multipart_invalid_header");
@@ -47,7 +48,7 @@ void Body::start(ParserContext&) {
     const auto type = tx_.request().headers.find("content-type");
     form_ = std::make_unique<Multipart>(*parameter(*type, "boundary"), *this);
   }
-  const auto report = [this](DecodeEvent e) { tx_.add_event(event_of(e)); };
+  const auto report = [this](DecodeEvent e) { on_decode_event(e); };
   if (const auto field = tx_.of(dir_).headers.find("content-encoding")) {
     std::string value(trim_blank(*field));
     std::erase(value, '\0');  // browsers read over a NUL
@@ -56,14 +57,20 @@ void Body::start(ParserContext&) {
   }
 }
 
+void Body::on_decode_event(DecodeEvent e) {
+  if (version_ == Version::http1)
+    tx_.add_event(event_of(e));
+  else if (e == DecodeEvent::failed || e == DecodeEvent::bomb)
+    tx_.add_event(ids().http2_decode);
+}
+
 void Body::data(ParserContext& ctx, Bytes octets) {
   ctx_ = &ctx;
   if (!started_) start(ctx);
   tx_.revision++;
   if (decoder_)
     decoder_->decode(
-        octets, [&](Bytes out) { take(ctx, out); },
-        [this](DecodeEvent e) { tx_.add_event(event_of(e)); });
+        octets, [&](Bytes out) { take(ctx, out); }, [this](DecodeEvent e) { on_decode_event(e); });
   else
     take(ctx, octets);
 }
@@ -104,11 +111,11 @@ void Body::take(ParserContext& ctx, Bytes octets) {
     octets = octets.first(most - m.body_octets);
   m.body_octets += octets.size();
   if (ctx.files().options().window != 0) m.body.append(octets, body_burst);
-  if (range_) range_->append(octets);
   if (kind_ == Kind::form)
     form_->feed(octets);
   else if (kind_ == Kind::file)
     to_file(ctx, octets);
+  if (range_) range_->append(octets);
 }
 
 void Body::to_file(ParserContext& ctx, Bytes octets) {
@@ -147,7 +154,7 @@ void Body::open_body_file(ParserContext& ctx) {
   const auto range = parse_content_range(*field);
   if (!range || (range->start && range->size && *range->size != 0 &&
                  (*range->start > *range->end || *range->end >= *range->size))) {
-    tx_.add_event(ids().range);
+    tx_.add_event(ids().range[static_cast<std::size_t>(version_)]);
     return;
   }
   if (!range->end || *range->end == 0) return;  // an answer to a range that cannot be given
@@ -172,7 +179,7 @@ void Body::end(ParserContext& ctx, bool whole) {
   ctx_ = &ctx;
   if (started_ && decoder_)
     decoder_->finish([&](Bytes out) { take(ctx, out); },
-                     [this](DecodeEvent e) { tx_.add_event(event_of(e)); });
+                     [this](DecodeEvent e) { on_decode_event(e); });
   auto& m = tx_.of(dir_);
   if (form_) form_->finish();
   close_file(whole && !m.body_cut ? sig::FileState::closed : sig::FileState::truncated);

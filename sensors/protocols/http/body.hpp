@@ -31,6 +31,7 @@ class Body final : public MultipartSink {
   enum class Kind : std::uint8_t { plain /* no file */, file, form };
 
   void start(ParserContext& ctx);
+  void on_decode_event(DecodeEvent e);
   void take(ParserContext& ctx, Bytes octets);
   void to_file(ParserContext& ctx, Bytes octets);
   void open_file(ParserContext& ctx, std::string_view name);
@@ -38,7 +39,6 @@ class Body final : public MultipartSink {
   void close_file(sig::FileState state);
   [[nodiscard]] std::uint64_t limit(ParserContext& ctx) const;
   [[nodiscard]] Kind kind() const;
-  [[nodiscard]] bool finishing_form_short() const;
 
   void on_file(std::string_view name) override;
   void on_file_data(Bytes data) override;

@@ -70,6 +70,14 @@ struct Message {
                       start_text_from = SIZE_MAX;
 };
 
+/// The request that an HTTP/1 connection was upgraded to HTTP/2 with: it becomes stream 1 there
+/// (RFC 7540 section 3.2). Handed over as the note of the protocol change.
+struct Upgrade {
+  std::string method, uri;
+  std::string settings;  ///< HTTP2-Settings, base64url
+  Headers headers;
+};
+
 /// HTTP/2 members of a transaction, see sensors/protocols/http2.
 struct Http2Extra {
   virtual ~Http2Extra() = default;

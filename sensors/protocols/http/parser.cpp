@@ -169,7 +169,15 @@ void HttpParser::finish_upgrade(HttpTransaction& tx) {
   if (tx.status_code != 101) return;
   const auto to = tx.response().headers.find("upgrade");
   if (!to) return;
-  if (contains_text(*to, "h2c") && find_protocol("http2") != nullptr) change_to_ = "http2";
+  if (contains_text(*to, "h2c") && find_protocol("http2") != nullptr) {
+    auto note = std::make_shared<Upgrade>();
+    note->method = tx.method;
+    note->uri = tx.uri_raw;
+    note->headers = tx.request().headers;
+    note->settings = tx.request().headers.find("http2-settings").value_or(std::string_view());
+    ctx_->hand_over(std::move(note));
+    change_to_ = "http2";
+  }
   if (same_text(*to, "websocket") && find_protocol("websocket") != nullptr)
     change_to_ = "websocket";
 }

@@ -1,0 +1,145 @@
+#include "sensors/protocols/http2/http2.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/sensors/protocols/http/support.hpp"
+
+namespace ww::sensor::test {
+namespace {
+
+constexpr auto up = sig::Dir::to_server, down = sig::Dir::to_client;
+using http2::FrameKind;
+
+std::string frame(FrameKind kind, unsigned flags, std::uint32_t stream, std::string_view payload) {
+  std::string out;
+  for (const int shift : {16, 8, 0}) out += static_cast<char>(payload.size() >> shift);
+  out += static_cast<char>(kind);
+  out += static_cast<char>(flags);
+  for (const int shift : {24, 16, 8, 0}) out += static_cast<char>(stream >> shift);
+  return out + std::string(payload);
+}
+std::string literal(std::string_view name, std::string_view value) {
+  return std::string(1, '\0') + static_cast<char>(name.size()) + std::string(name) +
+         static_cast<char>(value.size()) + std::string(value);
+}
+const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const std::string request = literal(":method", "GET") + literal(":path", "/a.txt?x=1") +
+                            literal(":authority", "Www.Example.COM:8443") +
+                            literal("user-agent", "test");
+const std::string response = literal(":status", "200") + literal("content-type", "text/plain");
+
+std::string settings() {
+  return frame(FrameKind::settings, 0, 0, std::string("\0\4\0\0\xff\xff", 6));
+}
+std::string ask() { return preface + settings() + frame(FrameKind::headers, 5, 1, request); }
+std::string answer() {
+  return settings() + frame(FrameKind::headers, 4, 1, response) +
+         frame(FrameKind::data, 0, 1, "hello, ") +
+         frame(FrameKind::data, 9, 1, std::string("\3world\0\0\0", 9));
+}
+
+const http::HttpTransaction* stream(const Conversation& c, std::uint32_t id) {
+  for (std::size_t i = 0; i < c.count(); ++i)
+    if (http2::Stream::of(c.tx(i)).id == id) return &c.tx(i);
+  return nullptr;
+}
+
+TEST(Http2, MakesATransactionOfAStream) {
+  Conversation c("http2");
+  c.client(ask());
+  c.server(answer());
+  const auto* tx = stream(c, 1);
+  ASSERT_NE(tx, nullptr);
+  EXPECT_EQ(tx->method, "GET");
+  EXPECT_EQ(tx->uri, "/a.txt?x=1");
+  EXPECT_EQ(tx->host, "www.example.com");
+  EXPECT_EQ(tx->status_code, 200);
+  EXPECT_TRUE(tx->complete[0] && tx->complete[1]);
+  ASSERT_EQ(tx->files.size(), 1U);
+  EXPECT_EQ(tx->files[0]->name, "/a.txt");
+  EXPECT_EQ(as_text(tx->files[0]->data), "hello, world");
+  EXPECT_EQ(tx->files[0]->state, sig::FileState::closed);
+}
+
+TEST(Http2, GivesTheSameHoweverTheStreamIsCut) {
+  for (std::size_t piece = 1; piece < 80; ++piece) {
+    Conversation c("http2");
+    c.client(ask(), piece);
+    c.server(answer(), piece);
+    const auto* tx = stream(c, 1);
+    ASSERT_NE(tx, nullptr) << piece;
+    EXPECT_EQ(tx->request().headers.size(), 4U) << piece;
+    ASSERT_EQ(tx->files.size(), 1U) << piece;
+    EXPECT_EQ(as_text(tx->files[0]->data), "hello, world") << piece;
+    EXPECT_EQ(c.count(), 3U) << piece;
+  }
+}
+
+TEST(Http2, WritesTheEventOfItsFrames) {
+  Conversation c("http2");
+  c.client(ask());
+  c.server(answer() + frame(FrameKind::goaway, 0, 0, std::string(8, '\0')));
+  std::string text;
+  const Settings none;
+  for (std::size_t i = 0; i < c.count(); ++i) {
+    JsonWriter json(text);
+    json.begin_object();
+    http2::write_http2(c.tx(i), {c.ctx.flow(), none}, json);
+    json.end_object();
+  }
+  EXPECT_NE(
+      text.find(
+          R"("settings":[{"settings_id":"SETTINGSINITIALWINDOWSIZE","settings_value":65535}])"),
+      std::string::npos)
+      << text;
+  EXPECT_NE(text.find(R"("error_code":"NOERROR")"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("http_method":"GET","url":"/a.txt?x=1")"), std::string::npos) << text;
+}
+
+TEST(Http2, JoinsHeaderBlocks) {
+  Conversation c("http2");
+  c.client(preface + frame(FrameKind::headers, 1, 1, request.substr(0, 20)) +
+           frame(FrameKind::continuation, 0, 1, request.substr(20, 5)) +
+           frame(FrameKind::continuation, 4, 1, request.substr(25)));
+  EXPECT_EQ(stream(c, 1)->request().headers.size(), 4U);
+  EXPECT_TRUE(stream(c, 1)->complete[0]);
+}
+
+TEST(Http2, ReportsCredentialsInTheAuthority) {
+  Conversation c("http2");
+  c.client(preface + frame(FrameKind::headers, 5, 1,
+                           literal(":authority", "a:b@host") + literal("host", "other")));
+  EXPECT_TRUE(c.has_event(0, "http2.userinfo_in_uri"));
+  EXPECT_TRUE(c.has_event(0, "http2.authority_host_mismatch"));
+}
+
+TEST(Http2, PassesOverFramesThatAreTooLong) {
+  Conversation c("http2");
+  c.client(preface + frame(FrameKind::ping, 0, 0, std::string(20'000, 'x')) +
+           frame(FrameKind::headers, 5, 1, request));
+  EXPECT_TRUE(c.has_event(0, "http2.long_frame_data"));
+  EXPECT_NE(stream(c, 1), nullptr);
+}
+
+TEST(Http2, BoundsTheHeaderBlock) {
+  Conversation c("http2");
+  std::string flood = preface + frame(FrameKind::headers, 0, 1, request);
+  for (int i = 0; i < 50; ++i)
+    flood += frame(FrameKind::continuation, 0, 1, std::string(10'000, '\0'));
+  c.client(flood);
+  EXPECT_TRUE(c.has_event(0, "http2.reassembly_limit_reached"));
+}
+
+TEST(Http2, BoundsTheStreams) {
+  Settings s;
+  s.set("app-layer.protocols.http2.max-streams", "50");
+  Conversation c("http2", s);
+  std::string flood = preface;
+  for (std::uint32_t i = 0; i < 1000; ++i)
+    flood += frame(FrameKind::headers, 4, 2 * i + 1, request);
+  c.client(flood);
+  EXPECT_LE(c.count(), 100U);
+}
+
+}  // namespace
+}  // namespace ww::sensor::test
