@@ -182,17 +182,47 @@ Result<std::vector<std::shared_ptr<EventSink>>, Problem> open_outputs(EveConfig&
   return sinks;
 }
 
-void name_ignored(const Settings& settings, const std::vector<std::string>& options) {
-  std::set<std::string> names;
-  for (const auto& key : settings.unread()) {
-    // Two steps name a feature well enough.
-    const auto first = key.find('.');
-    const auto second = first == std::string::npos ? first : key.find('.', first + 1);
-    names.insert(key.substr(0, second));
-  }
+void name_ignored(const Settings& given, const std::vector<std::string>& options) {
+  // Features that have settings here; the rest of Suricata's file has no meaning for this sensor.
+  static const std::set<std::string, std::less<>> known = {"app-layer",
+                                                           "classification-file",
+                                                           "datasets",
+                                                           "decoder",
+                                                           "default-log-dir",
+                                                           "default-rule-path",
+                                                           "defrag",
+                                                           "detect",
+                                                           "exception-policy",
+                                                           "flow",
+                                                           "flow-timeouts",
+                                                           "host-os-policy",
+                                                           "outputs",
+                                                           "pcap-file",
+                                                           "pcre",
+                                                           "reference-config-file",
+                                                           "security",
+                                                           "stream",
+                                                           "threshold-file",
+                                                           "vars",
+                                                           "vlan",
+                                                           "asn1-max-frames",
+                                                           "rule-files"};
+  static const std::set<std::string, std::less<>> outputs = {"eve-log", "file-store", "fast",
+                                                             "stats"};
   std::string line;
-  for (const auto& o : options) line += (line.empty() ? "" : ", ") + o;
-  for (const auto& n : names) line += (line.empty() ? "" : ", ") + n;
+  const auto name = [&](std::string_view text) {
+    line += line.empty() ? "" : ", ";
+    line += text;
+  };
+  for (const auto& o : options) name(o);
+  for (const auto& key : given.children(""))
+    if (!known.contains(key)) name(key);
+  for (const auto& i : given.children("outputs"))
+    for (const auto& kind : given.children("outputs." + i)) {
+      const auto path = "outputs." + i + "." + kind;
+      if (!outputs.contains(kind) && given.flag_or(path + ".enabled", true))
+        name("outputs." + kind);
+    }
   if (!line.empty()) std::fprintf(stderr, "ignored, without meaning here: %s\n", line.c_str());
 }
 

@@ -39,7 +39,8 @@ struct CommonArguments {
 [[nodiscard]] Result<std::vector<std::shared_ptr<EventSink>>, Problem> open_outputs(
     EveConfig& config, const std::string& eve);
 
-/// Prints "ignored: a, b, c" for settings that were given and that nothing here reads.
-void name_ignored(const Settings& settings, const std::vector<std::string>& options);
+/// Prints one line naming the sections of `given` (and the options) that have no meaning for this
+/// sensor.
+void name_ignored(const Settings& given, const std::vector<std::string>& options);
 
 }  // namespace ww::sensor

@@ -85,8 +85,6 @@ int run(const Arguments& a) {
                  static_cast<unsigned long long>(flows), static_cast<unsigned long long>(events),
                  static_cast<unsigned long long>(alerts), took.count());
   }
-  settings->mark_read("default-log-dir");
-  for (const auto& key : settings->unread()) shared.settings.mark_read(key);
   name_ignored(*settings, ignored);
   return result.problems.empty() || result.packets != 0 ? 0 : 2;
 }
