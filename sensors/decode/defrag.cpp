@@ -29,11 +29,13 @@ std::uint64_t hash_of(const DatagramKey& k, std::uint64_t seed) {
   return mix(h, (std::uint64_t{k.vlan[0]} << 32) | (std::uint64_t{k.vlan[1]} << 16) | k.vlan[2]);
 }
 
-template <class List>
-void longest_prefix_first(List& list) {
-  std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) {
-    return a.network.prefix > b.network.prefix;
-  });
+/// Keeps the list with the longest prefix first; of two equal ones the earlier stays in front.
+template <class List, class Item>
+void insert_by_prefix(List& list, Item item) {
+  const auto spot = std::upper_bound(
+      list.begin(), list.end(), item,
+      [](const auto& a, const auto& b) { return a.network.prefix > b.network.prefix; });
+  list.insert(spot, std::move(item));
 }
 
 std::string_view trim(std::string_view s) {
@@ -120,16 +122,14 @@ DefragConfig DefragConfig::from(const Settings& s) {
   for (const auto& os : s.children("host-os-policy"))
     if (const auto policy = overlap_policy(os))
       for (const auto& net : networks_at(s, "host-os-policy." + os))
-        c.policies.push_back({net, *policy});
+        insert_by_prefix(c.policies, HostPolicy{net, *policy});
   for (const auto& item : s.children("defrag.host-config"))
     for (const auto& name : s.children("defrag.host-config." + item)) {
       const auto base = "defrag.host-config." + item + "." + name;
       const auto timeout = seconds(base + ".timeout", c.timeout_us);
       for (const auto& net : networks_at(s, base + ".address"))
-        c.timeouts.push_back({net, timeout});
+        insert_by_prefix(c.timeouts, HostTimeout{net, timeout});
     }
-  longest_prefix_first(c.policies);
-  longest_prefix_first(c.timeouts);
   return c;
 }
 
