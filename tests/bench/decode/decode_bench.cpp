@@ -32,7 +32,8 @@ void put16(std::string& s, std::size_t at, unsigned v) {
 
 /// TCP (80 %), UDP and a few fragments, of sizes as on a mixed link.
 std::string make_capture() {
-  std::mt19937 random(1);
+  std::mt19937 engine(1);
+  const auto random = [&] { return static_cast<unsigned>(engine()); };
   std::string out(
       "\xd4\xc3\xb2\xa1\x02\x00\x04\x00\0\0\0\0\0\0\0\0\xff\xff\x00\x00\x01\x00\x00\x00", 24);
   for (std::uint32_t n = 0; n < 400'000; ++n) {
