@@ -30,6 +30,9 @@ const Events& event_ids() {
   return e;
 }
 
+// Interned before threads start: the name tables are read without a lock afterwards.
+const sig::FrameType pdu = sig::frame_types().intern("dns.pdu");
+
 struct DnsTx final : Transaction {
   dns::Message message;
   Dir dir = Dir::to_server;
@@ -106,7 +109,6 @@ class DnsParser final : public Parser {
   }
 
   bool message(ParserContext& ctx, Dir dir, Bytes octets, std::uint64_t offset) {
-    static const auto pdu = sig::frame_types().intern("dns.pdu");
     auto parsed = dns::parse_message(octets);
     if (!parsed) {
       ctx.add_frame(pdu, dir, offset, static_cast<std::int64_t>(octets.size()));

@@ -1,0 +1,172 @@
+/// Certificates by OpenSSL. Names are written octet by octet from the certificate, because a NUL
+/// inside a name is itself a sign of an attack that a printed form would hide.
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <memory>
+
+#include "sensors/protocols/tls/tls.hpp"
+#include "telemetry/clock.hpp"
+#include "telemetry/ip.hpp"
+#include "telemetry/json_writer.hpp"
+
+namespace ww::tls {
+namespace {
+
+constexpr std::size_t max_alt_names = 512;
+constexpr std::size_t max_name_octets = 8192;
+
+struct Free {
+  void operator()(X509* x) const { X509_free(x); }
+  void operator()(GENERAL_NAMES* n) const { GENERAL_NAMES_free(n); }
+};
+
+std::string octets_of(const ASN1_STRING* s) {
+  const auto* data = ASN1_STRING_get0_data(s);
+  const int length = ASN1_STRING_length(s);
+  if (data == nullptr || length <= 0) return {};
+  if (ASN1_STRING_type(s) == V_ASN1_BMPSTRING || ASN1_STRING_type(s) == V_ASN1_UNIVERSALSTRING) {
+    unsigned char* utf8 = nullptr;
+    const int n = ASN1_STRING_to_UTF8(&utf8, s);
+    if (n < 0) return {};
+    std::string out(reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(n));
+    OPENSSL_free(utf8);
+    return out;
+  }
+  return {reinterpret_cast<const char*>(data), static_cast<std::size_t>(length)};
+}
+
+std::string key_of(const ASN1_OBJECT* object) {
+  switch (OBJ_obj2nid(object)) {
+    case NID_commonName:
+      return "CN";
+    case NID_countryName:
+      return "C";
+    case NID_localityName:
+      return "L";
+    case NID_stateOrProvinceName:
+      return "ST";
+    case NID_organizationName:
+      return "O";
+    case NID_organizationalUnitName:
+      return "OU";
+    case NID_domainComponent:
+      return "DC";
+    case NID_userId:
+      return "UID";
+    case NID_pkcs9_emailAddress:
+      return "Email";
+    case NID_undef:
+      break;
+    default:
+      return OBJ_nid2ln(OBJ_obj2nid(object));
+  }
+  char text[128];
+  OBJ_obj2txt(text, sizeof text, object, 1);
+  return text;
+}
+
+std::string name_text(const X509_NAME* name) {
+  std::string out;
+  int last_set = -1;
+  for (int i = 0; i < X509_NAME_entry_count(name) && out.size() < max_name_octets; ++i) {
+    const auto* entry = X509_NAME_get_entry(name, i);
+    const int set = X509_NAME_ENTRY_set(entry);
+    if (i != 0) out += set == last_set ? " + " : ", ";
+    last_set = set;
+    out += key_of(X509_NAME_ENTRY_get_object(entry));
+    out += '=';
+    out += octets_of(X509_NAME_ENTRY_get_data(entry));
+  }
+  return out;
+}
+
+std::int64_t seconds_of(const ASN1_TIME* t) {
+  tm parts{};
+  if (t == nullptr || ASN1_TIME_to_tm(t, &parts) != 1) return 0;
+  return days_from_civil(parts.tm_year + 1900, static_cast<unsigned>(parts.tm_mon + 1),
+                         static_cast<unsigned>(parts.tm_mday)) *
+             86400 +
+         parts.tm_hour * 3600 + parts.tm_min * 60 + parts.tm_sec;
+}
+
+std::string upper_hex(Bytes octets) {
+  std::string out;
+  append_hex(out, octets, ':');
+  for (auto& c : out)
+    if (c >= 'a' && c <= 'f') c = static_cast<char>(c - 32);
+  return out;
+}
+
+// The serial number with its DER octets (a leading zero octet is part of it), which OpenSSL's
+// number would drop.
+std::string serial_octets(const X509* x) {
+  unsigned char* der = nullptr;
+  const int n = i2d_ASN1_INTEGER(X509_get0_serialNumber(x), &der);
+  if (n < 2) return {};
+  const Bytes all(der, static_cast<std::size_t>(n));
+  std::string out;
+  const std::size_t header = all[1] < 0x80 ? 2U : 2U + (all[1] & 0x7fU);
+  if (header <= all.size()) out = upper_hex(all.subspan(header));
+  OPENSSL_free(der);
+  return out;
+}
+
+void read_alt_names(const X509* x, Certificate& out) {
+  std::unique_ptr<GENERAL_NAMES, Free> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(x, NID_subject_alt_name, nullptr, nullptr)));
+  if (!names) return;
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()) && out.alt_names.size() < max_alt_names;
+       ++i) {
+    const auto* n = sk_GENERAL_NAME_value(names.get(), i);
+    if (n->type == GEN_DNS || n->type == GEN_EMAIL || n->type == GEN_URI) {
+      out.alt_names.push_back(octets_of(n->d.ia5));
+    } else if (n->type == GEN_IPADD) {
+      const auto ip = octets_of(n->d.iPAddress);
+      const auto* p = as_bytes(ip).data();
+      if (ip.size() == 4) out.alt_names.push_back(ip_text(IpAddress::v4(p)));
+      if (ip.size() == 16) out.alt_names.push_back(ip_text(IpAddress::v6(p)));
+    } else if (n->type == GEN_DIRNAME) {
+      out.alt_names.push_back(name_text(n->d.directoryName));
+    }
+  }
+}
+
+}  // namespace
+
+Certificate parse_certificate(Bytes der, CertificateError& error) {
+  Certificate out;
+  error = CertificateError::none;
+  out.der = as_text(der);
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned length = 0;
+  if (EVP_Digest(der.data(), der.size(), digest, &length, EVP_sha1(), nullptr) == 1)
+    append_hex(out.fingerprint, Bytes(digest, length), ':');
+  const unsigned char* at = der.data();
+  const std::unique_ptr<X509, Free> x(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  if (!x) {
+    // Which part is broken: the outer length, or something inside.
+    ByteReader in(der);
+    const auto tag = in.u8();
+    std::size_t n = in.u8();
+    if (n >= 0x80) {
+      const std::size_t count = n & 0x7f;
+      n = 0;
+      for (std::size_t i = 0; i < count && count <= 4; ++i) n = (n << 8) | in.u8();
+    }
+    error = tag != 0x30 || !in.ok() ? CertificateError::invalid_der
+            : n > in.left()         ? CertificateError::bad_length
+                                    : CertificateError::invalid_der;
+    return out;
+  }
+  out.subject = name_text(X509_get_subject_name(x.get()));
+  out.issuer = name_text(X509_get_issuer_name(x.get()));
+  out.serial = serial_octets(x.get());
+  out.not_before = seconds_of(X509_get0_notBefore(x.get()));
+  out.not_after = seconds_of(X509_get0_notAfter(x.get()));
+  read_alt_names(x.get(), out);
+  return out;
+}
+
+}  // namespace ww::tls
