@@ -4,7 +4,6 @@
 namespace ww::decode {
 namespace {
 constexpr std::size_t fixed_header = 40;
-constexpr std::size_t max_headers = 64;  // extension headers of one packet
 }  // namespace
 
 /// Where the walk along the header chain stands.
@@ -53,7 +52,7 @@ bool Decoder::Impl::ipv6_payload(Slot& s, Ipv6Walk& w) {
     w.rest = w.rest.subspan(n);
     return true;
   };
-  for (std::size_t count = 0; count < max_headers; ++count) {
+  for (;;) {  // every header takes eight octets off the rest
     p.ip_proto = w.next;
     switch (w.next) {
       case ip_proto::tcp:
@@ -181,8 +180,6 @@ bool Decoder::Impl::ipv6_payload(Slot& s, Ipv6Walk& w) {
         return true;
     }
   }
-  invalid(s, Event::too_many_layers);
-  return true;
 }
 
 void Decoder::Impl::ipv6_options(Slot& s, Bytes o, bool hop_by_hop) {
