@@ -10,7 +10,7 @@
 namespace ww::sensor {
 namespace {
 
-constexpr std::uint8_t proto_icmp = 1, proto_tcp = 6, proto_udp = 17, proto_icmp6 = 58,
+constexpr std::uint8_t proto_icmp = 1, proto_tcp = 6, proto_udp = 17, proto_esp = 50, proto_icmp6 = 58,
                        proto_sctp = 132;
 
 std::uint64_t mix(std::uint64_t h) {  // a full-avalanche 64 bit finaliser
@@ -49,9 +49,10 @@ bool inner_key(const sig::Packet& p, FlowKey& key) {
   return true;
 }
 
-bool same_key(const Flow& f, const FlowKey& k) {
-  if (f.ip_proto != k.ip_proto || f.tunnel_depth != k.tunnel_depth) return false;
-  if (f.vlan_count != k.vlan_count || f.vlan != k.vlan) return false;
+bool same_key(const Flow& f, const FlowKey& k, const FlowOptions& o) {
+  if (f.ip_proto != k.ip_proto) return false;
+  if (o.tunnel_tracking && f.tunnel_depth != k.tunnel_depth) return false;
+  if (o.vlan_tracking && (f.vlan_count != k.vlan_count || f.vlan != k.vlan)) return false;
   if (f.sport == k.sport && f.dport == k.dport && f.src == k.src && f.dst == k.dst) return true;
   return f.sport == k.dport && f.dport == k.sport && f.src == k.dst && f.dst == k.src;
 }
@@ -148,7 +149,7 @@ FlowTable::~FlowTable() = default;
 
 Flow* FlowTable::find(const FlowKey& key, std::uint64_t hash) {
   for (auto* f = buckets_[hash & mask_]; f != nullptr; f = f->bucket_next)
-    if (f->hash == hash && same_key(*f, key)) return f;
+    if (f->hash == hash && same_key(*f, key, options_)) return f;
   return nullptr;
 }
 
@@ -194,14 +195,9 @@ Flow* FlowTable::create(const FlowKey& key, std::uint64_t hash, sig::Packet& p) 
   f->sport = key.sport;
   f->dport = key.dport;
   f->ip_proto = key.ip_proto;
-  f->vlan = key.vlan;
-  f->vlan_count = key.vlan_count;
-  f->tunnel_depth = key.tunnel_depth;
-  if (!options_.vlan_tracking) {
-    // Not part of the key, still shown in records.
-    f->vlan = {};
-    f->vlan_count = 0;
-  }
+  f->vlan = p.vlan;  // shown in records even when it is no part of the key
+  f->vlan_count = p.vlan_count;
+  f->tunnel_depth = p.tunnel_depth;
   f->interface_index = p.interface_index;
   f->start = f->last = p.time;
   f->hash = hash;

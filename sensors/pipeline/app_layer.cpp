@@ -23,7 +23,7 @@ const struct DetectionEvents {
 } detection_events;
 
 /// Protocols whose parser must see the client first.
-bool client_speaks_first(std::string_view name) { return name == "http" || name == "tls"; }
+bool client_speaks_first(std::string_view name) { return name == "tls"; }
 
 std::uint8_t bit(Dir d) { return d == Dir::to_server ? 1 : 2; }
 
@@ -180,8 +180,7 @@ std::uint64_t AppLayer::read(Flow& flow, TcpSession& session, sig::Packet& packe
       session.first_data = data_handed_on;
       return app.parser ? parse(flow, packet, piece, &peer) : stop;
     }
-    disable(flow, session);
-    return stop;
+    return piece.offset;  // the other side may still tell
   }
   if (piece.data.empty()) return piece.offset;
   return detect_tcp(flow, session, packet, piece);
@@ -345,7 +344,6 @@ std::uint64_t AppLayer::parse(Flow& flow, sig::Packet& packet, const StreamPiece
   const auto stop = piece.offset + piece.gap + piece.data.size();
   const auto* entry = table_.find(app.protocol->name);
   if (piece.gap != 0) {
-    app.disrupted[d] = true;
     if (entry != nullptr) ++counters_.gaps[entry->index];
     if (!app.parser->accepts_gaps()) {
       app.parser_failed = true;

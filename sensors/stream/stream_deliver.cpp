@@ -14,7 +14,7 @@ using namespace sig::tcp_flag;  // NOLINT: flag names read as in the RFC
 /// An accepted packet: keeps its data and lets the readers see what became readable because of it.
 void StreamTracker::segment(Context& c) {
   bool mine = options_.inline_mode || c.s.async || c.p.stream_pseudo;
-  bool opposing = !options_.inline_mode || c.p.stream_pseudo;
+  bool opposing = (!options_.inline_mode && !c.s.async) || c.p.stream_pseudo;
   if (c.s.state == TcpState::closed || ((c.flags & fin) != 0 && c.s.state > TcpState::time_wait))
     mine = opposing = true;
   // The ACK first: it makes what the other side sent readable.
@@ -31,7 +31,8 @@ void StreamTracker::insert(Context& c) {
     return;
   }
   auto data = c.p.payload;
-  auto at = c.me.offset_of(c.p.tcp_seq);
+  // A SYN takes a sequence number of its own before its data (TCP fast open).
+  auto at = c.me.offset_of((c.flags & syn) != 0 ? c.p.tcp_seq + 1 : c.p.tcp_seq);
   const auto urgent_policy = options_.urgent;
   if ((c.flags & urg) != 0 && c.p.tcp_urgent != 0 && c.p.tcp_urgent <= data.size() &&
       urgent_policy != UrgentPolicy::inlined) {
@@ -139,7 +140,8 @@ void StreamTracker::deliver(Context& c, Dir dir, bool opposing) {
       const auto stop = held ? std::min(*held, std::max(limit, peer->app_progress)) : limit;
       if (stop > peer->app_progress) {
         piece.gap = stop - peer->app_progress;
-        ++counters_.gaps;
+        if (peer->last_gap != piece.offset + 1) ++counters_.gaps;
+        peer->last_gap = piece.offset + 1;
         event(c.p, StreamEvent::reassembly_seq_gap);
         peer->had_gap = true;
         peer->sent_start = true;

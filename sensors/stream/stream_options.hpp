@@ -27,7 +27,6 @@ struct StreamOptions {
   UrgentPolicy urgent_limit = UrgentPolicy::drop;
   std::uint32_t urgent_limit_count = 65536;
   bool check_overlap = false;  ///< look for overlaps with different data even if no policy asks
-  bool midstream_policy_ignored = true;
   std::string midstream_policy = "ignore";
 
   struct HostPolicy {

@@ -198,13 +198,9 @@ bool StreamTracker::on_none(sig::Packet& p, Flow& flow) {
   if (!is_syn && !is_ack) return true;
   const bool pickup = is_ack;  // a SYN/ACK or a later packet: the handshake was missed
   if (pickup) {
-    if (is_syn ? !options_.midstream && !options_.async_oneside : !options_.midstream) {
-      if (options_.midstream_policy != "ignore" || !is_syn) {
-        if (flow.policies.empty())
-          flow.policies.push_back({"stream_midstream", options_.midstream_policy});
-      }
-      return true;
-    }
+    if (flow.policies.empty())
+      flow.policies.push_back({"stream_midstream", options_.midstream_policy});
+    if (is_syn ? !options_.midstream && !options_.async_oneside : !options_.midstream) return true;
   }
   auto made = make_session(flow);
   if (made == nullptr) return false;
@@ -426,9 +422,11 @@ bool StreamTracker::on_syn_sent(Context& c) {
       return true;
     }
     if (p.tcp_seq != client.isn) {
+      std::erase_if(c.s.syns, [&](const TcpSession::Candidate& k) { return k.seq == p.tcp_seq || k.seq == client.isn; });
+      if (options_.max_syn_queued == 0) return false;
       if (c.s.syns.size() >= options_.max_syn_queued) {
         event(c.p, StreamEvent::whs3_syn_flood);
-        return false;
+        c.s.syns.erase(c.s.syns.begin());  // the oldest attempt is the least likely to be answered
       }
       // The newest attempt counts; the former one stays possible.
       TcpSession::Candidate former;
@@ -573,6 +571,7 @@ bool StreamTracker::on_syn_recv(Context& c) {
   if (!timestamp_ok(c)) return false;
   if (!c.to_server) {
     if (c.s.fast_open || c.s.midstream) {
+      if (c.s.midstream_synack && options_.async_oneside) c.s.async = true;
       // With fast open (or when we joined late) the server may speak before the client's ACK.
       update_last_ack(client, p.tcp_ack);
       client.window = static_cast<std::uint32_t>(p.tcp_window) << client.wscale;
