@@ -421,6 +421,10 @@ void AppLayer::datagram(Flow& flow, sig::Packet& packet) {
     } else if (const auto other = flow.app_proto_dir[1 - d]; other != AppProto{}) {
       flow.app_proto_dir[d] = other;  // the other side told
     } else {
+      // A probe that said "maybe" gets a few more datagrams: junk may come before the first real
+      // one.
+      constexpr std::uint8_t max_looks = 4;
+      if (!app.detection.probes_done[d] && ++app.detection.looks[d] < max_looks) return;
       app.detection.patterns_done[d] = app.detection.probes_done[d] = true;
       flow.app_proto_dir[d] = {};
       // Nobody recognised it; each direction gets one look.

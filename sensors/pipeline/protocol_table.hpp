@@ -31,6 +31,7 @@ class PortSet {
 
 /// Detection state of one flow.
 struct DetectionState {
+  std::uint8_t looks[2] = {0, 0};  ///< datagrams that no probe could decide on
   bool patterns_done[2] = {false, false};
   bool probes_done[2] = {false, false};
   bool expectation_done = false;

@@ -246,13 +246,16 @@ bool looks_like_dns(Bytes octets, bool whole) {
   if (!head.ok()) return false;
   const unsigned opcode = (flags >> 11) & 0xf;
   if (opcode == 3 || opcode > 6 || (flags & 0x0040) != 0) return false;
-  if (questions == 0 || questions > 16) return false;
+  // Every question takes five octets and every record eleven.
+  if (questions == 0 ||
+      (whole && 12U + questions * 5U + (answers + authorities + additionals) * 11U > octets.size()))
+    return false;
   if ((flags & 0x8000) == 0 && (answers > 16 || additionals > 16)) return false;
   const Limits limits;
   Parser p(octets, limits);
   p.in().skip(12);
   Question q;
-  if (!p.question(q) || q.name.flags != 0) return false;
+  if (!p.question(q)) return false;
   const bool class_known =
       (q.klass & 0x7fff) >= 1 && ((q.klass & 0x7fff) <= 4 || (q.klass & 0x7fff) == 255);
   if (!class_known || type_number(type_text(q.type)) == 0) return false;

@@ -433,27 +433,25 @@ Probe probe(Bytes data, Dir dir, const sig::Flow& flow) {
   // Multicast DNS, LLMNR and NetBIOS names share the format but are other protocols.
   for (const auto port : {flow.sport, flow.dport})
     if (port == 5353 || port == 5355 || port == 137) return Probe::no;
+  const bool usual_port = flow.sport == 53 || flow.dport == 53;
   Bytes message = data;
-  bool whole = true;
   if (flow.ip_proto == 6) {
     if (data.size() < 14) return Probe::maybe;
     const std::size_t length = load_be16(data.data());
     if (length < 12) return Probe::no;
-    whole = data.size() >= 2 + length;
+    const bool whole = data.size() >= 2 + length;
     message = data.subspan(2, std::min(length, data.size() - 2));
-  }
-  const bool usual_port = flow.sport == 53 || flow.dport == 53;
-  if (!usual_port || flow.ip_proto == 6) {
-    if (!dns::looks_like_dns(message, whole && !usual_port)) {
-      if (flow.ip_proto == 6 && !whole && usual_port)
-        return data.size() < 300 ? Probe::maybe : Probe::no;
-      if (!(usual_port && whole && dns::parse_message(message))) return Probe::no;
-    }
-  } else {
+    if (!dns::looks_like_dns(message, false))
+      return !whole && usual_port && data.size() < 300 ? Probe::maybe : Probe::no;
+  } else if (usual_port) {
+    // Junk sent to the name server's port does not make what follows junk: look at the next
+    // datagram too.
     const auto m = dns::parse_message(message);
     if (!m || m->opcode() > 6 ||
         m->questions.size() + m->answers.size() + m->authorities.size() == 0)
-      return Probe::no;
+      return Probe::maybe;
+  } else if (!dns::looks_like_dns(message, true)) {
+    return Probe::no;
   }
   const bool response = (message[2] & 0x80) != 0;
   return response == (dir == Dir::to_client) ? Probe::yes : Probe::reversed;

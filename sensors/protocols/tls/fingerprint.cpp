@@ -128,8 +128,8 @@ std::string ja4(const Hello& h, char transport) {
   std::sort(ciphers.begin(), ciphers.end());
   std::sort(extensions.begin(), extensions.end());
   out += hash12(hex_list(ciphers)) + '_';
-  std::string tail = hex_list(extensions);
-  if (!algorithms.empty()) tail += '_' + hex_list(algorithms);
+  // The underscore stays when there are no signature algorithms, as Suricata writes it since 8.0.3.
+  const std::string tail = hex_list(extensions) + '_' + hex_list(algorithms);
   out += extensions.empty() ? "000000000000" : hash12(tail);
   return out;
 }

@@ -68,7 +68,8 @@ const Events& ev() {
 
 struct TlsTx final : Transaction {
   struct Side {
-    bool hello_seen = false, certificates_seen = false, cipher_changed = false;
+    bool hello_seen = false, certificates_seen = false, certificate_requested = false,
+         cipher_changed = false;
     tls::Hello hello;
     std::vector<tls::Certificate> chain;
     std::uint16_t record_version = 0;
@@ -317,6 +318,11 @@ class TlsParser final : public Parser {
     while (all.size() - at >= 4) {
       const std::size_t length =
           (std::size_t{all[at + 1]} << 16) | (std::size_t{all[at + 2]} << 8) | all[at + 3];
+      if (!known_message(all[at])) {
+        flag(tx, ev().handshake_message);
+        pending.clear();
+        return true;
+      }
       if (length > max_handshake_octets) {
         flag(tx, ev().handshake_length);
         pending.clear();
@@ -358,10 +364,12 @@ class TlsParser final : public Parser {
         advance(tx, dir, step::handshake_done);
         break;
       default:
-        if (type > 25 && type != 67 && type != 254) flag(tx, ev().handshake_message);
         break;
     }
   }
+
+  /// IANA "TLS HandshakeType"; the rest is garbage or an attack.
+  static bool known_message(std::uint8_t type) { return type <= 25 || type == 67 || type == 254; }
 
   void hello_event(TlsTx& tx, tls::Errc error) {
     switch (error) {
@@ -739,7 +747,12 @@ void write_tls(const TlsTx& tx, std::uint32_t columns, JsonWriter& json) {
 bool ready(const Transaction& t) {
   const auto& tx = as_tls(t);
   if (tx.ended) return true;
-  return tx.progress[0] >= step::handshake_done && tx.progress[1] >= step::handshake_done;
+  if (tx.progress[1] < step::handshake_done) return false;
+  // All that is logged is known when the server is done, unless it asked the client for a
+  // certificate.
+  if (!tx.tls13 && !tx.side[1].certificate_requested && !tx.side[1].chain.empty())
+    return tx.side[0].hello_seen;
+  return tx.progress[0] >= step::handshake_done;
 }
 
 bool log_tls(const Transaction& t, const LogContext& ctx, JsonWriter& json) {
