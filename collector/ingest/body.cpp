@@ -15,14 +15,18 @@ namespace {
 
 auto refuse(BodyErrc code, std::string what) { return fail(BodyError{code, std::move(what)}); }
 auto bomb(std::size_t max) {
-  return refuse(BodyErrc::too_large, "the body is larger than " + std::to_string(max) + " octets after decompression; send less at a time");
+  return refuse(BodyErrc::too_large, "the body is larger than " + std::to_string(max) +
+                                         " octets after decompression; send less at a time");
 }
 
 Result<std::string, BodyError> zstd_decode(std::string_view in, std::size_t max) {
-  const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), &ZSTD_freeDCtx);
+  const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(),
+                                                                     &ZSTD_freeDCtx);
   ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, 23);
   const auto announced = ZSTD_getFrameContentSize(in.data(), in.size());
-  if (announced != ZSTD_CONTENTSIZE_UNKNOWN && announced != ZSTD_CONTENTSIZE_ERROR && announced > max) return bomb(max);
+  if (announced != ZSTD_CONTENTSIZE_UNKNOWN && announced != ZSTD_CONTENTSIZE_ERROR &&
+      announced > max)
+    return bomb(max);
   std::string out;
   ZSTD_inBuffer source{in.data(), in.size(), 0};
   std::size_t state = 1;
@@ -33,7 +37,8 @@ Result<std::string, BodyError> zstd_decode(std::string_view in, std::size_t max)
     ZSTD_outBuffer target{out.data() + at, room, 0};
     state = ZSTD_decompressStream(context.get(), &target, &source);
     out.resize(at + target.pos);
-    if (ZSTD_isError(state)) return refuse(BodyErrc::corrupt, std::string("zstd: ") + ZSTD_getErrorName(state));
+    if (ZSTD_isError(state))
+      return refuse(BodyErrc::corrupt, std::string("zstd: ") + ZSTD_getErrorName(state));
     if (out.size() > max) return bomb(max);
     if (target.pos == 0 && source.pos == source.size) break;
   }
@@ -45,7 +50,8 @@ Result<std::string, BodyError> zstd_decode(std::string_view in, std::size_t max)
     ZSTD_outBuffer target{out.data() + at, room, 0};
     state = ZSTD_decompressStream(context.get(), &target, &source);
     out.resize(at + target.pos);
-    if (ZSTD_isError(state)) return refuse(BodyErrc::corrupt, std::string("zstd: ") + ZSTD_getErrorName(state));
+    if (ZSTD_isError(state))
+      return refuse(BodyErrc::corrupt, std::string("zstd: ") + ZSTD_getErrorName(state));
     if (out.size() > max) return bomb(max);
     if (target.pos == 0) return refuse(BodyErrc::corrupt, "zstd: the body ends inside a frame");
   }
@@ -59,7 +65,8 @@ Result<std::string, BodyError> zlib_decode(std::string_view in, std::size_t max,
   const std::unique_ptr<z_stream, decltype(&inflateEnd)> guard(&z, &inflateEnd);
   std::string out;
   z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
-  z.avail_in = static_cast<uInt>(in.size());  // bounded by the request's body limit, far below 4 GiB
+  z.avail_in =
+      static_cast<uInt>(in.size());  // bounded by the request's body limit, far below 4 GiB
   for (;;) {
     const auto at = out.size();
     const auto room = std::min<std::size_t>(max + 1 - at, std::max<std::size_t>(at, 256 * 1024));
@@ -71,18 +78,24 @@ Result<std::string, BodyError> zlib_decode(std::string_view in, std::size_t max,
     if (out.size() > max) return bomb(max);
     if (status == Z_STREAM_END) {
       if (z.avail_in == 0) return out;
-      if (inflateReset(&z) != Z_OK) return refuse(BodyErrc::corrupt, "gzip: cannot go on");  // next member
+      if (inflateReset(&z) != Z_OK)
+        return refuse(BodyErrc::corrupt, "gzip: cannot go on");  // next member
       continue;
     }
-    if (status != Z_OK && status != Z_BUF_ERROR) return refuse(BodyErrc::corrupt, std::string("gzip: ") + (z.msg != nullptr ? z.msg : "corrupt"));
-    if (z.avail_in == 0 && z.avail_out != 0) return refuse(BodyErrc::corrupt, "gzip: the body ends inside a member");
+    if (status != Z_OK && status != Z_BUF_ERROR)
+      return refuse(BodyErrc::corrupt,
+                    std::string("gzip: ") + (z.msg != nullptr ? z.msg : "corrupt"));
+    if (z.avail_in == 0 && z.avail_out != 0)
+      return refuse(BodyErrc::corrupt, "gzip: the body ends inside a member");
   }
 }
 
 }  // namespace
 
 Result<std::string, BodyError> snappy_decode(std::string_view block, std::size_t max) {
-  const auto corrupt = [](const char* what) { return refuse(BodyErrc::corrupt, std::string("snappy: ") + what); };
+  const auto corrupt = [](const char* what) {
+    return refuse(BodyErrc::corrupt, std::string("snappy: ") + what);
+  };
   ByteReader in(as_bytes(block));
   std::uint64_t length = 0;
   for (unsigned shift = 0;; shift += 7) {
@@ -92,7 +105,8 @@ Result<std::string, BodyError> snappy_decode(std::string_view block, std::size_t
     if ((b & 0x80) == 0) break;
   }
   if (length > max) return bomb(max);
-  // A copy element makes at most 64 octets of 2: a length that no element count could reach is a lie.
+  // A copy element makes at most 64 octets of 2: a length that no element count could reach is a
+  // lie.
   if (length > in.left() * 64) return corrupt("the length does not fit the data");
   std::string out;
   out.reserve(length);
@@ -121,24 +135,29 @@ Result<std::string, BodyError> snappy_decode(std::string_view block, std::size_t
       offset = (tag & 3) == 2 ? in.u16le() : in.u32le();
     }
     if (!in.ok()) return corrupt("ends inside a copy");
-    if (offset == 0 || offset > out.size() || n > length - out.size()) return corrupt("a copy points outside");
+    if (offset == 0 || offset > out.size() || n > length - out.size())
+      return corrupt("a copy points outside");
     const auto from = out.size() - offset;
-    for (std::size_t i = 0; i < n; ++i) out += out[from + i];  // octet by octet: the ranges may overlap
+    for (std::size_t i = 0; i < n; ++i)
+      out += out[from + i];  // octet by octet: the ranges may overlap
   }
   if (out.size() != length) return corrupt("shorter than its length");
   return out;
 }
 
-Result<std::string, BodyError> decode_body(std::string_view encoding, std::string&& body, std::size_t max) {
+Result<std::string, BodyError> decode_body(std::string_view encoding, std::string&& body,
+                                           std::size_t max) {
   if (encoding.empty() || http::same_name(encoding, "identity")) {
     if (body.size() > max) return bomb(max);
     return std::move(body);
   }
   if (http::same_name(encoding, "zstd")) return zstd_decode(body, max);
-  if (http::same_name(encoding, "gzip") || http::same_name(encoding, "x-gzip")) return zlib_decode(body, max, 15 + 16);
+  if (http::same_name(encoding, "gzip") || http::same_name(encoding, "x-gzip"))
+    return zlib_decode(body, max, 15 + 16);
   if (http::same_name(encoding, "deflate")) return zlib_decode(body, max, 15 + 32);
   if (http::same_name(encoding, "snappy")) return snappy_decode(body, max);
-  return refuse(BodyErrc::unknown_encoding, "Content-Encoding must be zstd, gzip, deflate, snappy or identity");
+  return refuse(BodyErrc::unknown_encoding,
+                "Content-Encoding must be zstd, gzip, deflate, snappy or identity");
 }
 
 }  // namespace ww::collector

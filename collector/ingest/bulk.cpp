@@ -51,17 +51,25 @@ Result<BulkResult, ForeignError> parse_bulk(std::string_view body, std::string_v
     const auto line = next_line(body);
     if (line.empty()) continue;
     if (result.items.size() >= limits.max_events)
-      return fail(ForeignError{"more than " + std::to_string(limits.max_events) + " actions in one request", true});
+      return fail(ForeignError{
+          "more than " + std::to_string(limits.max_events) + " actions in one request", true});
     dom::element root;
     dom::object members;
-    if (line.size() > limits.max_line_octets || parser().parse(line.data(), line.size()).get(root) != simdjson::SUCCESS ||
+    if (line.size() > limits.max_line_octets ||
+        parser().parse(line.data(), line.size()).get(root) != simdjson::SUCCESS ||
         root.get(members) != simdjson::SUCCESS || members.begin() == members.end())
-      return fail(ForeignError{"line of action " + std::to_string(result.items.size() + 1) + " is not an action object", false});
+      return fail(ForeignError{
+          "line of action " + std::to_string(result.items.size() + 1) + " is not an action object",
+          false});
     const std::string_view name = (*members.begin()).key;
-    const auto action = name == "index" ? Action::index : name == "create" ? Action::create
-                        : name == "update" ? Action::update : name == "delete" ? Action::remove : Action::bad;
+    const auto action = name == "index"    ? Action::index
+                        : name == "create" ? Action::create
+                        : name == "update" ? Action::update
+                        : name == "delete" ? Action::remove
+                                           : Action::bad;
     if (action == Action::bad)
-      return fail(ForeignError{"unknown action '" + std::string(name.substr(0, 40)) + "'; use index or create", false});
+      return fail(ForeignError{
+          "unknown action '" + std::string(name.substr(0, 40)) + "'; use index or create", false});
     BulkItem item;
     item.create = action == Action::create;
     const auto about = (*members.begin()).value;
@@ -80,12 +88,14 @@ Result<BulkResult, ForeignError> parse_bulk(std::string_view body, std::string_v
     const auto refuse = [&](std::string why) {
       item.accepted = false;
       item.reason = why;
-      batch.dead.push_back({std::string(document.substr(0, limits.max_dead_octets)), std::move(why)});
+      batch.dead.push_back(
+          {std::string(document.substr(0, limits.max_dead_octets)), std::move(why)});
     };
     dom::object fields;
     if (document.size() > limits.max_line_octets) {
       refuse("document larger than " + std::to_string(limits.max_line_octets) + " octets");
-    } else if (const auto error = parser().parse(document.data(), document.size()).get(root); error != simdjson::SUCCESS) {
+    } else if (const auto error = parser().parse(document.data(), document.size()).get(root);
+               error != simdjson::SUCCESS) {
       refuse(std::string("not JSON: ") + simdjson::error_message(error));
     } else if (root.get(fields) != simdjson::SUCCESS) {
       refuse("not a JSON object");
@@ -94,9 +104,11 @@ Result<BulkResult, ForeignError> parse_bulk(std::string_view body, std::string_v
       e.source = "elastic";
       e.line = document;
       e.time = parse_time(text_at(root, "/@timestamp"));
-      const auto host = first_of(root, {"/host/name", "/host/hostname", "/host.name", "/agent/hostname", "/agent/name", "/host"});
+      const auto host = first_of(root, {"/host/name", "/host/hostname", "/host.name",
+                                        "/agent/hostname", "/agent/name", "/host"});
       e.host = host;
-      e.service = first_of(root, {"/service/name", "/event/dataset", "/event.dataset", "/fileset/name"});
+      e.service =
+          first_of(root, {"/service/name", "/event/dataset", "/event.dataset", "/fileset/name"});
       if (!item.index.empty()) e.labels.emplace_back("elastic.index", item.index);
       std::string out;
       append_line_event(out, e, batch.received);
@@ -112,7 +124,8 @@ std::string bulk_answer(const BulkResult& result, std::uint64_t took_ms, bool st
   JsonWriter json(out);
   json.begin_object();
   json.field("took", took_ms);
-  json.field("errors", !stored || std::any_of(result.items.begin(), result.items.end(), [](const auto& i) { return !i.accepted; }));
+  json.field("errors", !stored || std::any_of(result.items.begin(), result.items.end(),
+                                              [](const auto& i) { return !i.accepted; }));
   json.begin_array("items");
   for (const auto& i : result.items) {
     json.begin_object();
@@ -122,8 +135,10 @@ std::string bulk_answer(const BulkResult& result, std::uint64_t took_ms, bool st
     json.field("status", !i.accepted ? 400 : stored ? 201 : 429);
     if (!i.accepted || !stored) {
       json.begin_object("error");
-      json.field("type", i.accepted ? "es_rejected_execution_exception" : "mapper_parsing_exception");
-      json.field("reason", i.accepted ? std::string("the collector is busy; send again") : i.reason);
+      json.field("type",
+                 i.accepted ? "es_rejected_execution_exception" : "mapper_parsing_exception");
+      json.field("reason",
+                 i.accepted ? std::string("the collector is busy; send again") : i.reason);
       json.end_object();
     }
     json.end_object();

@@ -9,7 +9,8 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-// Bounded depth: the parser's default of 1024 would let a peer build deep trees for everybody after us.
+// Bounded depth: the parser's default of 1024 would let a peer build deep trees for everybody after
+// us.
 constexpr std::size_t max_depth = 64;
 
 // One parser a thread: its buffers grow once.
@@ -22,7 +23,8 @@ dom::parser& parser() {
 
 std::string clip(std::string_view text, std::size_t n) { return std::string(text.substr(0, n)); }
 
-void dead(Batch& batch, std::string_view line, std::string reason, std::size_t keep, std::uint32_t position) {
+void dead(Batch& batch, std::string_view line, std::string reason, std::size_t keep,
+          std::uint32_t position) {
   batch.dead.push_back({clip(line, keep), std::move(reason)});
   batch.dead_positions.push_back(position);
 }
@@ -42,7 +44,8 @@ std::string_view wazuh_severity(std::int64_t level) {
   return "informational";
 }
 
-bool wazuh_event(std::string_view line, const dom::element& alert, Timestamp received, std::string& out) {
+bool wazuh_event(std::string_view line, const dom::element& alert, Timestamp received,
+                 std::string& out) {
   const auto rule = alert["rule"];
   if (rule.error() != simdjson::SUCCESS) return false;
   LogEvent e;
@@ -53,7 +56,8 @@ bool wazuh_event(std::string_view line, const dom::element& alert, Timestamp rec
   e.message = text_of(alert, "/full_log");
   if (e.message.empty()) e.message = text_of(alert, "/rule/description");
   std::int64_t level = 0;
-  if (alert.at_pointer("/rule/level").get(level) == simdjson::SUCCESS) e.severity = wazuh_severity(level);
+  if (alert.at_pointer("/rule/level").get(level) == simdjson::SUCCESS)
+    e.severity = wazuh_severity(level);
   if (text_of(alert, "/decoder/name").starts_with("windows")) e.product = "windows";
   std::string fields(line);
   e.fields_object = fields;
@@ -73,14 +77,17 @@ Result<void, LineError> split_lines(std::string_view body, const LineLimits& lim
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
     if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
     if (position >= limits.max_lines)
-      return fail(LineError{"more than " + std::to_string(limits.max_lines) + " lines in one request", position + 1});
+      return fail(LineError{
+          "more than " + std::to_string(limits.max_lines) + " lines in one request", position + 1});
     if (line.size() > limits.max_line_octets) {
-      dead(batch, line, "line longer than " + std::to_string(limits.max_line_octets) + " octets", limits.max_dead_octets, position);
+      dead(batch, line, "line longer than " + std::to_string(limits.max_line_octets) + " octets",
+           limits.max_dead_octets, position);
     } else {
       dom::element root;
       const auto error = parser().parse(line.data(), line.size()).get(root);
       if (error != simdjson::SUCCESS)
-        dead(batch, line, std::string("not JSON: ") + simdjson::error_message(error), limits.max_dead_octets, position);
+        dead(batch, line, std::string("not JSON: ") + simdjson::error_message(error),
+             limits.max_dead_octets, position);
       else if (!root.is_object())
         dead(batch, line, "not a JSON object", limits.max_dead_octets, position);
       else
@@ -101,13 +108,15 @@ void convert_lines(Foreign kind, Batch& batch) {
       if (parsed && !text_of(root, "/event_type").empty())
         kept.push_back(std::move(event));
       else
-        batch.dead.push_back({clip(event.json, LineLimits().max_dead_octets), "an EVE line needs event_type"});
+        batch.dead.push_back(
+            {clip(event.json, LineLimits().max_dead_octets), "an EVE line needs event_type"});
     } else {
       std::string out;
       if (parsed && wazuh_event(event.json, root, batch.received, out))
         kept.push_back({std::move(out)});
       else
-        batch.dead.push_back({clip(event.json, LineLimits().max_dead_octets), "a Wazuh alert needs rule"});
+        batch.dead.push_back(
+            {clip(event.json, LineLimits().max_dead_octets), "a Wazuh alert needs rule"});
     }
   }
   batch.events = std::move(kept);

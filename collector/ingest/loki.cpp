@@ -20,12 +20,13 @@ std::string_view find(const Labels& labels, std::initializer_list<std::string_vi
 }
 
 // False when the batch is full.
-bool add(Batch& batch, const ForeignLimits& limits, const Labels& labels, std::optional<std::int64_t> time_ns,
-         std::string_view line) {
+bool add(Batch& batch, const ForeignLimits& limits, const Labels& labels,
+         std::optional<std::int64_t> time_ns, std::string_view line) {
   if (batch.events.size() + batch.dead.size() >= limits.max_events) return false;
   if (line.size() > limits.max_line_octets) {
-    batch.dead.push_back({std::string(line.substr(0, limits.max_dead_octets)),
-                          "line longer than " + std::to_string(limits.max_line_octets) + " octets"});
+    batch.dead.push_back(
+        {std::string(line.substr(0, limits.max_dead_octets)),
+         "line longer than " + std::to_string(limits.max_line_octets) + " octets"});
     return true;
   }
   LabelledLine e;
@@ -54,8 +55,10 @@ void labels_of(const dom::object& object, std::size_t max, Labels& out) {
   }
 }
 
-// {name="value", other="with \"quotes\""}: the label set as Loki's clients print it. `store` keeps unescaped values.
-bool parse_label_set(std::string_view text, std::size_t max, Labels& out, std::vector<std::string>& store) {
+// {name="value", other="with \"quotes\""}: the label set as Loki's clients print it. `store` keeps
+// unescaped values.
+bool parse_label_set(std::string_view text, std::size_t max, Labels& out,
+                     std::vector<std::string>& store) {
   if (text.size() < 2 || text.front() != '{' || text.back() != '}') return false;
   text = text.substr(1, text.size() - 2);
   std::size_t i = 0;
@@ -101,13 +104,16 @@ std::optional<std::int64_t> time_ns_of(std::string_view message) {
 
 }  // namespace
 
-Result<void, ForeignError> parse_loki_json(std::string_view body, const ForeignLimits& limits, Batch& batch) {
+Result<void, ForeignError> parse_loki_json(std::string_view body, const ForeignLimits& limits,
+                                           Batch& batch) {
   dom::parser parser;
-  if (parser.allocate(body.size() + 1, 32) != simdjson::SUCCESS) return fail(ForeignError{"the body is too large", true});
+  if (parser.allocate(body.size() + 1, 32) != simdjson::SUCCESS)
+    return fail(ForeignError{"the body is too large", true});
   dom::element root;
   const auto padded = simdjson::padded_string(body);
   if (const auto error = parser.parse(padded).get(root); error != simdjson::SUCCESS)
-    return fail(ForeignError{std::string("the body is not JSON: ") + simdjson::error_message(error), false});
+    return fail(ForeignError{std::string("the body is not JSON: ") + simdjson::error_message(error),
+                             false});
   dom::array streams;
   if (root["streams"].get(streams) != simdjson::SUCCESS)
     return fail(ForeignError{"the body has no array 'streams'", false});
@@ -124,7 +130,8 @@ Result<void, ForeignError> parse_loki_json(std::string_view body, const ForeignL
       std::string_view time, line;
       std::int64_t ns = 0;
       const bool whole = value.get(parts) == simdjson::SUCCESS && parts.size() >= 2 &&
-                         parts.at(0).get(time) == simdjson::SUCCESS && parts.at(1).get(line) == simdjson::SUCCESS;
+                         parts.at(0).get(time) == simdjson::SUCCESS &&
+                         parts.at(1).get(line) == simdjson::SUCCESS;
       const auto number = std::from_chars(time.data(), time.data() + time.size(), ns);
       if (!whole || number.ec != std::errc() || number.ptr != time.data() + time.size())
         return fail(ForeignError{"a value is not [\"NANOSECONDS\", \"LINE\"]", false});
@@ -138,9 +145,13 @@ Result<void, ForeignError> parse_loki_json(std::string_view body, const ForeignL
   return {};
 }
 
-// PushRequest{1: StreamAdapter{1: labels text, 2: EntryAdapter{1: Timestamp, 2: line, 3: LabelPair{1: name, 2: value}}}}
-Result<void, ForeignError> parse_loki_protobuf(std::string_view body, const ForeignLimits& limits, Batch& batch) {
-  const auto malformed = [] { return fail(ForeignError{"the body is not a Loki push message", false}); };
+// PushRequest{1: StreamAdapter{1: labels text, 2: EntryAdapter{1: Timestamp, 2: line, 3:
+// LabelPair{1: name, 2: value}}}}
+Result<void, ForeignError> parse_loki_protobuf(std::string_view body, const ForeignLimits& limits,
+                                               Batch& batch) {
+  const auto malformed = [] {
+    return fail(ForeignError{"the body is not a Loki push message", false});
+  };
   ProtoReader request(body);
   while (request.next()) {
     if (request.field() != 1 || request.wire() != 2) continue;
@@ -149,7 +160,8 @@ Result<void, ForeignError> parse_loki_protobuf(std::string_view body, const Fore
     // Labels may come after entries on the wire, so they are looked for first.
     ProtoReader first(request.text());
     while (first.next())
-      if (first.field() == 1 && first.wire() == 2 && !parse_label_set(first.text(), limits.max_labels, labels, store))
+      if (first.field() == 1 && first.wire() == 2 &&
+          !parse_label_set(first.text(), limits.max_labels, labels, store))
         return fail(ForeignError{"a stream's labels are not {name=\"value\",...}", false});
     if (!first.ok()) return malformed();
     const auto shared = labels.size();

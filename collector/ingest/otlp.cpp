@@ -15,7 +15,8 @@ constexpr int max_depth = 16;  // of nested AnyValues
 
 /// One record on its way to an event, whichever encoding it came in.
 struct Attributes {
-  std::vector<std::pair<std::string, std::string>> all;  // value as text: strings as they are, the rest as JSON
+  std::vector<std::pair<std::string, std::string>>
+      all;  // value as text: strings as they are, the rest as JSON
   [[nodiscard]] std::string_view find(std::initializer_list<std::string_view> names) const {
     for (const auto n : names)
       for (const auto& [name, value] : all)
@@ -39,19 +40,21 @@ std::string_view severity_word(std::int64_t n) {
   return n >= 1 ? "debug" : "";
 }
 
-bool add(Batch& batch, const ForeignLimits& limits, const Attributes& resource, std::string_view scope,
-         const OtlpRecord& record) {
+bool add(Batch& batch, const ForeignLimits& limits, const Attributes& resource,
+         std::string_view scope, const OtlpRecord& record) {
   if (batch.events.size() + batch.dead.size() >= limits.max_events) return false;
   if (record.body.size() > limits.max_line_octets) {
-    batch.dead.push_back({record.body.substr(0, limits.max_dead_octets),
-                          "body longer than " + std::to_string(limits.max_line_octets) + " octets"});
+    batch.dead.push_back(
+        {record.body.substr(0, limits.max_dead_octets),
+         "body longer than " + std::to_string(limits.max_line_octets) + " octets"});
     return true;
   }
   LabelledLine e;
   e.source = "otlp";
   e.line = record.body;
   const auto ns = record.time_ns != 0 ? record.time_ns : record.observed_ns;
-  if (ns != 0 && ns < 9'000'000'000'000'000'000ULL) e.time = Timestamp{static_cast<std::int64_t>(ns / 1000)};
+  if (ns != 0 && ns < 9'000'000'000'000'000'000ULL)
+    e.time = Timestamp{static_cast<std::int64_t>(ns / 1000)};
   e.host = resource.find({"host.name", "k8s.node.name"});
   e.service = resource.find({"service.name", "k8s.container.name"});
   e.severity = severity_word(record.severity);
@@ -108,10 +111,18 @@ bool write_any(JsonWriter& json, std::string_view message, int depth) {
     if (any) continue;  // a oneof has one member
     any = true;
     switch (m.field()) {
-      case 1: json.value(m.text()); break;
-      case 2: json.value(m.number() != 0); break;
-      case 3: json.value(static_cast<std::int64_t>(m.number())); break;
-      case 4: json.value(m.real()); break;
+      case 1:
+        json.value(m.text());
+        break;
+      case 2:
+        json.value(m.number() != 0);
+        break;
+      case 3:
+        json.value(static_cast<std::int64_t>(m.number()));
+        break;
+      case 4:
+        json.value(m.real());
+        break;
       case 5: {
         json.begin_array();
         ProtoReader list(m.text());
@@ -124,8 +135,11 @@ bool write_any(JsonWriter& json, std::string_view message, int depth) {
       case 6:
         if (!write_key_values(json, m.text(), depth + 1)) return false;
         break;
-      case 7: json.value_base64(as_bytes(m.text())); break;
-      default: any = false;
+      case 7:
+        json.value_base64(as_bytes(m.text()));
+        break;
+      default:
+        any = false;
     }
   }
   if (!any) json.null();
@@ -171,16 +185,35 @@ bool read_record(std::string_view message, std::size_t max, OtlpRecord& out) {
   while (m.next()) {
     bool ok = true;
     switch (m.field()) {
-      case 1: out.time_ns = m.number(); break;
-      case 2: out.severity = static_cast<std::int64_t>(m.number()); break;
-      case 3: out.severity_text = m.text(); break;
-      case 5: ok = any_text(m.text(), out.body); break;
-      case 6: ok = read_attribute(m.text(), out.attributes, max); break;
-      case 9: out.trace_id = hex(m.text()); break;
-      case 10: out.span_id = hex(m.text()); break;
-      case 11: out.observed_ns = m.number(); break;
-      case 12: out.event_name = m.text(); break;
-      default: break;
+      case 1:
+        out.time_ns = m.number();
+        break;
+      case 2:
+        out.severity = static_cast<std::int64_t>(m.number());
+        break;
+      case 3:
+        out.severity_text = m.text();
+        break;
+      case 5:
+        ok = any_text(m.text(), out.body);
+        break;
+      case 6:
+        ok = read_attribute(m.text(), out.attributes, max);
+        break;
+      case 9:
+        out.trace_id = hex(m.text());
+        break;
+      case 10:
+        out.span_id = hex(m.text());
+        break;
+      case 11:
+        out.observed_ns = m.number();
+        break;
+      case 12:
+        out.event_name = m.text();
+        break;
+      default:
+        break;
     }
     if (!ok) return false;
   }
@@ -276,8 +309,11 @@ bool read_attributes(const dom::element& holder, Attributes& out, std::size_t ma
 
 }  // namespace
 
-Result<void, ForeignError> parse_otlp_protobuf(std::string_view body, const ForeignLimits& limits, Batch& batch) {
-  const auto malformed = [] { return fail(ForeignError{"the body is not an OTLP logs message", false}); };
+Result<void, ForeignError> parse_otlp_protobuf(std::string_view body, const ForeignLimits& limits,
+                                               Batch& batch) {
+  const auto malformed = [] {
+    return fail(ForeignError{"the body is not an OTLP logs message", false});
+  };
   ProtoReader request(body);
   while (request.next()) {
     if (request.field() != 1 || request.wire() != 2) continue;
@@ -287,7 +323,8 @@ Result<void, ForeignError> parse_otlp_protobuf(std::string_view body, const Fore
       if (head.field() != 1 || head.wire() != 2) continue;
       ProtoReader m(head.text());
       while (m.next())
-        if (m.field() == 1 && !read_attribute(m.text(), resource, limits.max_labels)) return malformed();
+        if (m.field() == 1 && !read_attribute(m.text(), resource, limits.max_labels))
+          return malformed();
       if (!m.ok()) return malformed();
     }
     if (!head.ok()) return malformed();
@@ -316,17 +353,24 @@ Result<void, ForeignError> parse_otlp_protobuf(std::string_view body, const Fore
   return {};
 }
 
-Result<void, ForeignError> parse_otlp_json(std::string_view body, const ForeignLimits& limits, Batch& batch) {
+Result<void, ForeignError> parse_otlp_json(std::string_view body, const ForeignLimits& limits,
+                                           Batch& batch) {
   dom::parser parser;
-  if (parser.allocate(body.size() + 1, 128) != simdjson::SUCCESS) return fail(ForeignError{"the body is too large", true});
+  if (parser.allocate(body.size() + 1, 128) != simdjson::SUCCESS)
+    return fail(ForeignError{"the body is too large", true});
   dom::element root;
   const auto padded = simdjson::padded_string(body);
   if (const auto error = parser.parse(padded).get(root); error != simdjson::SUCCESS)
-    return fail(ForeignError{std::string("the body is not JSON: ") + simdjson::error_message(error), false});
-  const auto malformed = [] { return fail(ForeignError{"an attribute or body is not an AnyValue, or is nested too deep", false}); };
+    return fail(ForeignError{std::string("the body is not JSON: ") + simdjson::error_message(error),
+                             false});
+  const auto malformed = [] {
+    return fail(
+        ForeignError{"an attribute or body is not an AnyValue, or is nested too deep", false});
+  };
   dom::array resources;
   if (!root.is_object()) return fail(ForeignError{"the body is not an OTLP logs object", false});
-  if (root["resourceLogs"].get(resources) != simdjson::SUCCESS) return {};  // an empty message has no members
+  if (root["resourceLogs"].get(resources) != simdjson::SUCCESS)
+    return {};  // an empty message has no members
   for (const auto resource_logs : resources) {
     Attributes resource;
     dom::element holder;
@@ -337,7 +381,9 @@ Result<void, ForeignError> parse_otlp_json(std::string_view body, const ForeignL
     if (resource_logs["scopeLogs"].get(scopes) != simdjson::SUCCESS) continue;
     for (const auto scope_logs : scopes) {
       dom::element scope;
-      const auto scope_name = scope_logs["scope"].get(scope) == simdjson::SUCCESS ? text_at(scope, "name") : std::string_view();
+      const auto scope_name = scope_logs["scope"].get(scope) == simdjson::SUCCESS
+                                  ? text_at(scope, "name")
+                                  : std::string_view();
       dom::array records;
       if (scope_logs["logRecords"].get(records) != simdjson::SUCCESS) continue;
       for (const auto item : records) {
@@ -350,7 +396,8 @@ Result<void, ForeignError> parse_otlp_json(std::string_view body, const ForeignL
         record.trace_id = text_at(item, "traceId");
         record.span_id = text_at(item, "spanId");
         dom::element inner;
-        if (item["body"].get(inner) == simdjson::SUCCESS && !any_text(inner, record.body)) return malformed();
+        if (item["body"].get(inner) == simdjson::SUCCESS && !any_text(inner, record.body))
+          return malformed();
         if (!read_attributes(item, record.attributes, limits.max_labels)) return malformed();
         if (!add(batch, limits, resource, scope_name, record)) return fail(too_many(limits));
       }

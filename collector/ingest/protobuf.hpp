@@ -1,5 +1,6 @@
 #pragma once
-/// Protocol Buffers wire format (protobuf.dev/programming-guides/encoding), reading only: as much as Loki and OTLP need.
+/// Protocol Buffers wire format (protobuf.dev/programming-guides/encoding), reading only: as much
+/// as Loki and OTLP need.
 #include <bit>
 #include <cstdint>
 #include <optional>
@@ -9,7 +10,8 @@
 
 namespace ww::collector {
 
-/// Walks the fields of one message. Nothing is copied; a nested message is another reader over text().
+/// Walks the fields of one message. Nothing is copied; a nested message is another reader over
+/// text().
 ///
 ///   for (ProtoReader m(octets); m.next();)
 ///     if (m.field() == 1) name = m.text();
@@ -27,16 +29,23 @@ class ProtoReader {
     text_ = {};
     number_ = 0;
     switch (wire_) {
-      case 0: number_ = varint(); break;
-      case 1: number_ = in_.u64le(); break;
+      case 0:
+        number_ = varint();
+        break;
+      case 1:
+        number_ = in_.u64le();
+        break;
       case 2: {
         const auto n = varint();
         if (n > in_.left()) return bad();
         text_ = in_.text(static_cast<std::size_t>(n));
         break;
       }
-      case 5: number_ = in_.u32le(); break;
-      default: return bad();  // groups were never used by the messages read here
+      case 5:
+        number_ = in_.u32le();
+        break;
+      default:
+        return bad();  // groups were never used by the messages read here
     }
     if (field_ == 0 || !in_.ok()) return bad();
     return ok_;
