@@ -1,0 +1,295 @@
+#include "collector/app/service/config.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <numeric>
+
+#include "collector/identity/authority.hpp"
+#include "collector/store/store.hpp"
+#include "telemetry/net/http.hpp"
+#include "telemetry/settings.hpp"
+
+namespace ww::collector {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    auto diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const auto above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+// "notify.webhooks.0.url" -> "notify.webhooks.*.url": positions and class names are free.
+std::string generic(std::string_view path) {
+  std::string out;
+  while (!path.empty()) {
+    const auto dot = path.find('.');
+    const auto part = path.substr(0, dot);
+    const bool number =
+        !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
+    const bool under_class = out == "data.retention" || out == "data.class_max_size";
+    if (!out.empty()) out += '.';
+    out += number || under_class ? "*" : std::string(part);
+    path = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
+  }
+  return out;
+}
+
+const ConfigKey* known(std::string_view path) {
+  const auto g = generic(path);
+  for (const auto& k : config_keys()) {
+    if (k.path == g) return &k;
+    if (k.kind == "list" && g == std::string(k.path) + ".*") return &k;
+  }
+  return nullptr;
+}
+
+std::string nearest(std::string_view path) {
+  const auto g = generic(path);
+  std::string_view best;
+  std::size_t least = std::string::npos;
+  for (const auto& k : config_keys()) {
+    const auto d = distance(g, k.path);
+    if (d < least) least = d, best = k.path;
+  }
+  return std::string(best);
+}
+
+/// Typed reading that collects the first problem.
+class Reader {
+ public:
+  Reader(const Settings& s, std::string folder) : s_(s), folder_(std::move(folder)) {}
+  std::optional<Problem> problem;
+
+  void text(const char* key, std::string& out) {
+    if (const auto v = s_.text(key)) out = *v;
+  }
+  /// Relative to the configuration file.
+  void path(const std::string& key, std::string& out) {
+    if (const auto v = s_.text(key); v && !v->empty()) out = resolve(*v);
+  }
+  void paths(const char* key, std::vector<std::string>& out) {
+    if (!s_.has(key)) return;
+    out = s_.list(key);
+    for (auto& p : out) p = resolve(p);
+  }
+  void list(const char* key, std::vector<std::string>& out) {
+    if (s_.has(key)) out = s_.list(key);
+  }
+  void flag(const char* key, bool& out) {
+    if (const auto v = s_.text(key)) {
+      const auto f = parse_flag(*v);
+      if (!f) return bad(key, "is neither yes nor no");
+      out = *f;
+    }
+  }
+  template <class I>
+  void number(const char* key, I& out, std::int64_t least, std::int64_t most) {
+    if (const auto n = integer(key, least, most)) out = static_cast<I>(*n);
+  }
+  template <class D>
+  void duration(const char* key, D& out, std::int64_t least, std::int64_t most) {
+    if (const auto n = integer(key, least, most)) out = D(*n);
+  }
+  void size(const std::string& key, std::uint64_t& out) {
+    if (const auto v = s_.text(key)) {
+      const auto n = parse_size(*v);
+      if (!n) return bad(key, "is not a size; write for example 512 MiB");
+      out = *n;
+    }
+  }
+  void bad(const std::string& key, const std::string& what) {
+    if (!problem)
+      problem =
+          Problem{"'" + key + "' " + what, s_.where(key), "see deploy/collector.example.yaml"};
+  }
+  std::optional<std::int64_t> integer(const std::string& key, std::int64_t least,
+                                      std::int64_t most) {
+    const auto v = s_.text(key);
+    if (!v) return {};
+    std::int64_t n = 0;
+    const auto r = std::from_chars(v->data(), v->data() + v->size(), n);
+    if (r.ec != std::errc() || r.ptr != v->data() + v->size() || n < least || n > most) {
+      bad(key,
+          "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+      return {};
+    }
+    return n;
+  }
+
+ private:
+  std::string resolve(const std::string& p) const {
+    return p.empty() || fs::path(p).is_absolute()
+               ? p
+               : (fs::path(folder_) / p).lexically_normal().string();
+  }
+  const Settings& s_;
+  std::string folder_;
+};
+
+Result<Config, Problem> read(const Settings& s, const std::string& name) {
+  for (const auto& path : s.unread())
+    if (known(path) == nullptr)
+      return fail(Problem{"unknown key '" + path + "'", s.where(path),
+                          "did you mean '" + nearest(path) + "'?"});
+
+  Config c;
+  c.file = name;
+  Reader r(s, fs::path(name).parent_path().string());
+  r.list("server.listen", c.listen);
+  r.list("server.names", c.names);
+  r.text("server.public_url", c.public_url);
+  r.path("server.certificate", c.certificate_file);
+  r.path("server.key", c.key_file);
+  r.number("server.network_threads", c.network_threads, 1, 64);
+  r.number("server.worker_threads", c.worker_threads, 1, 256);
+  r.number("server.max_connections", c.max_connections, 1, 1'000'000);
+  r.number("server.max_connections_per_peer", c.max_connections_per_peer, 1, 1'000'000);
+  r.number("server.requests_per_second", c.requests_per_second, 0, 1'000'000);
+  r.size("server.max_inflight", c.max_inflight);
+  r.path("data.folder", c.folder);
+  r.size("data.max_size", c.max_size);
+  r.size("data.min_free", c.min_free);
+  const auto classes = default_classes();
+  const auto is_class = [&](const std::string& n) {
+    return std::any_of(classes.begin(), classes.end(), [&](const auto& k) { return k.name == n; });
+  };
+  for (const auto& n : s.children("data.retention")) {
+    const auto key = "data.retention." + n;
+    if (!is_class(n)) r.bad(key, "is no event class");
+    if (const auto days = r.integer(key, 1, 36'500))
+      c.retention[n] = std::chrono::hours(24 * *days);
+  }
+  for (const auto& n : s.children("data.class_max_size")) {
+    const auto key = "data.class_max_size." + n;
+    if (!is_class(n)) r.bad(key, "is no event class");
+    r.size(key, c.class_max_size[n]);
+  }
+  r.number("identity.sensor_certificate_days", c.sensor_certificate_days, 1, 825);
+  r.duration("identity.session_hours", c.session_life, 1, 24 * 30);
+  r.duration("identity.session_idle_minutes", c.session_idle, 1, 24 * 60);
+  r.size("ingest.queue", c.queue);
+  r.size("ingest.max_request", c.max_request);
+  r.text("ingest.foreign_site", c.foreign_site);
+  r.list("syslog.udp", c.syslog_udp);
+  r.list("syslog.tcp", c.syslog_tcp);
+  r.list("syslog.tls", c.syslog_tls);
+  r.text("syslog.site", c.syslog_site);
+  r.text("syslog.sensor", c.syslog_sensor);
+  r.flag("syslog.client_certificates", c.syslog_client_certificates);
+  r.paths("rules.sigma", c.sigma_paths);
+  r.paths("rules.sigma_pipelines", c.sigma_pipelines);
+  r.duration("rules.alert_window_seconds", c.alert_window, 1, 30 * 86'400);
+  r.path("dashboard.folder", c.dashboard_folder);
+  for (const auto& i : s.children("notify.webhooks")) {
+    const auto at = "notify.webhooks." + i;
+    WebhookOptions w;
+    w.url = s.text_or(at + ".url", "");
+    r.path(at + ".ca", w.ca_file);
+    r.path(at + ".token_file", w.token_file);
+    if (const auto text = s.text(at + ".min_level")) {
+      const auto l = level(*text);
+      if (!l) r.bad(at + ".min_level", "must be informational, low, medium, high or critical");
+      w.min_level = l.value_or(Level::high);
+    }
+    if (!http::parse_url(w.url)) r.bad(at + ".url", "must be an http:// or https:// address");
+    c.webhooks.push_back(std::move(w));
+  }
+  r.text("log.level", c.log_level);
+  r.path("log.file", c.log_file);
+
+  if (c.folder.empty()) r.bad("data.folder", "is missing: say where the collector keeps its data");
+  if (c.listen.empty()) r.bad("server.listen", "is empty: give ADDRESS:PORT");
+  if (c.certificate_file.empty() != c.key_file.empty())
+    r.bad("server.certificate", "needs server.key, and the other way round");
+  for (const auto* slug : {&c.foreign_site, &c.syslog_site, &c.syslog_sensor})
+    if (!valid_slug(*slug))
+      r.bad(slug == &c.foreign_site  ? "ingest.foreign_site"
+            : slug == &c.syslog_site ? "syslog.site"
+                                     : "syslog.sensor",
+            "must be lower-case letters, digits and dashes");
+  static constexpr std::string_view levels[] = {"trace", "debug",    "info", "warn",
+                                                "error", "critical", "off"};
+  if (std::find(std::begin(levels), std::end(levels), c.log_level) == std::end(levels))
+    r.bad("log.level", "must be debug, info, warn or error");
+  if (!c.public_url.empty() && !http::parse_url(c.public_url))
+    r.bad("server.public_url", "must be an https:// address");
+  while (c.public_url.ends_with('/')) c.public_url.pop_back();
+  if (r.problem) {
+    if (r.problem->where.empty()) r.problem->where = name;
+    return fail(*r.problem);
+  }
+  return c;
+}
+
+}  // namespace
+
+const std::vector<ConfigKey>& config_keys() {
+  static const std::vector<ConfigKey> keys{
+      {"server.listen", "list", "addresses and ports of the HTTPS server"},
+      {"server.names", "list", "DNS names and addresses in the server's certificate"},
+      {"server.public_url", "text", "address that people and sensors use"},
+      {"server.certificate", "path",
+       "certificate chain of your own, instead of the collector's authority"},
+      {"server.key", "path", "its key"},
+      {"server.network_threads", "number", "threads that move octets"},
+      {"server.worker_threads", "number", "threads that answer requests"},
+      {"server.max_connections", "number", "connections at one time"},
+      {"server.max_connections_per_peer", "number", "of one address"},
+      {"server.requests_per_second", "number", "of one client certificate or address; 0: no limit"},
+      {"server.max_inflight", "size", "request bodies held at one time"},
+      {"data.folder", "path", "where everything is kept"},
+      {"data.max_size", "size", "bound of all event files; 0: none"},
+      {"data.min_free", "size", "free disk below which the oldest files go"},
+      {"data.retention.*", "number", "days to keep events of a class"},
+      {"data.class_max_size.*", "size", "bound of a class of events"},
+      {"identity.sensor_certificate_days", "number", "life of a sensor's certificate"},
+      {"identity.session_hours", "number", "life of a session"},
+      {"identity.session_idle_minutes", "number", "a session ends when nobody used it for so long"},
+      {"ingest.queue", "size", "batches waiting for the store"},
+      {"ingest.max_request", "size", "largest request as sent"},
+      {"ingest.foreign_site", "text", "site of foreign inputs that name none"},
+      {"syslog.udp", "list", "addresses for syslog datagrams"},
+      {"syslog.tcp", "list", "addresses for syslog over TCP"},
+      {"syslog.tls", "list", "addresses for syslog over TLS"},
+      {"syslog.site", "text", "site that syslog events are stored under"},
+      {"syslog.sensor", "text", "sensor name of syslog events"},
+      {"syslog.client_certificates", "flag",
+       "TLS senders must have a certificate of the collector's authority"},
+      {"rules.sigma", "list", "files and folders of Sigma rules"},
+      {"rules.sigma_pipelines", "list", "processing pipelines"},
+      {"rules.alert_window_seconds", "number", "repeats of an alert within this fold into one"},
+      {"dashboard.folder", "path", "the built web page"},
+      {"notify.webhooks.*.url", "text", "where new alerts are posted"},
+      {"notify.webhooks.*.min_level", "text", "least level that is posted"},
+      {"notify.webhooks.*.ca", "path", "authority of the receiver"},
+      {"notify.webhooks.*.token_file", "path", "file with a bearer token"},
+      {"log.level", "text", "debug, info, warn, error"},
+      {"log.file", "path", "instead of standard error"},
+  };
+  return keys;
+}
+
+Result<Config, Problem> Config::load(const std::string& path) {
+  const auto s = Settings::from_yaml_file(path);
+  if (!s) return fail(s.error());
+  return read(*s, path);
+}
+
+Result<Config, Problem> Config::parse(std::string_view yaml, const std::string& name) {
+  const auto s = Settings::from_yaml(yaml, name);
+  if (!s) return fail(s.error());
+  return read(*s, name);
+}
+
+}  // namespace ww::collector

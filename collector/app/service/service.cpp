@@ -1,0 +1,416 @@
+#include "collector/app/service/service.hpp"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+#include <thread>
+
+#include "collector/alerts/alerts.hpp"
+#include "collector/api/live.hpp"
+#include "collector/api/route.hpp"
+#include "collector/app/service/figures.hpp"
+#include "collector/detect/detect.hpp"
+#include "collector/identity/accounts.hpp"
+#include "collector/identity/authority.hpp"
+#include "collector/ingest/pipeline_local.hpp"
+#include "collector/ingest/syslog_server.hpp"
+#include "collector/metrics/metrics.hpp"
+#include "collector/store/store.hpp"
+#include "telemetry/net/enrol.hpp"
+
+#ifndef WARDWATCH_VERSION
+#define WARDWATCH_VERSION "0.1.0"
+#endif
+
+namespace ww::collector {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// One process per data folder: two would write one store.
+class FolderLock {
+ public:
+  static Result<std::unique_ptr<FolderLock>, Problem> take(const std::string& folder) {
+    std::error_code ec;
+    fs::create_directories(folder, ec);
+    if (ec)
+      return fail(Problem{"cannot make the data folder: " + ec.message(), folder,
+                          "check its parent's permissions"});
+    fs::permissions(folder, fs::perms::owner_all, ec);
+    const auto path = (fs::path(folder) / "lock").string();
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return fail(Problem{"cannot open the lock file", path, "check the folder's owner"});
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      ::close(fd);
+      return fail(Problem{"another collector works in this data folder", folder,
+                          "stop it first, or choose another data.folder"});
+    }
+    return std::make_unique<FolderLock>(fd);
+  }
+  explicit FolderLock(int fd) : fd_(fd) {}
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  ~FolderLock() { ::close(fd_); }
+
+ private:
+  int fd_;
+};
+
+Result<std::string, Problem> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(Problem{"cannot read the file", path, "check the path and its permissions"});
+  std::stringstream s;
+  s << in.rdbuf();
+  return s.str();
+}
+
+AuthorityOptions authority_options(const Config& c) {
+  AuthorityOptions o;
+  o.folder = (fs::path(c.folder) / "tls").string();
+  o.names = c.names;
+  o.sensor_days = c.sensor_certificate_days;
+  return o;
+}
+
+StoreOptions store_options(const Config& c) {
+  StoreOptions o;
+  o.folder = c.folder;
+  o.max_octets = c.max_size;
+  o.min_free_octets = c.min_free;
+  for (auto& k : o.classes) {
+    if (const auto it = c.retention.find(k.name); it != c.retention.end()) k.max_age = it->second;
+    if (const auto it = c.class_max_size.find(k.name); it != c.class_max_size.end())
+      k.max_octets = it->second;
+  }
+  return o;
+}
+
+DetectOptions detect_options(const Config& c) {
+  DetectOptions o;
+  o.sigma_paths = c.sigma_paths;
+  o.sigma.pipelines = c.sigma_pipelines;
+  o.window = c.alert_window;
+  return o;
+}
+
+AccountLimits account_limits(const Config& c) {
+  AccountLimits l;
+  l.session_life = c.session_life;
+  l.session_idle = c.session_idle;
+  return l;
+}
+
+std::string public_url(const Config& c, std::uint16_t port) {
+  if (!c.public_url.empty()) return c.public_url;
+  return "https://" + (c.names.empty() ? std::string("localhost") : c.names.front()) + ":" +
+         std::to_string(port);
+}
+
+Result<ServerIdentity, Problem> server_identity(const Config& c, Authority& authority) {
+  if (c.certificate_file.empty()) return authority.server_identity();
+  auto certificate = read_file(c.certificate_file);
+  if (!certificate) return fail(certificate.error());
+  auto key = read_file(c.key_file);
+  if (!key) return fail(key.error());
+  return ServerIdentity{std::move(*certificate), std::move(*key), {}};
+}
+
+/// Store, alerts, detection, accounts: what init, migrate and run share. Destroyed in reverse
+/// order.
+struct Core {
+  std::unique_ptr<FolderLock> lock;
+  std::unique_ptr<AlertBook> alerts;
+  std::unique_ptr<Detector> detector;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Accounts> accounts;
+  std::unique_ptr<Authority> authority;
+  bool authority_made = false;
+
+  static Result<Core, Problem> open(const Config& c, const Clock& clock) {
+    Core core;
+    auto lock = FolderLock::take(c.folder);
+    if (!lock) return fail(lock.error());
+    core.lock = std::move(*lock);
+    core.alerts = AlertBook::create(clock);
+    core.detector = Detector::create(detect_options(c), clock, *core.alerts);
+    auto store =
+        Store::open(store_options(c), clock, {core.alerts->module(), core.detector->module()});
+    if (!store) return fail(store.error());
+    core.store = std::move(*store);
+    core.alerts->attach(core.store->control());
+    auto accounts = Accounts::open(core.store->control(), clock, account_limits(c));
+    if (!accounts) return fail(accounts.error());
+    core.accounts = std::move(*accounts);
+    const auto options = authority_options(c);
+    core.authority_made = !Authority::exists(options.folder);
+    auto authority = Authority::open(options, clock);
+    if (!authority) return fail(authority.error());
+    core.authority = std::move(*authority);
+    return core;
+  }
+};
+
+class CollectorImpl final : public Collector {
+ public:
+  CollectorImpl(Config config, const Clock& clock, Core core)
+      : config_(std::move(config)),
+        clock_(clock),
+        core_(std::move(core)),
+        metrics_(Metrics::create(WARDWATCH_VERSION)) {}
+
+  ~CollectorImpl() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    if (keeper_.joinable()) keeper_.join();
+    webhooks_.clear();
+    syslog_.reset();
+    live_.reset();    // ends the streams, so that the server need not wait for them
+    server_.reset();  // requests under way are answered
+    api_.reset();
+    metrics_->clear_sources();
+    if (pipeline_) pipeline_->stop();
+  }
+
+  Result<void, Problem> open() {
+    auto report = core_.detector->start(*core_.store);
+    if (!report) return fail(report.error());
+    log_rules(*report);
+    PipelineOptions p;
+    p.queue_octets = config_.queue;
+    p.on_commit = [m = metrics_.get()](double s) { m->observe_commit(s); };
+    p.on_detect = [m = metrics_.get()](double s) { m->observe_detection(s); };
+    pipeline_ = LocalPipeline::create(p, *core_.store, core_.detector.get(), clock_);
+    live_ = LiveFeed::start(*core_.alerts, *core_.store, clock_);
+
+    const auto identity = server_identity(config_, *core_.authority);
+    if (!identity) return fail(identity.error());
+    ServerOptions s;
+    s.listen = config_.listen;
+    s.certificate_pem = identity->certificate_pem;
+    s.key_pem = identity->key_pem;
+    s.client_ca_pem = core_.authority->certificate_pem();
+    s.network_threads = config_.network_threads;
+    s.worker_threads = config_.worker_threads;
+    s.limits.max_connections = config_.max_connections;
+    s.limits.max_connections_per_peer = config_.max_connections_per_peer;
+    s.limits.requests_per_second = config_.requests_per_second;
+    s.limits.max_inflight_octets = config_.max_inflight;
+    services_ = std::make_unique<Services>(Services{*core_.accounts,
+                                                    *core_.authority,
+                                                    *core_.store,
+                                                    *core_.alerts,
+                                                    core_.detector.get(),
+                                                    *pipeline_,
+                                                    *metrics_,
+                                                    *live_,
+                                                    clock_,
+                                                    {}});
+    services_->options.dashboard_folder = config_.dashboard_folder;
+    services_->options.max_compressed_octets = config_.max_request;
+    services_->options.foreign_site = config_.foreign_site;
+    services_->options.public_url = public_url(config_, 0);
+    api_ = Api::create(*services_);
+    auto server = Server::start(s, *api_);
+    if (!server) return fail(server.error());
+    server_ = std::move(*server);
+    services_->options.public_url = public_url(config_, server_->port());
+
+    if (!config_.syslog_udp.empty() || !config_.syslog_tcp.empty() || !config_.syslog_tls.empty()) {
+      SyslogOptions o;
+      o.udp = config_.syslog_udp;
+      o.tcp = config_.syslog_tcp;
+      o.tls = config_.syslog_tls;
+      o.site = config_.syslog_site;
+      o.sensor = config_.syslog_sensor;
+      o.certificate_pem = identity->certificate_pem;
+      o.key_pem = identity->key_pem;
+      if (config_.syslog_client_certificates) o.client_ca_pem = core_.authority->certificate_pem();
+      auto syslog = SyslogServer::start(o, *pipeline_, clock_);
+      if (!syslog) return fail(syslog.error());
+      syslog_ = std::move(*syslog);
+    }
+    for (const auto& w : config_.webhooks) {
+      auto webhook = Webhook::start(w, *core_.alerts);
+      if (!webhook) return fail(webhook.error());
+      webhooks_.push_back(std::move(*webhook));
+    }
+    add_figures(*metrics_, {*core_.store, *core_.alerts, *core_.detector, *pipeline_,
+                            *core_.accounts, *server_, *live_, syslog_.get(), clock_});
+    keeper_ = std::thread([this] { keep(); });
+    return {};
+  }
+
+  std::uint16_t port() const override { return server_->port(); }
+  std::string url() const override { return services_->options.public_url; }
+
+  Result<std::string, Problem> reload() override {
+    auto report = core_.detector->reload();
+    if (!report) return fail(report.error());
+    log_rules(*report);
+    if (auto done = renew_certificate(); !done) return fail(done.error());
+    return std::to_string(report->loaded) + " Sigma rules loaded, " +
+           std::to_string(report->refused) + " refused; certificate read again";
+  }
+
+  Store& store() override { return *core_.store; }
+  Accounts& accounts() override { return *core_.accounts; }
+  Authority& authority() override { return *core_.authority; }
+  AlertBook& alerts() override { return *core_.alerts; }
+  Pipeline& pipeline() override { return *pipeline_; }
+  SyslogServer* syslog() override { return syslog_.get(); }
+
+ private:
+  static void log_rules(const sigma::LoadReport& report) {
+    spdlog::info("{} Sigma rules loaded, {} refused", report.loaded, report.refused);
+    for (const auto& e : report.errors) spdlog::warn("{}:{}: {}", e.file, e.line, e.error);
+  }
+
+  Result<void, Problem> renew_certificate() {
+    const auto identity = server_identity(config_, *core_.authority);
+    if (!identity) return fail(identity.error());
+    return server_->reload(identity->certificate_pem, identity->key_pem,
+                           core_.authority->certificate_pem());
+  }
+
+  // Once a minute: retention and checkpoints; twice a day a look at the certificate.
+  void keep() {
+    for (unsigned minute = 1;; ++minute) {
+      {
+        std::unique_lock lock(mutex_);
+        if (wake_.wait_for(lock, std::chrono::minutes(1), [&] { return stopping_; })) return;
+      }
+      core_.store->maintain();
+      if (minute % 720 == 0)
+        if (const auto done = renew_certificate(); !done)
+          spdlog::error("certificate: {}", done.error().text());
+    }
+  }
+
+  Config config_;
+  const Clock& clock_;
+  Core core_;
+  std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<LocalPipeline> pipeline_;
+  std::unique_ptr<LiveFeed> live_;
+  std::unique_ptr<Services> services_;
+  std::unique_ptr<Api> api_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<SyslogServer> syslog_;
+  std::vector<std::unique_ptr<Webhook>> webhooks_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread keeper_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Collector>, Problem> Collector::start(const Config& config,
+                                                             const Clock& clock) {
+  auto core = Core::open(config, clock);
+  if (!core) return fail(core.error());
+  auto collector = std::make_unique<CollectorImpl>(config, clock, std::move(*core));
+  if (auto opened = collector->open(); !opened) return fail(std::move(opened.error()));
+  return collector;
+}
+
+Result<InitResult, Problem> initialise(const Config& config, const Clock& clock, bool new_link) {
+  auto core = Core::open(config, clock);
+  if (!core) return fail(core.error());
+  InitResult out;
+  out.authority_made = core->authority_made;
+  if (const auto identity = server_identity(config, *core->authority); !identity)
+    return fail(identity.error());
+  out.ca_file = (fs::path(config.folder) / "tls" / "ca.pem").string();
+  out.ca_sha256 = core->authority->fingerprint();
+  out.token_file = (fs::path(config.folder) / "admin.token").string();
+  const Actor console{"console", "console", ""};
+  auto& accounts = *core->accounts;
+  const auto failed = [](const AccountError& e) {
+    return fail(Problem{e.what, "accounts", "see the collector's log"});
+  };
+  const auto users = accounts.users();
+  if (users.empty()) {
+    User admin;
+    admin.name = "admin";
+    admin.full_name = "Administrator";
+    admin.role = Role::admin;
+    if (auto added = accounts.add_user(admin, "", console); !added) return failed(added.error());
+    out.admin_made = true;
+  }
+  if (!fs::exists(out.token_file)) {
+    ApiToken token;
+    token.name = "console";
+    token.role = Role::admin;
+    auto made = accounts.add_token(token, std::chrono::hours(24 * 365), console);
+    if (!made) return failed(made.error());
+    if (auto written = net::write_file(out.token_file, made->secret + "\n", 0600); !written)
+      return fail(written.error());
+  }
+  if (out.admin_made || new_link) {
+    auto secret = accounts.make_login_link("admin", std::chrono::hours(1), console);
+    if (!secret) return failed(secret.error());
+    std::uint16_t port = 8443;
+    if (const auto colon = config.listen.front().rfind(':'); colon != std::string::npos)
+      port = static_cast<std::uint16_t>(
+          std::strtoul(config.listen.front().c_str() + colon + 1, nullptr, 10));
+    out.login_link = public_url(config, port) + "/#login=" + *secret;
+  }
+  return out;
+}
+
+Result<std::string, Problem> migrate(const Config& config, const Clock& clock) {
+  auto core = Core::open(config, clock);
+  if (!core) return fail(core.error());
+  const auto s = core->store->stats();
+  return "schemas are up to date; " + std::to_string(s.recovered_records) +
+         " commits recovered from the journal, " + std::to_string(s.files) + " event files, " +
+         std::to_string(s.files_corrupt) + " damaged";
+}
+
+Result<std::string, Problem> check(const Config& config, const Clock&) {
+  std::string out = config.file + ": good";
+  for (const auto& path : config.sigma_paths)
+    if (!fs::exists(path))
+      return fail(Problem{"no such file or folder", path, "correct rules.sigma"});
+  if (!config.dashboard_folder.empty() &&
+      !fs::exists(fs::path(config.dashboard_folder) / "index.html"))
+    return fail(Problem{"the folder has no index.html", config.dashboard_folder,
+                        "build the dashboard, or take dashboard.folder out"});
+  if (!config.certificate_file.empty()) {
+    for (const auto* f : {&config.certificate_file, &config.key_file})
+      if (auto text = read_file(*f); !text) return fail(text.error());
+  }
+  for (const auto& w : config.webhooks)
+    for (const auto* f : {&w.ca_file, &w.token_file})
+      if (!f->empty() && !fs::exists(*f))
+        return fail(Problem{"no such file", *f, "correct notify.webhooks"});
+  if (!config.sigma_paths.empty()) {
+    sigma::LoadReport report;
+    sigma::LoadOptions options;
+    options.pipelines = config.sigma_pipelines;
+    const auto engine = sigma::Engine::load(config.sigma_paths, options, report);
+    if (!engine) return fail(engine.error());
+    out += "; " + std::to_string(report.loaded) + " Sigma rules, " +
+           std::to_string(report.refused) + " refused";
+    if (!report.errors.empty()) {
+      const auto& e = report.errors.front();
+      return fail(Problem{e.error + " (" + std::to_string(report.refused) + " documents refused)",
+                          e.file + ":" + std::to_string(e.line),
+                          "correct the rule or take it out"});
+    }
+  }
+  return out;
+}
+
+}  // namespace ww::collector
