@@ -321,6 +321,7 @@ class AuthorityImpl final : public Authority {
   bool allowed(X509* leaf) const {
     auto* constraints = static_cast<NAME_CONSTRAINTS*>(
         X509_get_ext_d2i(certificate_.get(), NID_name_constraints, nullptr, nullptr));
+    X509_check_purpose(leaf, -1, 0);  // fills the caches that the next call reads
     const bool ok =
         constraints == nullptr || NAME_CONSTRAINTS_check(leaf, constraints) == X509_V_OK;
     NAME_CONSTRAINTS_free(constraints);
