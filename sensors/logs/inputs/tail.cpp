@@ -1,0 +1,625 @@
+#include "sensors/logs/inputs/tail.hpp"
+
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "sensors/logs/inputs/archive.hpp"
+#include "sensors/logs/inputs/tail_state.hpp"
+
+namespace ww::logs {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+constexpr std::size_t chunk_octets = 256 << 10;
+
+/// One open file. Octets come from a descriptor at an offset, or from an archive in order.
+struct Followed {
+  FileState state;
+  std::string key;
+  int fd = -1;
+  std::unique_ptr<ArchiveReader> archive;
+  std::unique_ptr<SourceParser> parser;
+  std::string partial;  // a line without its end yet; state.offset is its start
+  bool skip_line_feed = false;
+  bool dirty = true;     // may have more to read
+  bool rotated = false;  // no longer at a path that we follow
+  bool gone = false;     // no name at all
+  Steady::time_point last_growth = Steady::now();
+  Timestamp reference;  // the file's modification time
+  std::uint64_t seen_size = 0;
+
+  ~Followed() {
+    if (fd >= 0) ::close(fd);
+  }
+  Followed() = default;
+  Followed(const Followed&) = delete;
+  Followed& operator=(const Followed&) = delete;
+};
+
+class Tail final : public Input {
+ public:
+  Tail(TailOptions options, Surroundings& around)
+      : o_(std::move(options)), a_(around), out_(around) {}
+  ~Tail() override {
+    if (inotify_ >= 0) {
+      a_.loop.remove(inotify_);
+      ::close(inotify_);
+    }
+  }
+
+  Result<void, Problem> open() override {
+    SourceParser::Options
+        probe;  // says now what is wrong with the format, not when the first file comes
+    probe.format = o_.source.format;
+    probe.multiline_start = o_.source.multiline_start;
+    if (auto p = SourceParser::make(probe, a_.formats); !p) return fail(p.error());
+    inotify_ = ::inotify_init1(IN_CLOEXEC |
+                               IN_NONBLOCK);  // without it (limits) the poll does all the work
+    return {};
+  }
+
+  void start() override {
+    recall();
+    scan();
+    first_scan_ = false;
+    if (inotify_ >= 0) a_.loop.add(inotify_, EPOLLIN, [this](std::uint32_t) { notified(); });
+    a_.loop.every(o_.poll, [this] {
+      scan();
+      check_sizes();
+    });
+    // Writers that write line by line are read in portions: a wake-up each 20 ms at most.
+    a_.loop.every(std::chrono::milliseconds(20), [this] { work(); });
+    a_.loop.every(std::chrono::milliseconds(200), [this] { close_idle(); });
+  }
+
+  void finish() override {
+    scan();
+    check_sizes();
+    for (int i = 0; i < 10'000 && unread(); ++i) {
+      work();
+      if (out_.blocked()) break;
+    }
+    // Open records and unfinished lines are not flushed: the position says where they start, the
+    // next run has them.
+    (void)out_.hand_over();
+  }
+
+  [[nodiscard]] bool unread() const {
+    for (const auto& [key, f] : files_)
+      if (f->dirty) return true;
+    return rescan_ || !out_.group().empty();
+  }
+  bool idle() const override {
+    if (out_.blocked() || !out_.group().empty()) return false;
+    for (const auto& [key, f] : files_)
+      if (f->dirty || !f->partial.empty() || f->parser->pending()) return false;
+    return !rescan_;
+  }
+
+ private:
+  // --- knowing files ---
+
+  void recall() {
+    for (auto& [key, value] : a_.sink.recall_all("tail:"))
+      if (auto state = FileState::parse(value); state && ours(state->path))
+        known_.emplace(key, std::move(*state));
+    had_memory_ = !known_.empty();
+  }
+
+  // Whether a remembered file belongs to this input: its path matches one of the globs.
+  [[nodiscard]] bool ours(const std::string& path) const {
+    for (const auto& p : o_.paths)
+      if (::fnmatch(p.c_str(), path.c_str(), FNM_PATHNAME) == 0) return true;
+    return false;
+  }
+  [[nodiscard]] bool excluded(const std::string& path) const {
+    const auto slash = path.rfind('/');
+    const auto name = slash == std::string::npos ? path : path.substr(slash + 1);
+    for (const auto& e : o_.exclude)
+      if (::fnmatch(e.c_str(), path.c_str(), 0) == 0 || ::fnmatch(e.c_str(), name.c_str(), 0) == 0)
+        return true;
+    return false;
+  }
+
+  void watch(const std::string& folder) {
+    if (inotify_ < 0 || watched_.contains(folder) || watched_.size() > 1024) return;
+    const int wd = ::inotify_add_watch(
+        inotify_, folder.c_str(),
+        IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MODIFY | IN_ONLYDIR);
+    if (wd < 0) return;
+    watched_[folder] = wd;
+    folders_[wd] = folder;
+  }
+
+  void notified() {
+    alignas(inotify_event) char buffer[16 << 10];
+    while (true) {
+      const auto n = ::read(inotify_, buffer, sizeof buffer);
+      if (n <= 0) return;
+      for (const char* p = buffer; p < buffer + n;) {
+        inotify_event e{};
+        std::memcpy(&e, p, sizeof e);
+        if ((e.mask & IN_MODIFY) != 0 && e.len > 0 && folders_.contains(e.wd)) {
+          const auto it = by_path_.find(folders_[e.wd] + "/" + (p + sizeof e));
+          if (it != by_path_.end()) it->second->dirty = true;
+        } else if ((e.mask & IN_IGNORED) != 0) {
+          watched_.erase(folders_[e.wd]);
+          folders_.erase(e.wd);
+        } else {
+          rescan_ = true;  // includes IN_Q_OVERFLOW
+        }
+        p += sizeof e + e.len;
+      }
+    }
+  }
+
+  void scan() {
+    rescan_ = false;
+    std::set<std::string> here;
+    by_path_.clear();
+    for (const auto& pattern : o_.paths) {
+      const auto slash = pattern.rfind('/');
+      if (slash != std::string::npos && pattern.find_first_of("*?[") > slash)
+        watch(pattern.substr(0, slash));
+      glob_t g{};
+      if (::glob(pattern.c_str(), 0, nullptr, &g) == 0)
+        for (std::size_t i = 0; i < g.gl_pathc; ++i) see(g.gl_pathv[i], here);
+      ::globfree(&g);
+    }
+    for (auto& [key, f] : files_) {
+      if (here.contains(key) || f->rotated) continue;
+      f->rotated = true;
+      f->dirty = true;
+      f->last_growth = Steady::now();
+    }
+    if (first_scan_) adopt_lost(here);
+  }
+
+  void see(const std::string& path, std::set<std::string>& here) {
+    struct stat st{};
+    if (::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode) || excluded(path)) return;
+    const auto key = state_key(st);
+    here.insert(key);
+    if (const auto slash = path.rfind('/'); slash != std::string::npos)
+      watch(path.substr(0, slash));
+    if (const auto it = files_.find(key); it != files_.end()) {
+      it->second->state.path = path;
+      it->second->rotated = false;
+      by_path_[path] = it->second.get();
+      return;
+    }
+    if (finished_.contains(key) && finished_[key] == static_cast<std::uint64_t>(st.st_size)) return;
+    if (files_.size() >= o_.max_files) {
+      if (!warned_full_)
+        spdlog::warn("logs: more than {} files match; the others wait", o_.max_files);
+      warned_full_ = true;
+      return;
+    }
+    follow(path, key, st);
+  }
+
+  void follow(const std::string& path, const std::string& key, const struct stat& st) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+      if (unreadable_.insert(path).second)
+        spdlog::warn("logs: cannot read {}: {}; give the sensor's user read access", path,
+                     std::strerror(errno));
+      return;
+    }
+    unreadable_.erase(path);
+    auto f = std::make_unique<Followed>();
+    f->fd = fd;
+    f->key = key;
+    const auto first = first_octets(path);
+    FileState state;
+    bool known = false;
+    if (const auto it = known_.find(key); it != known_.end()) {
+      if (fits(first, it->second.print) &&
+          (is_compressed(fd) || static_cast<std::uint64_t>(st.st_size) >= it->second.offset)) {
+        state = it->second;
+        known = true;
+      }
+    }
+    if (!known) {
+      if (const auto original = find_original(path, first, key); original.found) {
+        if (original.live)
+          return;  // copy-truncate is under way: what is unread is read once, from the one or the
+                   // other
+        state.offset = original.state.offset;
+        state.print = original.state.print;
+        state.open_record = original.state.open_record;
+      } else if (o_.from_end && first_scan_ && !had_memory_ && !is_compressed(fd)) {
+        state.offset = static_cast<std::uint64_t>(st.st_size);
+        state.print = fingerprint(first, state.offset);
+      }
+    }
+    state.path = path;
+    if (state.done) {
+      finished_[key] = static_cast<std::uint64_t>(st.st_size);
+      return;
+    }
+    if (is_compressed(fd)) {
+      f->archive = ArchiveReader::open(path);
+      std::string skipped;
+      for (std::uint64_t left = state.offset; f->archive && left > 0;) {
+        skipped.clear();
+        if (!f->archive->read(
+                skipped, static_cast<std::size_t>(std::min<std::uint64_t>(left, chunk_octets))))
+          break;
+        left -= skipped.size();
+      }
+    }
+    SourceParser::Options p;
+    p.format = o_.source.format;
+    p.product = o_.source.product;
+    p.service = o_.source.service;
+    p.category = o_.source.category;
+    p.host = o_.source.host;
+    p.zone = o_.source.zone;
+    p.multiline_start = o_.source.multiline_start;
+    p.max_record_octets = o_.source.max_line_octets;
+    auto parser = SourceParser::make(std::move(p), a_.formats);
+    if (!parser) return;
+    f->parser = std::move(*parser);
+    f->parser->restore(state.open_record);
+    state.open_record.clear();
+    f->state = std::move(state);
+    by_path_[path] = f.get();
+    files_.emplace(key, std::move(f));
+    a_.counters.files = files_.size();
+  }
+
+  /// What we read of the file that `path` is a copy or a compressed successor of.
+  struct Original {
+    FileState state;
+    bool found = false;
+    bool live = false;  ///< the original is still being read: its copy can wait
+  };
+  Original find_original(const std::string& path, std::string_view first,
+                         const std::string& key) const {
+    Original best;
+    const auto consider = [&](const FileState& s, bool live) {
+      if (s.print.length < Fingerprint::enough_for_copies || !successor_name(s.path, path) ||
+          !fits(first, s.print))
+        return false;
+      if (best.found && s.offset <= best.state.offset) return false;
+      best = {s, true, live};
+      return true;
+    };
+    for (const auto& [k, s] : known_)
+      if (k != key) consider(s, false);
+    for (const auto& [k, s] : truncated_) consider(s, false);
+    for (const auto& [k, f] : files_)
+      if (k != key && consider(f->state, !f->rotated)) best.state.open_record = f->parser->save();
+    return best;
+  }
+
+  /// "x.log.1", "x.log-20261122.gz" and "x-2026.log" may follow "x.log"; "y.log" may not, whatever
+  /// it starts with.
+  static bool successor_name(const std::string& original, const std::string& path) {
+    const auto name = [](const std::string& p) {
+      return std::string_view(p).substr(p.rfind('/') + 1);
+    };
+    const auto stem = name(original).substr(0, name(original).find('.'));
+    return !stem.empty() && name(path).starts_with(stem);
+  }
+
+  // Files that were being read when the last run ended and match no glob now: renamed beside, or
+  // compressed.
+  void adopt_lost(const std::set<std::string>& here) {
+    namespace fs = std::filesystem;
+    for (const auto& [key, state] : known_) {
+      if (here.contains(key) || files_.contains(key) || state.done) continue;
+      std::error_code ec;
+      const fs::path old(state.path);
+      bool found = false;
+      std::string copy;
+      std::size_t looked = 0;
+      for (fs::directory_iterator it(old.parent_path(), ec), end;
+           !ec && it != end && ++looked < 10'000; it.increment(ec)) {
+        const auto path = it->path().string();
+        if (!path.starts_with(state.path)) continue;
+        struct stat st{};
+        if (::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) continue;
+        if (state_key(st) == key) {
+          follow(path, key, st);
+          if (const auto f = files_.find(key); f != files_.end()) f->second->rotated = true;
+          found = true;
+          break;
+        }
+        if (copy.empty() && !here.contains(state_key(st)) &&
+            state.print.length >= Fingerprint::enough_for_copies &&
+            fits(first_octets(path), state.print))
+          copy = path;
+      }
+      if (!found && !copy.empty()) {
+        struct stat st{};
+        if (::stat(copy.c_str(), &st) == 0) {
+          const auto copy_key = state_key(st);
+          follow(copy, copy_key, st);
+          if (const auto f = files_.find(copy_key); f != files_.end()) f->second->rotated = true;
+        }
+      }
+      if (!found) out_.group().state.emplace_back(key, "");
+    }
+    known_.clear();
+  }
+
+  // --- reading ---
+
+  void check_sizes() {
+    for (auto& [key, f] : files_) {
+      struct stat st{};
+      if (f->archive || ::fstat(f->fd, &st) != 0) continue;
+      f->gone = st.st_nlink == 0;
+      const auto size = static_cast<std::uint64_t>(st.st_size);
+      if (size != f->seen_size) f->dirty = true;
+      // Truncated and already longer than before: only the first octets can tell.
+      if (size >= f->state.offset && size != f->seen_size && f->state.print.length > 0 &&
+          !same_start(*f))
+        restart(*f);
+      f->seen_size = size;
+    }
+  }
+
+  [[nodiscard]] static bool same_start(const Followed& f) {
+    char first[Fingerprint::most];
+    const auto n = ::pread(f.fd, first, f.state.print.length, 0);
+    return n == static_cast<ssize_t>(f.state.print.length) &&
+           fits({first, static_cast<std::size_t>(n)}, f.state.print);
+  }
+
+  // Copy-truncate: what we had not read may be in the copy beside.
+  void restart(Followed& f) {
+    flush_partial(f);
+    const auto emit = emitter(f);
+    f.parser->flush(f.reference, emit);
+    const auto old = f.state;
+    truncated_[f.key] = old;
+    f.state.offset = 0;
+    f.state.print = {};
+    f.skip_line_feed = false;
+    f.dirty = true;
+    for (const char* suffix : {".1", ".0", ".old", ".1.gz", ".1.zst"}) {
+      const auto copy = old.path + suffix;
+      struct stat st{};
+      if (::stat(copy.c_str(), &st) != 0) continue;
+      const auto key = state_key(st);
+      if (files_.contains(key)) break;
+      if (old.print.length >= Fingerprint::enough_for_copies &&
+          fits(first_octets(copy), old.print)) {
+        follow(copy, key, st);
+        if (const auto it = files_.find(key); it != files_.end()) {
+          by_path_.erase(copy);
+          it->second->rotated = !ours(copy);
+        }
+        break;
+      }
+    }
+  }
+
+  SourceParser::Emit emitter(Followed& f) {
+    return [this, &f](Record& record, std::string_view line) {
+      Origin origin;
+      origin.file = f.state.path;
+      out_.event(record, origin, line, a_.clock.now());
+    };
+  }
+
+  void work() {
+    if (rescan_) scan();
+    if (out_.blocked() && !out_.hand_over()) return;
+    bool more = true;
+    const auto until = Steady::now() + std::chrono::milliseconds(
+                                           200);  // then the timers and sockets have their turn
+    while (more && Steady::now() < until) {
+      more = false;
+      for (auto it = files_.begin(); it != files_.end();) {
+        auto& f = *(it++)->second;  // restart() may add files
+        if (!f.dirty) continue;
+        if (!read_some(f)) return;
+        more = more || f.dirty;
+      }
+    }
+    if (!out_.group().empty()) (void)out_.hand_over();
+  }
+
+  /// Reads a chunk and hands it over. @return false when the sink refuses
+  bool read_some(Followed& f) {
+    buffer_.clear();
+    const auto at = f.state.offset + f.partial.size();
+    bool ended = false;
+    if (f.archive) {
+      while (buffer_.size() < chunk_octets && !ended)
+        ended = !f.archive->read(buffer_, chunk_octets - buffer_.size());
+    } else {
+      struct stat st{};
+      if (::fstat(f.fd, &st) == 0) {
+        f.reference = {static_cast<std::int64_t>(st.st_mtim.tv_sec) * 1'000'000 +
+                       st.st_mtim.tv_nsec / 1000};
+        if (static_cast<std::uint64_t>(st.st_size) < at) {
+          restart(f);
+          return true;
+        }
+        if (f.state.print.length > 0 && !same_start(f)) {
+          restart(f);
+          return true;
+        }
+      }
+      buffer_.resize(chunk_octets);
+      const auto n = ::pread(f.fd, buffer_.data(), buffer_.size(), static_cast<off_t>(at));
+      buffer_.resize(static_cast<std::size_t>(std::max<ssize_t>(0, n)));
+      ended = buffer_.size() < chunk_octets;
+    }
+    if (f.archive && f.reference.us == 0) {
+      struct stat st{};
+      if (::fstat(f.fd, &st) == 0)
+        f.reference = {static_cast<std::int64_t>(st.st_mtim.tv_sec) * 1'000'000};
+    }
+    f.dirty = !ended;
+    if (!buffer_.empty()) {
+      f.last_growth = Steady::now();
+      a_.counters.octets.fetch_add(buffer_.size(), std::memory_order_relaxed);
+      feed(f);
+    }
+    if (f.archive && ended) {
+      flush_partial(f);
+      f.parser->flush(f.reference, emitter(f));
+      f.state.done = true;
+    }
+    remember(f);
+    if (!out_.hand_over()) {
+      f.dirty = true;
+      return false;
+    }
+    return true;
+  }
+
+  void feed(Followed& f) {
+    const auto emit = emitter(f);
+    const auto old_partial = f.partial.size();
+    std::string_view data;
+    if (old_partial > 0) {
+      f.partial += buffer_;
+      data = f.partial;
+    } else {
+      data = buffer_;
+    }
+    std::size_t at = 0;
+    auto search = old_partial;
+    while (true) {
+      const auto* found =
+          static_cast<const char*>(std::memchr(data.data() + search, '\n', data.size() - search));
+      if (found == nullptr) break;
+      const auto end = static_cast<std::size_t>(found - data.data());
+      line(f, data.substr(at, end - at), emit);
+      at = end + 1;
+      search = at;
+    }
+    auto rest = data.substr(at);
+    while (rest.size() >
+           o_.source.max_line_octets) {  // a line without an end must not eat the memory
+      a_.counters.cut_lines.fetch_add(1, std::memory_order_relaxed);
+      line(f, rest.substr(0, o_.source.max_line_octets), emit);
+      rest.remove_prefix(o_.source.max_line_octets);
+      at += o_.source.max_line_octets;
+    }
+    f.state.offset += at;
+    std::string keep(rest);
+    f.partial = std::move(keep);
+    if (f.state.print.length < Fingerprint::most) update_print(f);
+  }
+
+  void line(Followed& f, std::string_view text, const SourceParser::Emit& emit) {
+    if (text.ends_with('\r')) text.remove_suffix(1);
+    a_.counters.lines.fetch_add(1, std::memory_order_relaxed);
+    if (text.empty()) return;  // an empty line says nothing; it is still counted
+    in_pieces(text, o_.source.max_line_octets, a_.counters,
+              [&](std::string_view piece) { f.parser->feed(piece, f.reference, emit); });
+  }
+
+  void update_print(Followed& f) {
+    if (f.archive) {
+      f.state.print = fingerprint(first_octets(f.state.path), f.state.offset);
+      return;
+    }
+    char first[Fingerprint::most];
+    const auto n = ::pread(f.fd, first, sizeof first, 0);
+    if (n > 0) f.state.print = fingerprint({first, static_cast<std::size_t>(n)}, f.state.offset);
+  }
+
+  void flush_partial(Followed& f) {
+    if (f.partial.empty()) return;
+    const auto text = std::move(f.partial);
+    f.partial.clear();
+    line(f, text, emitter(f));
+    f.state.offset += text.size();
+    if (!f.archive && f.state.print.length < Fingerprint::most) update_print(f);
+  }
+
+  void remember(Followed& f) {
+    f.state.open_record = f.parser->pending() ? f.parser->save() : std::string();
+    out_.group().state.emplace_back(f.key, f.state.text());
+    f.state.open_record.clear();
+  }
+
+  // --- ends ---
+
+  void close_idle() {
+    if (out_.blocked()) return;
+    const auto now = Steady::now();
+    for (auto it = files_.begin(); it != files_.end();) {
+      auto& f = *it->second;
+      const auto quiet = now - f.last_growth;
+      bool changed = false;
+      if (!f.dirty && quiet >= o_.source.multiline_timeout && f.parser->pending()) {
+        f.parser->flush(f.reference, emitter(f));
+        changed = true;
+      }
+      // The last line of a file that somebody closed without a line end.
+      if (!f.dirty && !f.partial.empty() &&
+          quiet >= std::max(o_.source.multiline_timeout, std::chrono::milliseconds(2000))) {
+        flush_partial(f);
+        f.parser->flush(f.reference, emitter(f));
+        changed = true;
+      }
+      const bool done = f.archive && f.state.done;
+      const bool over = f.rotated && !f.dirty && (f.gone || quiet >= o_.rotated_wait);
+      if (!done && !over) {
+        if (changed) remember(f);
+        ++it;
+        continue;
+      }
+      flush_partial(f);
+      f.parser->flush(f.reference, emitter(f));
+      if (over && !done) {
+        out_.group().state.emplace_back(f.key, "");  // nobody asks for this file again
+      } else {
+        struct stat st{};
+        finished_[f.key] = ::fstat(f.fd, &st) == 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
+        if (f.rotated)
+          out_.group().state.emplace_back(f.key, "");
+        else
+          remember(f);
+      }
+      std::erase_if(by_path_, [&](const auto& p) { return p.second == &f; });
+      it = files_.erase(it);
+      a_.counters.files = files_.size();
+    }
+    if (!out_.group().empty()) (void)out_.hand_over();
+  }
+
+  TailOptions o_;
+  Surroundings& a_;
+  mutable Outlet out_;
+  int inotify_ = -1;
+  std::map<std::string, int> watched_;
+  std::map<int, std::string> folders_;
+  std::map<std::string, std::unique_ptr<Followed>> files_;  // by key
+  std::map<std::string, Followed*> by_path_;
+  std::map<std::string, FileState> known_;  // from the run before; only while starting
+  std::map<std::string, FileState>
+      truncated_;  // what a copy-truncated file was, to recognise its copy
+  std::map<std::string, std::uint64_t> finished_;  // archives read to the end: key to size
+  std::set<std::string> unreadable_;
+  std::string buffer_;
+  bool rescan_ = false, first_scan_ = true, had_memory_ = false, warned_full_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Input> make_tail(TailOptions options, Surroundings& around) {
+  return std::make_unique<Tail>(std::move(options), around);
+}
+
+}  // namespace ww::logs
