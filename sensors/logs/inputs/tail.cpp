@@ -24,7 +24,9 @@ constexpr std::size_t chunk_octets = 256 << 10;
 
 /// One open file. Octets come from a descriptor at an offset, or from an archive in order.
 struct Followed {
-  FileState state;
+  FileState
+      state;  // its path is the one that the configuration names, also for a rotated successor
+  std::string path;  // where it is
   std::string key;
   int fd = -1;
   std::unique_ptr<ArchiveReader> archive;
@@ -193,7 +195,7 @@ class Tail final : public Input {
     if (const auto slash = path.rfind('/'); slash != std::string::npos)
       watch(path.substr(0, slash));
     if (const auto it = files_.find(key); it != files_.end()) {
-      it->second->state.path = path;
+      it->second->state.path = it->second->path = path;
       it->second->rotated = false;
       by_path_[path] = it->second.get();
       return;
@@ -220,6 +222,7 @@ class Tail final : public Input {
     auto f = std::make_unique<Followed>();
     f->fd = fd;
     f->key = key;
+    f->path = path;
     const auto first = first_octets(path);
     FileState state;
     bool known = false;
@@ -228,6 +231,7 @@ class Tail final : public Input {
           (is_compressed(fd) || static_cast<std::uint64_t>(st.st_size) >= it->second.offset)) {
         state = it->second;
         known = true;
+        resumed_.insert(key);
       }
     }
     if (!known) {
@@ -319,7 +323,9 @@ class Tail final : public Input {
   void adopt_lost(const std::set<std::string>& here) {
     namespace fs = std::filesystem;
     for (const auto& [key, state] : known_) {
-      if (here.contains(key) || files_.contains(key) || state.done) continue;
+      if (resumed_.contains(key) || state.done) continue;
+      const bool reused =
+          here.contains(key);  // the inode is another file's now, or the file was truncated
       std::error_code ec;
       const fs::path old(state.path);
       bool found = false;
@@ -331,9 +337,9 @@ class Tail final : public Input {
         if (!path.starts_with(state.path)) continue;
         struct stat st{};
         if (::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) continue;
-        if (state_key(st) == key) {
+        if (!reused && state_key(st) == key) {
           follow(path, key, st);
-          if (const auto f = files_.find(key); f != files_.end()) f->second->rotated = true;
+          adopted(key, state.path);
           found = true;
           break;
         }
@@ -347,12 +353,20 @@ class Tail final : public Input {
         if (::stat(copy.c_str(), &st) == 0) {
           const auto copy_key = state_key(st);
           follow(copy, copy_key, st);
-          if (const auto f = files_.find(copy_key); f != files_.end()) f->second->rotated = true;
+          adopted(copy_key, state.path);
         }
       }
-      if (!found) out_.group().state.emplace_back(key, "");
+      if (!found && !reused) out_.group().state.emplace_back(key, "");
     }
     known_.clear();
+    resumed_.clear();
+  }
+
+  void adopted(const std::string& key, const std::string& named) {
+    const auto f = files_.find(key);
+    if (f == files_.end()) return;
+    f->second->rotated = true;
+    f->second->state.path = named;
   }
 
   // --- reading ---
@@ -402,6 +416,7 @@ class Tail final : public Input {
         if (const auto it = files_.find(key); it != files_.end()) {
           by_path_.erase(copy);
           it->second->rotated = !ours(copy);
+          if (it->second->rotated) it->second->state.path = old.path;
         }
         break;
       }
@@ -411,7 +426,7 @@ class Tail final : public Input {
   SourceParser::Emit emitter(Followed& f) {
     return [this, &f](Record& record, std::string_view line) {
       Origin origin;
-      origin.file = f.state.path;
+      origin.file = f.path;
       out_.event(record, origin, line, a_.clock.now());
     };
   }
@@ -530,7 +545,7 @@ class Tail final : public Input {
 
   void update_print(Followed& f) {
     if (f.archive) {
-      f.state.print = fingerprint(first_octets(f.state.path), f.state.offset);
+      f.state.print = fingerprint(first_octets(f.path), f.state.offset);
       return;
     }
     char first[Fingerprint::most];
@@ -611,7 +626,7 @@ class Tail final : public Input {
   std::map<std::string, FileState>
       truncated_;  // what a copy-truncated file was, to recognise its copy
   std::map<std::string, std::uint64_t> finished_;  // archives read to the end: key to size
-  std::set<std::string> unreadable_;
+  std::set<std::string> unreadable_, resumed_;
   std::string buffer_;
   bool rescan_ = false, first_scan_ = true, had_memory_ = false, warned_full_ = false;
 };

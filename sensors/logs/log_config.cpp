@@ -1,0 +1,254 @@
+#include "sensors/logs/log_config.hpp"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace ww::logs {
+namespace {
+
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const auto above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+      diagonal = above;
+    }
+  }
+  return row.back();
+}
+
+Problem bad(const Settings& s, const std::string& path, std::string what, std::string remedy) {
+  const auto where = s.where(path);
+  return {path + ": " + std::move(what), where.empty() ? "logs" : where, std::move(remedy)};
+}
+
+/// Reads one source's common keys; collects the first problem.
+class Reader {
+ public:
+  Reader(const Settings& s, Zone zone) : s_(s), zone_(std::move(zone)) {}
+
+  Result<SourceOptions, Problem> source(const std::string& at) {
+    SourceOptions o;
+    o.zone = zone_;
+    o.format = s_.text_or(at + ".format", "auto");
+    o.product = s_.text_or(at + ".product", "");
+    o.service = s_.text_or(at + ".service", "");
+    o.category = s_.text_or(at + ".category", "");
+    o.host = s_.text_or(at + ".host", "");
+    if (const auto text = s_.text(at + ".zone")) {
+      auto zone = Zone::parse(*text);
+      if (!zone) return fail(bad(s_, at + ".zone", zone.error().what, zone.error().remedy));
+      o.zone = std::move(*zone);
+    }
+    o.multiline_start = s_.text_or(at + ".multiline.start", "");
+    if (auto d = duration(at + ".multiline.timeout", o.multiline_timeout); !d)
+      return fail(d.error());
+    if (s_.has(at + ".max-line")) {
+      const auto size = s_.size_or(at + ".max-line", 0);
+      if (size < 256 || size > 128 << 10)
+        return fail(bad(s_, at + ".max-line", "must be between 256 octets and 128kb",
+                        "write for example 64kb"));
+      o.max_line_octets = size;
+    }
+    return o;
+  }
+  Result<void, Problem> duration(const std::string& path, std::chrono::milliseconds& out) {
+    if (const auto text = s_.text(path)) {
+      const auto d = parse_duration(*text);
+      if (!d)
+        return fail(
+            bad(s_, path, "not a duration: " + *text, "write for example 200ms, 2s, 5m or 1h"));
+      out = *d;
+    }
+    return {};
+  }
+  Result<bool, Problem> from_end(const std::string& path, bool fallback) {
+    const auto text = s_.text_or(path, fallback ? "end" : "beginning");
+    if (text != "end" && text != "beginning")
+      return fail(bad(s_, path, "unknown value '" + text + "'", "use beginning or end"));
+    return text == "end";
+  }
+
+ private:
+  const Settings& s_;
+  Zone zone_;
+};
+
+const std::vector<std::string> source_keys{"format", "product", "service",   "category",
+                                           "host",   "zone",    "multiline", "max-line"};
+
+std::vector<std::string> with_source(std::vector<std::string> more) {
+  more.insert(more.end(), source_keys.begin(), source_keys.end());
+  return more;
+}
+
+Result<void, Problem> read_listen(const Settings& s, const std::string& at, SyslogOptions& o) {
+  const auto text = s.text_or(at + ".listen", "");
+  const auto colon = text.rfind(':');
+  unsigned port = 0;
+  const auto digits = colon == std::string::npos ? std::string_view(text)
+                                                 : std::string_view(text).substr(colon + 1);
+  const auto r = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (digits.empty() || r.ec != std::errc() || r.ptr != digits.data() + digits.size() ||
+      port > 65535)
+    return fail(
+        bad(s, at + ".listen", "expected ADDRESS:PORT", "write for example listen: '0.0.0.0:514'"));
+  o.port = static_cast<std::uint16_t>(port);
+  if (colon != std::string::npos) {
+    o.address = text.substr(0, colon);
+    if (o.address.size() > 2 && o.address.front() == '[' && o.address.back() == ']')
+      o.address = o.address.substr(1, o.address.size() - 2);
+    if (o.address.empty() || o.address == "*") o.address = "::";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  double v = 0;
+  const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
+  if (r.ec != std::errc() || v < 0 || v > 1e9) return {};
+  const std::string_view unit(r.ptr, static_cast<std::size_t>(text.data() + text.size() - r.ptr));
+  double factor = 0;
+  if (unit == "ms")
+    factor = 1;
+  else if (unit.empty() || unit == "s")
+    factor = 1000;
+  else if (unit == "m" || unit == "min")
+    factor = 60'000;
+  else if (unit == "h")
+    factor = 3'600'000;
+  else if (unit == "d")
+    factor = 86'400'000;
+  else
+    return {};
+  return std::chrono::milliseconds(static_cast<std::int64_t>(v * factor));
+}
+
+Result<void, Problem> check_keys(const Settings& s, const std::string& path,
+                                 const std::vector<std::string>& known) {
+  for (const auto& key : s.children(path)) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    std::string nearest;
+    std::size_t best = 4;
+    for (const auto& k : known)
+      if (const auto d = distance(key, k); d < best) {
+        best = d;
+        nearest = k;
+      }
+    std::string all;
+    for (const auto& k : known) (all += all.empty() ? "" : ", ") += k;
+    const auto full = path.empty() ? key : path + "." + key;
+    auto where = s.where(full);
+    if (where.empty())
+      if (const auto below = s.children(full); !below.empty())
+        where = s.where(full + "." + below.front());
+    return fail(
+        Problem{"unknown key '" + full + "'", where.empty() ? "configuration" : where,
+                nearest.empty() ? "known here are " + all : "did you mean '" + nearest + "'?"});
+  }
+  return {};
+}
+
+Result<LogConfig, Problem> read_log_config(const Settings& s) {
+  LogConfig c;
+  if (auto ok =
+          check_keys(s, "", {"formats", "zone", "files", "syslog", "journald", "stdin", "evtx"});
+      !ok)
+    return fail(ok.error());
+  auto zone = Zone::parse(s.text_or("zone", "local"));
+  if (!zone) return fail(bad(s, "zone", zone.error().what, zone.error().remedy));
+  Reader reader(s, *zone);
+  for (const auto& pattern : s.list("formats")) {
+    glob_t g{};
+    const auto found = ::glob(pattern.c_str(), 0, nullptr, &g) == 0;
+    for (std::size_t i = 0; found && i < g.gl_pathc; ++i) c.declared.emplace_back(g.gl_pathv[i]);
+    ::globfree(&g);
+    if (!found && pattern.find_first_of("*?[") == std::string::npos)
+      return fail(bad(s, "formats", "no such file: " + pattern, "correct the path"));
+  }
+  for (const auto& i : s.children("files")) {
+    const auto at = "files." + i;
+    if (auto ok = check_keys(s, at, with_source({"paths", "exclude", "start"})); !ok)
+      return fail(ok.error());
+    TailOptions o;
+    auto source = reader.source(at);
+    if (!source) return fail(source.error());
+    o.source = std::move(*source);
+    o.paths = s.list(at + ".paths");
+    if (o.paths.empty()) return fail(bad(s, at, "needs paths", "add paths: [ /var/log/syslog ]"));
+    for (const auto& p : o.paths)
+      if (!p.starts_with('/'))
+        return fail(bad(s, at + ".paths", "'" + p + "' is not absolute", "start the path with /"));
+    o.exclude = s.list(at + ".exclude");
+    auto from_end = reader.from_end(at + ".start", false);
+    if (!from_end) return fail(from_end.error());
+    o.from_end = *from_end;
+    c.files.push_back(std::move(o));
+  }
+  for (const auto& i : s.children("syslog")) {
+    const auto at = "syslog." + i;
+    if (auto ok = check_keys(
+            s, at,
+            with_source({"transport", "listen", "cert", "key", "client-ca", "max-connections"}));
+        !ok)
+      return fail(ok.error());
+    SyslogOptions o;
+    auto source = reader.source(at);
+    if (!source) return fail(source.error());
+    o.source = std::move(*source);
+    const auto transport = s.text_or(at + ".transport", "udp");
+    if (transport == "udp")
+      o.transport = SyslogOptions::Transport::udp;
+    else if (transport == "tcp")
+      o.transport = SyslogOptions::Transport::tcp;
+    else if (transport == "tls")
+      o.transport = SyslogOptions::Transport::tls;
+    else
+      return fail(bad(s, at + ".transport", "unknown transport '" + transport + "'",
+                      "use udp, tcp or tls"));
+    if (auto ok = read_listen(s, at, o); !ok) return fail(ok.error());
+    o.cert_file = s.text_or(at + ".cert", "");
+    o.key_file = s.text_or(at + ".key", o.cert_file);
+    o.client_ca_file = s.text_or(at + ".client-ca", "");
+    o.max_connections = static_cast<std::size_t>(
+        std::clamp<std::int64_t>(s.integer_or(at + ".max-connections", 256), 1, 65536));
+    if (o.transport == SyslogOptions::Transport::tls && o.cert_file.empty())
+      return fail(bad(s, at, "TLS needs a certificate", "add cert: FILE and key: FILE"));
+    c.syslog.push_back(std::move(o));
+  }
+  if (s.has("journald")) {
+    if (auto ok = check_keys(s, "journald", {"enabled", "units", "folder", "start"}); !ok)
+      return fail(ok.error());
+    if (s.flag_or("journald.enabled", true) && s.text("journald").value_or("yes") != "no") {
+      JournaldOptions o;
+      o.source.zone = *zone;
+      o.units = s.list("journald.units");
+      o.folder = s.text_or("journald.folder", "");
+      auto from_end = reader.from_end("journald.start", true);
+      if (!from_end) return fail(from_end.error());
+      o.from_end = *from_end;
+      c.journald.push_back(std::move(o));
+    }
+  }
+  if (s.flag_or("stdin", false)) {
+    StdinOptions o;
+    o.source.zone = *zone;
+    c.standard_input.push_back(std::move(o));
+  }
+  if (auto paths = s.list("evtx"); !paths.empty()) {
+    EvtxOptions o;
+    o.paths = std::move(paths);
+    c.evtx.push_back(std::move(o));
+  }
+  return c;
+}
+
+}  // namespace ww::logs

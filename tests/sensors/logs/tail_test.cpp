@@ -1,0 +1,288 @@
+#include "sensors/logs/inputs/tail.hpp"
+
+#include <gtest/gtest.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "sensors/logs/log_service.hpp"
+#include "telemetry/batch/batch.hpp"
+#include "telemetry/json_writer.hpp"
+#include "tests/sensors/logs/memory_sink.hpp"
+
+namespace ww::logs {
+namespace {
+
+namespace fs = std::filesystem;
+
+class TailTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "ww-tail-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    log_ = folder_ + "/app.log";
+    options_.paths = {folder_ + "/*.log*"};
+    options_.source.format = "plain";
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  static void append(const std::string& path, const std::string& text) {
+    std::ofstream(path, std::ios::app | std::ios::binary) << text;
+  }
+  /// Lines "FROM\n".. with enough text to be recognised again.
+  static std::string lines(int from, int to) {
+    std::string out;
+    for (int i = from; i <= to; ++i)
+      out += "line number " + std::to_string(i) + " of a log with some text in it\n";
+    return out;
+  }
+  /// One life of the input: opens, reads what is there, stops as a sensor does.
+  void life() {
+    Loop loop;
+    Counters counters;
+    Surroundings around{loop, sink_, clock_, Formats::builtin(), counters};
+    auto tail = make_tail(options_, around);
+    ASSERT_TRUE(tail->open().has_value());
+    tail->start();
+    tail->finish();
+  }
+  /// A life on a thread, until `f` returns.
+  template <class F>
+  void live(F f) {
+    Loop loop;
+    Counters counters;
+    Surroundings around{loop, sink_, clock_, Formats::builtin(), counters};
+    options_.poll = std::chrono::milliseconds(50);
+    auto tail = make_tail(options_, around);
+    ASSERT_TRUE(tail->open().has_value());
+    tail->start();
+    std::thread thread([&] { loop.run(); });
+    f();
+    loop.stop();
+    thread.join();
+    tail->finish();
+  }
+  /// The numbers of the lines that arrived, in order.
+  std::vector<int> numbers() const {
+    std::vector<int> out;
+    for (const auto& e : sink_.events()) {
+      const auto at = e.find("line number ");
+      out.push_back(at == std::string::npos ? -1 : std::atoi(e.c_str() + at + 12));
+    }
+    return out;
+  }
+  void expect_once(int to) {
+    auto seen = numbers();
+    std::sort(seen.begin(), seen.end());
+    std::vector<int> wanted;
+    for (int i = 1; i <= to; ++i) wanted.push_back(i);
+    EXPECT_EQ(seen, wanted);
+  }
+  static void gzip(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    gzFile out = gzopen((path + ".gz").c_str(), "wb");
+    gzwrite(out, text.data(), static_cast<unsigned>(text.size()));
+    gzclose(out);
+    fs::remove(path);
+  }
+  static void zstd(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    batch::Encoder e;
+    e.begin();
+    std::string out(ZSTD_compressBound(text.size()), '\0');
+    out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 3));
+    std::ofstream(path + ".zst", std::ios::binary) << out;
+    fs::remove(path);
+  }
+
+  std::string folder_, log_;
+  TailOptions options_;
+  MemorySink sink_;
+  SystemClock clock_;
+};
+
+TEST_F(TailTest, ReadsEveryLineOnceOverRestarts) {
+  append(log_, lines(1, 100));
+  life();
+  append(log_, lines(101, 150));
+  life();
+  life();
+  append(log_, "line number 151 of a log that has no end yet");
+  life();
+  EXPECT_EQ(numbers().size(), 150U) << "an unfinished line waits";
+  append(log_, " but now\n");
+  life();
+  expect_once(151);
+}
+
+TEST_F(TailTest, FollowsARenamedFileAndItsSuccessorWhileRunning) {
+  options_.paths = {log_};
+  append(log_, lines(1, 10));
+  live([&] {
+    ASSERT_TRUE(sink_.wait_for(10));
+    std::ofstream old(log_, std::ios::app);
+    fs::rename(log_, log_ + ".1");
+    old << lines(11, 15) << std::flush;  // the writer has not noticed yet
+    append(log_, lines(16, 30));
+    ASSERT_TRUE(sink_.wait_for(30));
+  });
+  expect_once(30);
+}
+
+TEST_F(TailTest, RenamedWhileTheSensorWasAway) {
+  options_.paths = {log_};
+  append(log_, lines(1, 10));
+  life();
+  append(log_, lines(11, 20));
+  fs::rename(log_, log_ + ".1");
+  append(log_, lines(21, 30));
+  life();
+  expect_once(30);
+}
+
+TEST_F(TailTest, CompressedWhileTheSensorWasAway) {
+  for (const bool glob : {true, false}) {
+    SCOPED_TRACE(glob);
+    options_.paths = {glob ? folder_ + "/*.log*" : log_};
+    append(log_, lines(1, 10));
+    life();
+    append(log_, lines(11, 20));
+    fs::rename(log_, log_ + ".1");
+    glob ? gzip(log_ + ".1") : zstd(log_ + ".1");
+    append(log_, lines(21, 30));
+    life();
+    life();
+    expect_once(30);
+    fs::remove_all(folder_);
+    fs::create_directory(folder_);
+    sink_.~MemorySink();
+    new (&sink_) MemorySink();
+  }
+}
+
+TEST_F(TailTest, CompressedWhileRunningIsNotReadAgain) {
+  append(log_, lines(1, 20));
+  live([&] {
+    ASSERT_TRUE(sink_.wait_for(20));
+    fs::rename(log_, log_ + ".1");
+    append(log_, "line number 21 is in the new file\n");
+    ASSERT_TRUE(sink_.wait_for(21));
+    gzip(log_ + ".1");
+    append(log_, "line number 22 is in the new file\n");
+    ASSERT_TRUE(sink_.wait_for(22));
+  });
+  life();
+  expect_once(22);
+}
+
+TEST_F(TailTest, CopyTruncateLosesNothingThatTheCopyHas) {
+  options_.paths = {log_};
+  append(log_, lines(1, 10));
+  life();
+  append(log_, lines(11, 20));
+  fs::copy_file(log_, log_ + ".1");
+  fs::resize_file(log_, 0);
+  append(log_, "line number 21\n");
+  life();
+  expect_once(21);
+}
+
+TEST_F(TailTest, CopyTruncateWhileRunningReadsTheCopyOnlyForWhatIsMissing) {
+  append(log_, lines(1, 30));
+  live([&] {
+    ASSERT_TRUE(sink_.wait_for(30));
+    fs::copy_file(log_, log_ + ".1");
+    fs::resize_file(log_, 0);
+    append(log_, lines(31, 90));  // longer than before at once: only the first octets tell
+    ASSERT_TRUE(sink_.wait_for(90));
+  });
+  life();
+  expect_once(90);
+}
+
+TEST_F(TailTest, FindsFilesThatComeLaterAndLeavesOutExcludedOnes) {
+  options_.exclude = {"*.tmp"};
+  live([&] {
+    append(folder_ + "/other.log", lines(1, 5));
+    append(folder_ + "/x.log.tmp", lines(90, 99));
+    ASSERT_TRUE(sink_.wait_for(5));
+  });
+  expect_once(5);
+}
+
+TEST_F(TailTest, StartsAtTheEndOnlyTheVeryFirstTime) {
+  options_.from_end = true;
+  append(log_, lines(-9, 0));
+  life();
+  EXPECT_TRUE(numbers().empty());
+  append(log_, lines(1, 5));
+  life();
+  expect_once(5);
+}
+
+TEST_F(TailTest, JoinsLinesAndKeepsAnOpenRecordOverARestart) {
+  options_.source.multiline_start = "^\\d{4}-";
+  append(log_, "2026-11-22 first\n  at a\n  at b\n2026-11-22 second\n  at c\n");
+  life();
+  ASSERT_EQ(sink_.events().size(), 1U);
+  append(log_, "  at d\n2026-11-22 third\n");
+  life();
+  ASSERT_EQ(sink_.events().size(), 2U);
+  EXPECT_NE(sink_.events()[0].find("first\\n  at a\\n  at b"), std::string::npos);
+  EXPECT_NE(sink_.events()[1].find("second\\n  at c\\n  at d"), std::string::npos);
+  options_.source.multiline_timeout = std::chrono::milliseconds(1);
+  live([&] { ASSERT_TRUE(sink_.wait_for(3)); });
+  EXPECT_NE(sink_.events()[2].find("third"), std::string::npos);
+}
+
+TEST_F(TailTest, TheLastLineWithoutAnEndArrivesWhenTheFileIsQuiet) {
+  append(log_, lines(1, 2) + "line number 3 without an end");
+  options_.source.multiline_timeout = std::chrono::milliseconds(1);
+  live([&] { ASSERT_TRUE(sink_.wait_for(3)); });
+  expect_once(3);
+}
+
+TEST_F(TailTest, ARefusingSinkLosesNothing) {
+  sink_.refusing = true;
+  append(log_, lines(1, 5000));
+  life();
+  EXPECT_TRUE(sink_.events().empty());
+  sink_.refusing = false;
+  life();
+  expect_once(5000);
+}
+
+TEST_F(TailTest, ALineLongerThanTheLimitIsKeptInPieces) {
+  options_.source.max_line_octets = 1000;
+  std::string text(3500, 'a');
+  for (int i = 0; i < 300; ++i) text += "\xC3\xA9";
+  append(log_, text + "\nline number 1\n");
+  append(log_, std::string(2500, 'b'));
+  life();
+  std::string joined;
+  for (const auto& e : sink_.events()) {
+    const auto at = e.find("\"message\":\"") + 11;
+    joined += e.substr(at, e.find('"', at) - at);
+    EXPECT_EQ(e.find("\"raw\""), std::string::npos) << "no character is cut in two";
+  }
+  EXPECT_EQ(joined, text + "line number 1" + std::string(2000, 'b'));
+}
+
+TEST_F(TailTest, OctetsThatAreNotUtf8StayRecoverable) {
+  append(log_, "caf\xE9 \x80\xFF\n");
+  life();
+  ASSERT_EQ(sink_.events().size(), 1U);
+  std::string base64;
+  append_base64(base64, as_bytes("caf\xE9 \x80\xFF"));
+  EXPECT_NE(sink_.events()[0].find("\"raw\":\"" + base64 + "\""), std::string::npos)
+      << sink_.events()[0];
+}
+
+}  // namespace
+}  // namespace ww::logs
