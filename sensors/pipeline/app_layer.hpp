@@ -44,6 +44,7 @@ class AppFlow final : public FlowPart, public ParserContext {
                    std::string_view proto, std::shared_ptr<void> note) override;
   [[nodiscard]] std::shared_ptr<void> expectation() const override { return flow_.expectation; }
   void add_event(EventId event) override;
+  void hand_over(std::shared_ptr<void> note) override { flow_.expectation = std::move(note); }
   void bypass_payload() override { payload_bypassed = true; }
 
   [[nodiscard]] bool has_files() const { return files_ != nullptr; }
