@@ -95,7 +95,7 @@ std::uint64_t Body::limit(ParserContext& ctx) const {
   const auto* file = tx_.of(dir_).file;
   const auto& options = ctx.files().options();
   if (file != nullptr && file->stored && !options.store_folder.empty()) return options.store_depth;
-  return config_.body[sig::index(dir_)].limit;
+  return version_ == Version::http1 ? config_.body[sig::index(dir_)].limit : 0;
 }
 
 void Body::take(ParserContext& ctx, Bytes octets) {

@@ -13,6 +13,7 @@ constexpr std::size_t reported_messages = 512;   // more are one event, as in Su
 constexpr std::size_t max_messages = 16 * 1024;  // libhtp keeps every one of them in memory
 constexpr std::size_t max_raw_headers = 256 * 1024;
 constexpr std::size_t max_file_name = UINT16_MAX;
+constexpr std::size_t junk_after_0_9 = 16;  // octets of blank that may follow an HTTP/0.9 request
 
 std::string_view text(const bstr* b) {
   return b == nullptr ? std::string_view()
@@ -33,6 +34,8 @@ struct Names {
   sig::EventId double_encoded = event("double_encoded_uri");
   sig::EventId warnings = event("too_many_warnings");
   sig::EventId name_too_long = event("file_name_too_long");
+  sig::EventId no_protocol = event("request_line_missing_protocol");
+  sig::EventId continued_twice = event("100_continue_already_seen");
 };
 const Names& ids() {
   static const Names n;
@@ -48,6 +51,7 @@ struct Connection::Impl {
   std::size_t messages = 0;
   bool closed[2] = {false, false};
   bool failed = false;
+  Bytes feeding;  // what the request side is being fed
 
   Impl(const ServerConfig& c, ConnectionSink& s, std::uint16_t client_port,
        std::uint16_t server_port)
@@ -124,7 +128,22 @@ struct Connection::Impl {
     return out;
   }
 
+  /// A request line without a protocol is HTTP/0.9 only when nothing but a little blank follows;
+  /// else the protocol was left out and header fields may come.
+  void refuse_0_9(htp_tx_t* tx, HttpTransaction& out) {
+    if (tx->is_protocol_0_9 == 0 || feeding.empty()) return;
+    const auto rest =
+        feeding.subspan(std::min(feeding.size(), htp_connp_req_data_consumed(parser)));
+    const bool blank = std::all_of(rest.begin(), rest.end(), [](std::uint8_t c) {
+      return c == ' ' || (c >= '\t' && c <= '\r');
+    });
+    if (blank && rest.size() <= junk_after_0_9) return;
+    tx->is_protocol_0_9 = 0;
+    sink.on_event(&out, ids().no_protocol);
+  }
+
   void request_line(htp_tx_t* tx, HttpTransaction& out) {
+    refuse_0_9(tx, out);
     auto& m = out.request();
     m.line = text(tx->request_line);
     m.protocol = text(tx->request_protocol);
@@ -185,7 +204,12 @@ struct Connection::Impl {
     request_flags(tx, out);
   }
 
-  static void response_line(htp_tx_t* tx, HttpTransaction& out) {
+  void response_line(htp_tx_t* tx, HttpTransaction& out) {
+    if (tx->seen_100continue != 0 && tx->response_status_number == 100) {
+      // libhtp gives up at a second interim response; servers send several.
+      sink.on_event(&out, ids().continued_twice);
+      tx->seen_100continue = 0;
+    }
     auto& m = out.response();
     m.line = text(tx->response_line);
     m.protocol = text(tx->response_protocol);
@@ -236,8 +260,11 @@ struct Connection::Impl {
   int input(Dir dir, const std::uint8_t* data, std::size_t size, Timestamp time) {
     const htp_time_t when{static_cast<time_t>(time.seconds()),
                           static_cast<suseconds_t>(time.us - time.seconds() * 1'000'000)};
-    return dir == Dir::to_server ? htp_connp_req_data(parser, &when, data, size)
-                                 : htp_connp_res_data(parser, &when, data, size);
+    if (dir == Dir::to_client) return htp_connp_res_data(parser, &when, data, size);
+    feeding = data == nullptr ? Bytes() : Bytes(data, size);
+    const int rc = htp_connp_req_data(parser, &when, data, size);
+    feeding = {};
+    return rc;
   }
 };
 
@@ -276,7 +303,7 @@ void keep_request_line(Impl& c, htp_tx_t* tx, HttpTransaction& out) { c.request_
 void keep_request_headers(Impl& c, htp_tx_t* tx, HttpTransaction& out) {
   c.request_headers(tx, out);
 }
-void keep_response_line(Impl&, htp_tx_t* tx, HttpTransaction& out) { Impl::response_line(tx, out); }
+void keep_response_line(Impl& c, htp_tx_t* tx, HttpTransaction& out) { c.response_line(tx, out); }
 void keep_response_headers(Impl& c, htp_tx_t* tx, HttpTransaction& out) {
   c.response_headers(tx, out);
 }

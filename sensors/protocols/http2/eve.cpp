@@ -249,6 +249,7 @@ Protocol protocol() {
   p.patterns.push_back(magic);
   p.tcp_ports = "80";
   p.probe = probe;
+  p.probe_any_port = true;
   p.probe_min = 9;
   p.probe_max = 64;
   p.make = make;
