@@ -17,6 +17,9 @@
 
 namespace ww::sig {
 
+/// State shared by workers (thresholds, xbits, hostbits, datasets): bounded, sharded, survives a reload.
+class SharedState;
+
 /// Why a rule was refused or deserves a remark.
 struct RuleProblem {
   enum class Severity : std::uint8_t { error, warning, performance } severity = Severity::error;
@@ -53,7 +56,9 @@ struct Alert {
   bool stream_match = false;       ///< matched in the reassembled stream
   bool state_match = false;        ///< matched on transaction state
   Dir dir{};
-  std::vector<std::pair<std::string, std::string>> context;  ///< dataset json etc.: EVE `alert.context`
+  /// EVE `alert.context`: key and its value as JSON text (dataset JSON, pcre `alert:` captures).
+  std::vector<std::pair<std::string, std::string>> context;
+  std::uint32_t order = 0;  ///< the rule's place in inspection order
 };
 
 /// How rules are to be read: variables, side files, limits.
@@ -63,6 +68,8 @@ struct EngineOptions {
   std::string base_folder;      ///< relative dataset, iprep and lua paths start here
   std::string cache_folder;     ///< compiled databases; empty = none
   const Settings* settings = nullptr;  ///< Suricata keys (detect.*, datasets.*, ...)
+  /// From the engine that these rules replace, so that bits, thresholds and datasets go on; null: fresh.
+  std::shared_ptr<SharedState> shared;
   std::uint64_t max_state_octets = 64ULL << 20;  ///< xbits, hostbits, thresholds, flowvars
 };
 
@@ -72,6 +79,13 @@ struct LoadReport {
 };
 
 class RuleSet;  // parsed rules; rules/signature/ruleset.hpp
+
+/// What loading cost and made, for start-up logs and metrics.
+struct EngineFigures {
+  std::size_t rules = 0, patterns = 0, databases = 0, database_octets = 0;
+  std::size_t without_fast_pattern = 0;  ///< rules checked wherever their header fits
+  bool from_cache = false;               ///< databases came from the cache folder
+};
 
 /// Compiled rules; immutable, shared by all workers.
 class Engine {
@@ -89,10 +103,9 @@ class Engine {
   [[nodiscard]] virtual bool wants_magic() const = 0;
   [[nodiscard]] virtual bool wants_stream() const = 0;
   [[nodiscard]] virtual bool wants_frames() const = 0;
+  [[nodiscard]] virtual std::shared_ptr<SharedState> shared_state() const = 0;
+  [[nodiscard]] virtual EngineFigures figures() const = 0;
 };
-
-/// State shared by workers (thresholds, xbits, hostbits, datasets): bounded, sharded, survives a reload.
-class SharedState;
 
 /// One per worker thread. Not thread-safe.
 class Matcher {

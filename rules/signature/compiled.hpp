@@ -1,0 +1,112 @@
+#pragma once
+/// The engine behind engine.hpp: rules, scanners and the plans that say what to look at for a packet or transaction.
+#include <array>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "rules/signature/ruleset.hpp"
+#include "rules/signature/scanner.hpp"
+#include "rules/signature/state.hpp"
+
+namespace ww::sig {
+
+/// A stage of a rule tied to the getter of one protocol and direction.
+struct BoundStage {
+  const Stage* stage = nullptr;
+  BufferGetter buffer = nullptr;
+  NumberGetter number = nullptr;
+  bool from_files = false;
+  Dir dir{};
+};
+/// A rule as it is checked on transactions of one protocol in one direction (or, with `=>`, in both).
+struct TxRule {
+  const Rule* rule = nullptr;
+  std::uint32_t first = 0, count = 0;  ///< in CompiledEngine::bound
+  bool both_dirs = false;
+  bool has_payload = false;
+};
+
+struct ScanSlot {
+  std::uint32_t scanner = 0;
+  const Stage* stage = nullptr;  ///< for its transforms
+  BufferGetter buffer = nullptr;
+  bool from_files = false;
+};
+/// What to do with transactions of one protocol in one direction.
+struct TxPlan {
+  std::vector<ScanSlot> slots;
+  std::vector<std::uint32_t> always;       ///< TxRules without fast pattern
+  std::unordered_map<std::uint32_t, std::uint32_t> of_rule;  ///< rule index -> TxRule
+  [[nodiscard]] bool empty() const { return slots.empty() && always.empty(); }
+};
+
+/// Packet rules without fast pattern, by what a packet shows at once.
+struct PacketBucket {
+  std::vector<std::uint32_t> any;
+  std::unordered_map<std::uint16_t, std::vector<std::uint32_t>> by_dport, by_sport;
+};
+
+/// Addresses of rules that are checked once per flow: elementary intervals with the rules that cover them.
+struct AddressIndex {
+  struct Piece {
+    std::uint32_t from;
+    std::uint32_t first, count;  ///< in `rules`
+  };
+  std::vector<Piece> pieces;  ///< sorted; a piece reaches to the next one
+  std::vector<std::uint32_t> rules;
+  std::vector<std::uint32_t> unindexed;
+};
+
+class CompiledEngine final : public Engine {
+ public:
+  CompiledEngine() = default;
+  ~CompiledEngine() override;
+  [[nodiscard]] std::size_t rule_count() const override { return rules.size(); }
+  [[nodiscard]] bool wants_md5() const override { return md5; }
+  [[nodiscard]] bool wants_sha1() const override { return sha1; }
+  [[nodiscard]] bool wants_sha256() const override { return sha256; }
+  [[nodiscard]] bool wants_magic() const override { return magic; }
+  [[nodiscard]] bool wants_stream() const override { return stream; }
+  [[nodiscard]] bool wants_frames() const override { return !frame_rules.empty(); }
+  [[nodiscard]] std::shared_ptr<SharedState> shared_state() const override { return shared; }
+  [[nodiscard]] EngineFigures figures() const override;
+
+  /// Builds everything below from a finished rule set.
+  [[nodiscard]] Result<void, std::string> build(RuleSet& set, const EngineOptions& options, LoadReport& report);
+
+  std::vector<std::unique_ptr<Rule>> rules;
+  SetTable sets;
+  std::shared_ptr<SharedState> shared;
+
+  std::vector<Scanner> scanners;
+  enum Transport : std::size_t { tcp_packet, tcp_stream, udp, other, transports };
+  static constexpr std::uint32_t none = UINT32_MAX;
+  std::array<std::array<std::uint32_t, 2>, transports> payload_scanner{};  ///< by transport and direction
+  std::array<std::array<PacketBucket, 2>, 5> buckets;  ///< tcp, udp, icmp, other IP, not IP; by direction
+  std::unordered_map<std::uint16_t, std::vector<std::uint32_t>> by_event;  ///< EventId -> rules
+  std::array<std::vector<std::uint32_t>, 256> by_app;    ///< AppProto -> rules that need no more than it
+  std::vector<std::uint32_t> stream_always;              ///< stream rules without fast pattern
+  std::vector<std::uint32_t> proto_only;
+  AddressIndex ip_src, ip_dst;
+  std::vector<std::uint32_t> frame_rules;
+
+  std::vector<TxRule> tx_rules;
+  std::vector<BoundStage> bound;
+  std::array<std::array<std::unique_ptr<TxPlan>, 2>, 256> plans;
+
+  bool md5 = false, sha1 = false, sha256 = false, magic = false, stream = false;
+  std::uint32_t max_alerts = 15, step_limit = 3000;
+  bool from_cache = false;
+
+ private:
+  void bind(RuleSet& set, LoadReport& report);
+  void index_packets();
+  void index_addresses();
+  [[nodiscard]] Result<void, std::string> compile_scanners(const EngineOptions& options, LoadReport& report);
+  std::uint32_t scanner_for(const std::string& name);
+  std::unordered_map<std::string, std::uint32_t> scanner_names_;
+};
+
+}  // namespace ww::sig

@@ -1,0 +1,481 @@
+#include "rules/signature/engine.hpp"
+
+#include <fcntl.h>
+#include <hs.h>
+#include <openssl/evp.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "rules/signature/compiled.hpp"
+#include "rules/signature/pcre.hpp"
+
+namespace ww::sig {
+
+namespace {
+
+constexpr std::size_t max_ports_indexed = 64;
+constexpr std::string_view cache_magic = "WWSIG002";
+
+std::size_t port_count(const PortSet& set) {
+  std::size_t n = 0;
+  for (const auto& [a, b] : set.items()) n += static_cast<std::size_t>(b - a) + 1;
+  return n;
+}
+
+const ProtocolBuffers* registered(AppProto proto) {
+  for (const auto& p : protocol_buffers())
+    if (p.proto == proto) return &p;
+  return nullptr;
+}
+
+std::string transform_names(const Stage& s) {
+  std::string out;
+  for (const auto& t : s.transforms) (out += '|') += t.name;
+  return out;
+}
+
+std::string sha256_hex(std::string_view data) {
+  unsigned char digest[32];
+  unsigned n = 0;
+  EVP_Digest(data.data(), data.size(), digest, &n, EVP_sha256(), nullptr);
+  std::string out;
+  append_hex(out, Bytes{digest, 32});
+  return out;
+}
+
+}  // namespace
+
+CompiledEngine::~CompiledEngine() = default;
+
+std::uint32_t CompiledEngine::scanner_for(const std::string& name) {
+  const auto [it, fresh] = scanner_names_.try_emplace(name, static_cast<std::uint32_t>(scanners.size()));
+  if (fresh) {
+    scanners.emplace_back();
+    scanners.back().name = name;
+  }
+  return it->second;
+}
+
+EngineFigures CompiledEngine::figures() const {
+  EngineFigures f;
+  f.rules = rules.size();
+  f.from_cache = from_cache;
+  for (const auto& s : scanners) {
+    f.patterns += s.pattern_count();
+    f.databases += s.database() != nullptr;
+    f.database_octets += s.octets();
+  }
+  for (const auto& r : rules) f.without_fast_pattern += r->fast_stage < 0;
+  return f;
+}
+
+// --------------------------------------------------------------------------- transactions
+
+void CompiledEngine::bind(RuleSet&, LoadReport& report) {
+  std::vector<AppProto> everything;
+  for (const auto& p : protocol_buffers()) everything.push_back(p.proto);
+
+  // A getter of `proto` for the stage in direction `dir`; false when the protocol does not offer it.
+  const auto find = [](const Stage& s, AppProto proto, Dir dir, BoundStage& out) {
+    out.stage = &s;
+    out.dir = dir;
+    if (s.only_dir && *s.only_dir != dir) return false;
+    if (s.kind == Stage::Kind::event || s.kind == Stage::Kind::file || s.kind == Stage::Kind::hook ||
+        s.kind == Stage::Kind::payload || s.kind == Stage::Kind::packet_buffer)
+      return true;
+    const auto* p = registered(proto);
+    if (!p) return false;
+    if (s.kind == Stage::Kind::buffer) {
+      for (const auto& b : p->buffers)
+        if (b.id == s.buffer && b.dir == dir) {
+          out.buffer = b.get;
+          out.from_files = b.file;
+          return true;
+        }
+      return false;
+    }
+    for (const auto& n : p->numbers)
+      if (n.id == s.number && n.dir == dir) {
+        out.number = n.get;
+        return true;
+      }
+    return false;
+  };
+
+  std::set<std::string> unknown;
+  std::vector<bool> drop(rules.size(), false);
+  for (const auto& rule : rules) {
+    if (rule->type != RuleType::transaction) continue;
+    const auto& protos = rule->app_protos.empty() ? everything : rule->app_protos;
+    bool any = false, all_offered_somewhere = false;
+    for (const auto proto : protos) {
+      if (static_cast<std::size_t>(proto) == 0) continue;
+      const auto keep = [&](std::vector<BoundStage>& stages, Dir dir, bool both) {
+        TxRule tx;
+        tx.rule = rule.get();
+        tx.first = static_cast<std::uint32_t>(bound.size());
+        tx.count = static_cast<std::uint32_t>(stages.size());
+        tx.both_dirs = both;
+        for (const auto& s : stages) tx.has_payload |= s.stage->kind == Stage::Kind::payload;
+        bound.insert(bound.end(), stages.begin(), stages.end());
+        const auto index = static_cast<std::uint32_t>(tx_rules.size());
+        tx_rules.push_back(tx);
+        const auto add = [&](Dir d) {
+          auto& plan = plans[static_cast<std::size_t>(proto)][sig::index(d)];
+          if (!plan) plan = std::make_unique<TxPlan>();
+          const BoundStage* fast = nullptr;
+          if (rule->fast_stage >= 0)
+            for (const auto& s : stages)
+              if (s.stage == &rule->stages[static_cast<std::size_t>(rule->fast_stage)]) fast = &s;
+          if (!fast) {
+            plan->always.push_back(index);
+            return;
+          }
+          if (fast->dir != d) return;
+          plan->of_rule.emplace(rule->index, index);
+          const auto scanner = scanner_for(std::string(buffers().name(fast->stage->buffer)) + transform_names(*fast->stage));
+          scanners[scanner].add(rule->fast_pattern, rule->fast_nocase, rule->index);
+          for (const auto& slot : plan->slots)
+            if (slot.scanner == scanner) return;
+          plan->slots.push_back({scanner, fast->stage, fast->buffer, fast->from_files});
+        };
+        if (both) {
+          add(Dir::to_server);
+          add(Dir::to_client);
+        } else {
+          add(dir);
+        }
+        any = true;
+      };
+
+      if (rule->transactional) {
+        std::vector<BoundStage> stages;
+        bool ok = true;
+        for (const auto& s : rule->stages) {
+          BoundStage ts, tc;
+          const bool in_ts = find(s, proto, Dir::to_server, ts), in_tc = find(s, proto, Dir::to_client, tc);
+          if (!in_ts && !in_tc) ok = false;
+          if (in_ts && in_tc && s.kind == Stage::Kind::buffer) {
+            report.problems.push_back({RuleProblem::Severity::error, rule->info.file, rule->info.line, 1, rule->info.sid,
+                                       "'" + s.name + "' exists in both directions: write " + s.name + ": to_server or to_client"});
+            drop[rule->index] = true;
+            ok = false;
+            any = true;
+          }
+          stages.push_back(in_ts ? ts : tc);
+          if (!ok) break;
+        }
+        if (ok) keep(stages, Dir::to_server, true);
+        continue;
+      }
+      bool here = true;
+      for (const auto& s : rule->stages) {
+        BoundStage ignored;
+        here &= find(s, proto, Dir::to_server, ignored) || find(s, proto, Dir::to_client, ignored);
+      }
+      all_offered_somewhere |= here;
+      for (const auto dir : {Dir::to_server, Dir::to_client}) {
+        if (!(rule->dirs & (1U << sig::index(dir)))) continue;
+        std::vector<BoundStage> stages;
+        bool ok = true;
+        for (const auto& s : rule->stages) {
+          BoundStage b;
+          if (!find(s, proto, dir, b)) {
+            ok = false;
+            break;
+          }
+          stages.push_back(b);
+        }
+        if (ok) keep(stages, dir, false);
+      }
+    }
+    if (any) continue;
+    if (all_offered_somewhere) {
+      report.problems.push_back({RuleProblem::Severity::error, rule->info.file, rule->info.line, 1, rule->info.sid,
+                                 "its keywords look at opposite directions; use => instead of -> to match request and response together"});
+      drop[rule->index] = true;
+      continue;
+    }
+    std::string missing;
+    for (const auto& s : rule->stages) {
+      bool offered = s.kind != Stage::Kind::buffer && s.kind != Stage::Kind::number;
+      for (const auto proto : protos) {
+        BoundStage ignored;
+        offered |= find(s, proto, Dir::to_server, ignored) || find(s, proto, Dir::to_client, ignored);
+      }
+      if (!offered) missing = s.name;
+    }
+    report.problems.push_back({RuleProblem::Severity::warning, rule->info.file, rule->info.line, 1, rule->info.sid,
+                               missing.empty() ? "no protocol offers all its keywords together: it cannot match"
+                                               : "no protocol parser offers '" + missing + "': it cannot match"});
+  }
+  for (std::size_t i = 0; i < drop.size(); ++i)
+    if (drop[i]) {
+      ++report.refused;
+      --report.loaded;
+    }
+}
+
+// --------------------------------------------------------------------------- packets
+
+void CompiledEngine::index_packets() {
+  for (auto& by_dir : payload_scanner) by_dir.fill(none);
+  const auto scanner = [&](Transport t, std::size_t d) -> Scanner& {
+    static constexpr const char* names[] = {"tcp packet", "tcp stream", "udp", "other"};
+    if (payload_scanner[t][d] == none)
+      payload_scanner[t][d] = scanner_for(std::string("payload ") + names[t] + (d ? " to client" : " to server"));
+    return scanners[payload_scanner[t][d]];
+  };
+  for (const auto& rule : rules) {
+    const Rule& r = *rule;
+    for (const auto& s : r.stages)
+      for (const auto& t : s.file_tests) {
+        md5 |= t.text == "md5";
+        sha1 |= t.text == "sha1";
+        sha256 |= t.text == "sha256";
+        magic |= t.text == "magic";
+      }
+    for (const auto& s : r.stages) magic |= s.name == "file.magic";
+    stream |= r.require_stream && r.payload >= 0;
+    switch (r.type) {
+      case RuleType::transaction: continue;
+      case RuleType::frame: frame_rules.push_back(r.index); continue;
+      case RuleType::proto_only: proto_only.push_back(r.index); continue;
+      case RuleType::ip_only: continue;  // index_addresses
+      default: break;
+    }
+    EventId event{};
+    for (const auto& t : r.tests)
+      if (t.event != EventId{}) event = t.event;
+    if (event != EventId{}) {
+      by_event[static_cast<std::uint16_t>(event)].push_back(r.index);
+      continue;
+    }
+    const bool tcp = r.any_proto || r.protos.test(6), udp_ok = r.any_proto || r.protos.test(17);
+    const bool others = r.any_proto || (r.protos.count() > static_cast<std::size_t>(r.protos.test(6)) + r.protos.test(17));
+    if (r.payload >= 0 && r.fast_stage == r.payload) {
+      for (std::size_t d = 0; d < 2; ++d) {
+        if (!(r.dirs & (1U << d))) continue;
+        if (tcp && r.require_packet) scanner(tcp_packet, d).add(r.fast_pattern, r.fast_nocase, r.index);
+        if (tcp && r.require_stream) scanner(tcp_stream, d).add(r.fast_pattern, r.fast_nocase, r.index);
+        if (udp_ok && !r.tcp_stream) scanner(udp, d).add(r.fast_pattern, r.fast_nocase, r.index);
+        if (others) scanner(other, d).add(r.fast_pattern, r.fast_nocase, r.index);
+      }
+      continue;
+    }
+    if (r.payload >= 0 && r.require_stream) {
+      stream_always.push_back(r.index);
+      if (!r.require_packet && !udp_ok && !others) continue;
+    }
+    if (!r.app_protos.empty() && r.sport == 0 && r.dport == 0) {
+      for (const auto p : r.app_protos) by_app[static_cast<std::size_t>(p)].push_back(r.index);
+      continue;
+    }
+    for (std::size_t d = 0; d < 2; ++d) {
+      if (!(r.dirs & (1U << d))) continue;
+      const auto put = [&](PacketBucket& b, bool ports) {
+        if (ports && !r.bidirectional && r.dport && port_count(sets.port_set(r.dport)) <= max_ports_indexed) {
+          for (const auto& [lo, hi] : sets.port_set(r.dport).items())
+            for (std::uint32_t p = lo; p <= hi; ++p) b.by_dport[static_cast<std::uint16_t>(p)].push_back(r.index);
+        } else if (ports && !r.bidirectional && r.sport && port_count(sets.port_set(r.sport)) <= max_ports_indexed) {
+          for (const auto& [lo, hi] : sets.port_set(r.sport).items())
+            for (std::uint32_t p = lo; p <= hi; ++p) b.by_sport[static_cast<std::uint16_t>(p)].push_back(r.index);
+        } else {
+          b.any.push_back(r.index);
+        }
+      };
+      if (tcp) put(buckets[0][d], true);
+      if (udp_ok) put(buckets[1][d], true);
+      if (r.any_proto || r.protos.test(1) || r.protos.test(58)) put(buckets[2][d], false);
+      if (others) put(buckets[3][d], false);
+      if (r.pkthdr) put(buckets[4][d], false);
+    }
+  }
+}
+
+void CompiledEngine::index_addresses() {
+  const auto build = [&](AddressIndex& index, const std::vector<std::uint32_t>& list, bool by_source) {
+    std::map<std::uint32_t, std::vector<std::uint32_t>> starts, ends;
+    std::set<std::uint32_t> edges;
+    for (const auto i : list) {
+      const auto& set = sets.address_set(by_source ? rules[i]->src : rules[i]->dst);
+      for (const auto& [a, b] : set.v4.items()) {
+        starts[a].push_back(i);
+        edges.insert(a);
+        if (b != UINT32_MAX) {
+          ends[b + 1].push_back(i);
+          edges.insert(b + 1);
+        }
+      }
+      if (!set.v6.empty()) index.unindexed.push_back(i);
+    }
+    std::multiset<std::uint32_t> active;
+    for (const auto e : edges) {
+      for (const auto i : ends[e]) active.erase(active.find(i));
+      for (const auto i : starts[e]) active.insert(i);
+      index.pieces.push_back({e, static_cast<std::uint32_t>(index.rules.size()), static_cast<std::uint32_t>(active.size())});
+      index.rules.insert(index.rules.end(), active.begin(), active.end());
+    }
+  };
+  std::vector<std::uint32_t> by_src, by_dst;
+  for (const auto& r : rules) {
+    if (r->type != RuleType::ip_only) continue;
+    const auto& s = sets.address_set(r->src);
+    const auto& d = sets.address_set(r->dst);
+    // Sets that hold a large part of the address space select nothing; many rules over them would fill the pieces.
+    const auto narrow = [](const AddressSet& a) {
+      if (a.any) return false;
+      std::uint64_t n = 0;
+      for (const auto& [lo, hi] : a.v4.items()) n += std::uint64_t{hi} - lo + 1;
+      return n < (1ULL << 28);
+    };
+    if (r->bidirectional || (!narrow(s) && !narrow(d)))
+      ip_src.unindexed.push_back(r->index);
+    else if (narrow(s))
+      by_src.push_back(r->index);
+    else
+      by_dst.push_back(r->index);
+  }
+  build(ip_src, by_src, true);
+  build(ip_dst, by_dst, false);
+}
+
+// --------------------------------------------------------------------------- scanners and their cache
+
+Result<void, std::string> CompiledEngine::compile_scanners(const EngineOptions& options, LoadReport& report) {
+  std::string identity(cache_magic);
+  identity += hs_version();
+  hs_platform_info_t platform{};
+  hs_populate_platform(&platform);
+  identity.append(reinterpret_cast<const char*>(&platform), sizeof platform);
+  for (auto& s : scanners) {
+    s.seal();
+    s.append_identity(identity);
+  }
+  std::string path;
+  if (!options.cache_folder.empty()) {
+    path = options.cache_folder + "/signatures-" + sha256_hex(identity).substr(0, 32) + ".hsdb";
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    struct stat st {};
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
+      const auto size = static_cast<std::size_t>(st.st_size);
+      void* map = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+      if (map != MAP_FAILED) {
+        ByteReader in(Bytes{static_cast<const std::uint8_t*>(map), size});
+        bool ok = in.text(cache_magic.size()) == cache_magic && in.u32le() == scanners.size();
+        for (auto& s : scanners) {
+          if (!ok) break;
+          const auto n = in.u64le();
+          const auto blob = in.text(static_cast<std::size_t>(n));
+          ok = in.ok() && s.restore(blob);
+        }
+        munmap(map, size);
+        close(fd);
+        if (ok) {
+          from_cache = true;
+          return {};
+        }
+        for (auto& s : scanners)
+          if (s.database()) {  // a half-read cache: compile all again
+            report.problems.push_back({RuleProblem::Severity::warning, path, 0, 0, 0, "the compiled cache is damaged; compiling again"});
+            return tl::unexpected<std::string>("damaged cache");
+          }
+      } else {
+        close(fd);
+      }
+    } else if (fd >= 0) {
+      close(fd);
+    }
+  }
+  for (auto& s : scanners)
+    if (auto ok = s.compile(); !ok) return ok;
+  if (path.empty()) return {};
+  std::error_code ec;
+  std::filesystem::create_directories(options.cache_folder, ec);
+  const auto temporary = path + "." + std::to_string(getpid());
+  {
+    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
+    out << cache_magic;
+    const auto count = static_cast<std::uint32_t>(scanners.size());
+    out.write(reinterpret_cast<const char*>(&count), 4);
+    for (const auto& s : scanners) {
+      const auto blob = s.serialise();
+      const std::uint64_t n = blob.size();
+      out.write(reinterpret_cast<const char*>(&n), 8);
+      out.write(blob.data(), static_cast<std::streamsize>(blob.size()));
+    }
+    if (!out.flush()) ec = std::make_error_code(std::errc::io_error);
+  }
+  if (!ec) std::filesystem::rename(temporary, path, ec);
+  if (ec) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    report.problems.push_back({RuleProblem::Severity::warning, path, 0, 0, 0, "cannot write the compiled cache: " + ec.message()});
+  }
+  return {};
+}
+
+Result<void, std::string> CompiledEngine::build(RuleSet& set, const EngineOptions& options, LoadReport& report) {
+  rules = std::move(set.rules);
+  sets = std::move(set.sets);
+  bind(set, report);
+  index_packets();
+  index_addresses();
+  auto ok = compile_scanners(options, report);
+  if (!ok && ok.error() == "damaged cache") return ok;
+  return ok;
+}
+
+// --------------------------------------------------------------------------- load
+
+Result<std::shared_ptr<const Engine>, Problem> Engine::load(const std::vector<std::string>& files, const EngineOptions& given,
+                                                            LoadReport& report) {
+  EngineOptions options = given;
+  auto shared = options.shared ? options.shared : std::make_shared<SharedState>(options.max_state_octets);
+  options.shared = shared;
+  std::uint32_t max_alerts = 15, steps = 3000;
+  if (const auto* s = options.settings) {
+    for (const auto& group : s->children("vars.address-groups"))
+      options.address_vars.try_emplace(group, s->text_or("vars.address-groups." + group, "any"));
+    for (const auto& group : s->children("vars.port-groups"))
+      options.port_vars.try_emplace(group, s->text_or("vars.port-groups." + group, "any"));
+    if (options.classification_file.empty()) options.classification_file = s->text_or("classification-file", "");
+    if (options.reference_file.empty()) options.reference_file = s->text_or("reference-config-file", "");
+    if (options.threshold_file.empty()) options.threshold_file = s->text_or("threshold-file", "");
+    max_alerts = static_cast<std::uint32_t>(std::clamp<std::int64_t>(s->integer_or("packet-alert-max", 15), 1, 255));
+    steps = static_cast<std::uint32_t>(std::clamp<std::int64_t>(s->integer_or("detect.inspection-recursion-limit", 3000), 1, 1'000'000));
+    const auto match = s->integer_or("pcre.match-limit", 3500), depth = s->integer_or("pcre.match-limit-recursion", 1500);
+    CompiledPcre::set_limits(static_cast<std::uint32_t>(std::clamp<std::int64_t>(match, 1, 10'000'000)),
+                             static_cast<std::uint32_t>(std::clamp<std::int64_t>(depth, 1, 1'000'000)));
+  }
+  // A damaged cache is the one thing worth a second try, without it.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    LoadReport mine;
+    RuleSet set(options, shared);
+    for (const auto& f : files) set.load(f, mine);
+    if (!options.threshold_file.empty()) set.load_thresholds(options.threshold_file, mine);
+    set.finish(mine);
+    auto engine = std::make_shared<CompiledEngine>();
+    engine->shared = shared;
+    engine->max_alerts = max_alerts;
+    engine->step_limit = steps;
+    const auto built = engine->build(set, options, mine);
+    if (!built && built.error() == "damaged cache" && attempt == 0) {
+      options.cache_folder.clear();
+      continue;
+    }
+    report = std::move(mine);
+    if (!built) return fail(Problem{built.error(), "", "report this rule set"});
+    return std::shared_ptr<const Engine>(std::move(engine));
+  }
+  return fail(Problem{"cannot build the signature engine", "", ""});
+}
+
+}  // namespace ww::sig

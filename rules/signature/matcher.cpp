@@ -1,0 +1,372 @@
+#include "rules/signature/matcher.hpp"
+
+#include <hs.h>
+
+#include <algorithm>
+#include <atomic>
+
+namespace ww::sig {
+
+namespace {
+std::atomic<std::uint64_t> generations{0};
+}
+
+std::unique_ptr<Matcher> Matcher::create(std::shared_ptr<const Engine> engine) {
+  auto compiled = std::dynamic_pointer_cast<const CompiledEngine>(engine);
+  return compiled ? std::make_unique<WorkerMatcher>(std::move(compiled)) : nullptr;
+}
+
+WorkerMatcher::WorkerMatcher(std::shared_ptr<const CompiledEngine> engine) { adopt(std::move(engine)); }
+
+WorkerMatcher::~WorkerMatcher() {
+  if (hs_) hs_free_scratch(hs_);
+}
+
+void WorkerMatcher::adopt(std::shared_ptr<const CompiledEngine> engine) {
+  engine_ = std::move(engine);
+  generation_ = ++generations;
+  for (const auto& s : engine_->scanners)
+    if (s.database()) hs_alloc_scratch(s.database(), &hs_);
+  stamp_.assign(engine_->rules.size(), 0);
+  round_ = 0;
+  candidates_.reserve(1024);
+  tx_hits_.reserve(1024);
+  queue_.reserve(256);
+  alerts_.reserve(64);
+  services_.shared = engine_->shared.get();
+  scratch_.step_limit = engine_->step_limit;
+  queue_.clear();
+  alerts_.clear();
+}
+
+void WorkerMatcher::replace(std::shared_ptr<const Engine> engine) {
+  if (auto compiled = std::dynamic_pointer_cast<const CompiledEngine>(engine)) adopt(std::move(compiled));
+}
+
+// --------------------------------------------------------------------------- candidates
+
+void WorkerMatcher::collect(std::uint32_t rule) {
+  if (stamp_[rule] == round_) return;
+  stamp_[rule] = round_;
+  candidates_.push_back(rule);
+}
+
+void WorkerMatcher::scan_payload(std::uint32_t scanner, Bytes data) {
+  if (scanner == CompiledEngine::none) return;
+  engine_->scanners[scanner].scan(
+      data, hs_, [](void* self, std::uint32_t rule) { static_cast<WorkerMatcher*>(self)->collect(rule); }, this);
+}
+
+void WorkerMatcher::collect_bucket(const PacketBucket& b) {
+  const auto& p = *services_.packet;
+  for (const auto r : b.any) collect(r);
+  if (!p.has_l4) return;
+  if (!b.by_dport.empty())
+    if (const auto it = b.by_dport.find(p.dport); it != b.by_dport.end())
+      for (const auto r : it->second) collect(r);
+  if (!b.by_sport.empty())
+    if (const auto it = b.by_sport.find(p.sport); it != b.by_sport.end())
+      for (const auto r : it->second) collect(r);
+}
+
+// --------------------------------------------------------------------------- header
+
+bool WorkerMatcher::addresses(const Rule& r) const {
+  const auto& p = *services_.packet;
+  const auto& e = *engine_;
+  const auto fits = [&](const IpAddress& src, const IpAddress& dst, std::uint16_t sport, std::uint16_t dport) {
+    if ((r.sport && !e.sets.port_set(r.sport).contains(sport)) || (r.dport && !e.sets.port_set(r.dport).contains(dport))) return false;
+    return (!r.src || e.sets.address_set(r.src).contains(src)) && (!r.dst || e.sets.address_set(r.dst).contains(dst));
+  };
+  if ((r.sport || r.dport) && !(p.ip_proto == 6 || p.ip_proto == 17 || p.ip_proto == 132)) {
+    if (!r.any_proto || p.ip_version == 0) return false;
+    return false;
+  }
+  if ((r.sport || r.dport) && !p.has_l4 && !p.stream_pseudo) return false;
+  // `=>` names client and server: a packet back to the client is looked at from the other side.
+  if (r.transactional && p.flow && p.dir == Dir::to_client) return fits(p.dst, p.src, p.dport, p.sport);
+  if (fits(p.src, p.dst, p.sport, p.dport)) return true;
+  return r.bidirectional && fits(p.dst, p.src, p.dport, p.sport);
+}
+
+bool WorkerMatcher::header(const Rule& r) const {
+  const auto& p = *services_.packet;
+  if (!r.pkthdr) {
+    if (p.ip_version == 0) return false;
+    if (r.ip_versions != 3 && !(r.ip_versions & (p.ip_version == 4 ? 1 : 2))) return false;
+    if (!r.any_proto && !r.protos.test(p.ip_proto)) return false;
+  }
+  const auto& f = r.flow;
+  if (f.used) {
+    using E = FlowTest::Established;
+    if (f.dirs != 3) {
+      if (!p.flow) return false;
+      if (!(f.dirs & (1U << index(p.dir)))) return false;
+    }
+    if (f.established == E::yes && !(p.flow && p.flow_established)) return false;
+    if (f.established == E::no && p.flow && p.flow_established) return false;
+    if (f.only_frag && !(p.is_fragment || p.rebuilt)) return false;
+    if (f.no_frag && (p.is_fragment || p.rebuilt)) return false;
+  }
+  if (r.dirs != 3 && p.flow && !(r.dirs & (1U << index(p.dir)))) return false;
+  if (!r.app_protos.empty()) {
+    if (!p.flow) return false;
+    if (std::find(r.app_protos.begin(), r.app_protos.end(), p.flow->app_proto) == r.app_protos.end()) return false;
+  }
+  return addresses(r);
+}
+
+bool WorkerMatcher::tests(const Rule& r) {
+  services_.rule = &r;
+  for (const auto& t : r.tests) {
+    if (t.require_packet && services_.packet->stream_pseudo) return false;
+    if (t.test(t, services_) == t.negated) return false;
+  }
+  return true;
+}
+
+// --------------------------------------------------------------------------- payload
+
+bool WorkerMatcher::run_stage(const Stage& stage, const Window& window) {
+  if (stage.transforms.empty()) return evaluate(stage, window, scratch_, services_);
+  Window w = window;
+  if (!apply_transforms(stage.transforms, window.data, scratch_, w.data)) return false;
+  w.base = 0;
+  w.fresh_from = 0;
+  return evaluate(stage, w, scratch_, services_);
+}
+
+bool WorkerMatcher::payload_matches(const Rule& r, const Stage& stage, std::span<const StreamChunk> chunks, bool& stream_match) {
+  const auto& p = *services_.packet;
+  if (r.require_stream && p.ip_proto == 6) {
+    for (const auto& c : chunks) {
+      if (c.dir != p.dir) continue;
+      if (run_stage(stage, {c.data, c.offset, c.fresh_from, true})) {
+        stream_match = true;
+        return true;
+      }
+    }
+    if (!r.require_packet && (p.in_stream || p.stream_pseudo || r.tcp_stream || r.flow.only_stream)) return false;
+  }
+  if (p.stream_pseudo) return false;
+  return run_stage(stage, {p.payload, 0, 0, true});
+}
+
+bool WorkerMatcher::packet_buffers(const Rule& r) {
+  for (const auto& s : r.stages)
+    if (s.kind == Stage::Kind::packet_buffer) {
+      if (services_.packet->stream_pseudo && s.buffer != buffers().find("ip.src") && s.buffer != buffers().find("ip.dst")) return false;
+      const auto data = s.packet_bytes(*services_.packet);
+      if (data.empty() || !run_stage(s, {data, 0, 0, true})) return false;
+    }
+  return true;
+}
+
+bool WorkerMatcher::packet_rule(const Rule& r, std::span<const StreamChunk> chunks, bool& stream_match) {
+  if (!header(r)) return false;
+  scratch_.captured_flow.clear();
+  scratch_.captured_packet.clear();
+  scratch_.context.clear();
+  if (!tests(r)) return false;
+  if (r.type == RuleType::packet && services_.packet->stream_pseudo) return false;
+  if (r.payload >= 0 && !payload_matches(r, r.stages[static_cast<std::size_t>(r.payload)], chunks, stream_match)) return false;
+  return packet_buffers(r);
+}
+
+// --------------------------------------------------------------------------- rounds
+
+void WorkerMatcher::run_ip_only() {
+  const auto& p = *services_.packet;
+  if (p.ip_version == 0 || p.stream_pseudo) return;
+  if (p.flow) {
+    auto& done = FlowData::of(*p.flow).ip_only_done[index(p.dir)];
+    if (done) return;
+    done = true;
+  }
+  ++round_;
+  candidates_.clear();
+  const auto look = [&](const AddressIndex& index, const IpAddress& a) {
+    for (const auto r : index.unindexed) collect(r);
+    if (a.family != 4 || index.pieces.empty()) return;
+    const auto host = a.v4_host();
+    auto it = std::upper_bound(index.pieces.begin(), index.pieces.end(), host,
+                               [](std::uint32_t v, const AddressIndex::Piece& x) { return v < x.from; });
+    if (it == index.pieces.begin()) return;
+    --it;
+    for (auto i = it->first; i < it->first + it->count; ++i) collect(index.rules[i]);
+  };
+  look(engine_->ip_src, p.src);
+  look(engine_->ip_dst, p.dst);
+  std::sort(candidates_.begin(), candidates_.end());
+  for (const auto i : candidates_) {
+    const auto& r = *engine_->rules[i];
+    scratch_.context.clear();
+    if (header(r) && tests(r)) matched(r, nullptr, nullptr, false);
+  }
+}
+
+void WorkerMatcher::run_proto_only() {
+  const auto& p = *services_.packet;
+  if (engine_->proto_only.empty() || !p.flow) return;
+  const auto d = index(p.dir);
+  if (p.flow->app_proto == AppProto{} && p.flow->app_proto_dir[d] == AppProto{} && !p.flow->app_proto_done) return;
+  auto& done = FlowData::of(*p.flow).proto_only_done[d];
+  if (done) return;
+  done = true;
+  for (const auto i : engine_->proto_only) {
+    const auto& r = *engine_->rules[i];
+    scratch_.context.clear();
+    if (header(r) && tests(r)) matched(r, nullptr, nullptr, false);
+  }
+}
+
+void WorkerMatcher::run_packet_rules(std::span<const StreamChunk> chunks) {
+  const auto& p = *services_.packet;
+  const auto& e = *engine_;
+  ++round_;
+  candidates_.clear();
+  const auto d = p.flow ? index(p.dir) : 0;
+  for (const auto event : p.events())
+    if (const auto it = e.by_event.find(static_cast<std::uint16_t>(event)); it != e.by_event.end())
+      for (const auto r : it->second) collect(r);
+  if (p.ip_version == 0) {
+    collect_bucket(e.buckets[4][d]);
+  } else {
+    if (p.ip_proto == 6) {
+      for (const auto& c : chunks)
+        if (c.dir == p.dir) {
+          scan_payload(e.payload_scanner[CompiledEngine::tcp_stream][d], c.data);
+          for (const auto r : e.stream_always) collect(r);
+        }
+      if (!p.payload.empty() && !p.stream_pseudo) {
+        scan_payload(e.payload_scanner[CompiledEngine::tcp_packet][d], p.payload);
+        if (!p.in_stream) {
+          scan_payload(e.payload_scanner[CompiledEngine::tcp_stream][d], p.payload);
+          for (const auto r : e.stream_always) collect(r);
+        }
+      }
+    } else {
+      scan_payload(e.payload_scanner[p.ip_proto == 17 ? CompiledEngine::udp : CompiledEngine::other][d], p.payload);
+    }
+    const std::size_t bucket = p.ip_proto == 6 ? 0 : p.ip_proto == 17 ? 1 : p.ip_proto == 1 || p.ip_proto == 58 ? 2 : 3;
+    collect_bucket(e.buckets[bucket][d]);
+    if (p.flow)
+      for (const auto r : e.by_app[static_cast<std::size_t>(p.flow->app_proto)]) collect(r);
+  }
+  std::sort(candidates_.begin(), candidates_.end());
+  for (const auto i : candidates_) {
+    const auto& r = *e.rules[i];
+    bool stream_match = false;
+    if (packet_rule(r, chunks, stream_match)) {
+      // A stream match, or a datagram of a known protocol, belongs to the transaction at hand.
+      Transaction* tx = nullptr;
+      if (p.flow && (stream_match || (!r.app_protos.empty() && p.ip_proto == 17))) {
+        for (auto* t : p.flow->transactions())
+          if (!t->inspected_end[index(p.dir)]) {
+            tx = t;
+            break;
+          }
+        auto& data = FlowData::of(*p.flow);
+        auto& logged = data.stream_tx_logged[index(p.dir)];
+        if (tx) {
+          const auto key = static_cast<std::uint16_t>(tx->id + 1);
+          if (logged == key && stream_match) tx = nullptr;  // one stream alert shows the transaction, not each
+          else logged = key;
+        }
+      }
+      matched(r, tx, nullptr, stream_match);
+    }
+  }
+}
+
+void WorkerMatcher::run_frames() {
+  auto& p = *services_.packet;
+  if (engine_->frame_rules.empty() || !p.flow) return;
+  const auto frames = p.flow->frames();
+  if (frames.empty()) return;
+  auto& data = FlowData::of(*p.flow);
+  auto& done = data.frames[index(p.dir)];
+  // Progress of frames that are gone is forgotten; ids only grow.
+  std::erase_if(done, [&](const auto& x) { return x.id < frames.front().id; });
+  std::erase_if(data.frame_alerts, [&](const auto& x) { return x.first < frames.front().id; });
+  for (const auto& f : frames) {
+    if (f.dir != p.dir) continue;
+    auto it = std::find_if(done.begin(), done.end(), [&](const auto& x) { return x.id == f.id; });
+    if (it == done.end()) {
+      done.push_back({f.id, -1, false});
+      it = done.end() - 1;
+    }
+    if (it->closed) continue;
+    constexpr std::uint64_t max_window = 1U << 20;
+    const auto wanted = f.length >= 0 ? std::min<std::uint64_t>(static_cast<std::uint64_t>(f.length), max_window) : max_window;
+    Bytes window;
+    if (p.ip_proto == 6) {
+      window = p.flow->stream_window(f.dir, f.offset, wanted);
+    } else if (f.offset <= p.payload.size()) {
+      window = p.payload.subspan(static_cast<std::size_t>(f.offset));
+      if (window.size() > wanted) window = window.first(static_cast<std::size_t>(wanted));
+    }
+    const bool whole = f.length >= 0 && window.size() >= wanted;
+    if (static_cast<std::int64_t>(window.size()) <= it->inspected && !whole) continue;
+    it->inspected = static_cast<std::int64_t>(window.size());
+    it->closed = whole;
+    if (window.empty()) continue;
+    for (const auto i : engine_->frame_rules) {
+      const auto& r = *engine_->rules[i];
+      bool relevant = true;
+      for (const auto& s : r.stages)
+        if (s.kind == Stage::Kind::frame && std::find(s.frames.begin(), s.frames.end(), f.type) == s.frames.end()) relevant = false;
+      if (!relevant || !header(r)) continue;
+      if (std::find(data.frame_alerts.begin(), data.frame_alerts.end(), std::pair(f.id, i)) != data.frame_alerts.end()) continue;
+      scratch_.context.clear();
+      scratch_.captured_flow.clear();
+      scratch_.captured_packet.clear();
+      if (!tests(r)) continue;
+      bool ok = true;
+      for (const auto& s : r.stages) {
+        if (!ok) break;
+        if (s.kind == Stage::Kind::packet_buffer)
+          ok = run_stage(s, {s.packet_bytes(p), 0, 0, true});
+        else
+          ok = s.ops.empty() || run_stage(s, {window, 0, 0, whole});
+      }
+      if (!ok) continue;
+      data.frame_alerts.emplace_back(f.id, i);
+      Transaction* tx = nullptr;
+      for (auto* t : p.flow->transactions())
+        if (t->id == f.tx_id) tx = t;
+      matched(r, tx, &f, p.ip_proto == 6);
+    }
+  }
+}
+
+// --------------------------------------------------------------------------- entry
+
+std::span<const Alert> WorkerMatcher::inspect(Packet& packet, std::span<const StreamChunk> chunks) {
+  alerts_.clear();
+  queue_.clear();
+  packet_vars_.clear();
+  vars_of_ = &packet;
+  if (round_ > UINT32_MAX - 1024) {
+    std::fill(stamp_.begin(), stamp_.end(), 0U);
+    round_ = 0;
+  }
+  services_.packet = &packet;
+  services_.flow = packet.flow;
+  services_.dir = packet.dir;
+  services_.now_us = packet.time.us;
+  services_.tx = nullptr;
+  if (packet.no_inspect || (packet.flow && packet.flow->passed)) return {};
+  if (packet.flow && packet.flow->engine == nullptr) FlowData::of(*packet.flow);
+  run_ip_only();
+  run_packet_rules(chunks);
+  run_proto_only();
+  if (packet.flow) {
+    run_frames();
+    run_transactions(chunks);
+  }
+  if (!queue_.empty()) finalize(packet);
+  return alerts_;
+}
+
+}  // namespace ww::sig

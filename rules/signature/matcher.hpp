@@ -1,0 +1,102 @@
+#pragma once
+/// One worker's matcher: packet rules, stream rules, frames, transactions, then what becomes of the matches.
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "rules/signature/compiled.hpp"
+#include "rules/signature/payload.hpp"
+
+namespace ww::sig {
+
+/// Kept with a transaction: which buffers were scanned, which rules wait for more, which have matched.
+class TxState final : public EngineState {
+ public:
+  static constexpr std::size_t max_slots = 256, max_pending = 4096;
+  struct Pending {
+    std::uint32_t tx_rule;
+    std::uint64_t latched;  ///< bit per stage that held
+  };
+  struct Scanned {
+    std::uint16_t slot;
+    std::uint64_t to;
+  };
+  struct Side {
+    std::array<std::uint64_t, max_slots / 64> done{};
+    bool started = false, was_complete = false, waits_for_packets = false;
+    std::uint64_t revision = UINT64_MAX;
+    std::vector<Pending> pending;
+    std::vector<std::uint32_t> finished;  ///< TxRules that matched or can no longer match while a scan may name them again
+    std::vector<Scanned> scanned;
+    [[nodiscard]] bool is_done(std::size_t slot) const { return done[slot / 64] >> (slot % 64) & 1; }
+    void set_done(std::size_t slot) { done[slot / 64] |= 1ULL << (slot % 64); }
+  };
+  Side sides[2];
+  std::vector<Pending> both;               ///< `=>` rules under way
+  std::vector<std::uint32_t> both_finished;
+  std::uint64_t generation = 0;            ///< engine that this state belongs to
+};
+
+class WorkerMatcher final : public Matcher {
+ public:
+  explicit WorkerMatcher(std::shared_ptr<const CompiledEngine> engine);
+  ~WorkerMatcher() override;
+  std::span<const Alert> inspect(Packet& packet, std::span<const StreamChunk> chunks) override;
+  [[nodiscard]] bool tagged(const Packet& packet) override;
+  void write_metadata(const Packet* packet, Flow* flow, JsonWriter& json) override;
+  void replace(std::shared_ptr<const Engine> engine) override;
+  void set_trace(Trace* trace) { scratch_.trace = trace; }
+
+ private:
+  enum class Verdict : std::uint8_t { no, yes, wait };
+
+  // packet side
+  void adopt(std::shared_ptr<const CompiledEngine> engine);
+  void collect(std::uint32_t rule);
+  void scan_payload(std::uint32_t scanner, Bytes data);
+  void collect_bucket(const PacketBucket& bucket);
+  void run_ip_only();
+  void run_packet_rules(std::span<const StreamChunk> chunks);
+  void run_proto_only();
+  [[nodiscard]] bool header(const Rule& rule) const;
+  [[nodiscard]] bool addresses(const Rule& rule) const;
+  [[nodiscard]] bool tests(const Rule& rule);
+  [[nodiscard]] bool packet_rule(const Rule& rule, std::span<const StreamChunk> chunks, bool& stream_match);
+  [[nodiscard]] bool payload_matches(const Rule& rule, const Stage& stage, std::span<const StreamChunk> chunks, bool& stream_match);
+  [[nodiscard]] bool packet_buffers(const Rule& rule);
+  // frames
+  void run_frames();
+  // transactions
+  void run_transactions(std::span<const StreamChunk> chunks);
+  void inspect_transaction(Transaction& tx, TxPlan& plan, std::span<const StreamChunk> chunks);
+  void scan_slot(Transaction& tx, TxState::Side& side, TxPlan& plan, std::size_t slot);
+  [[nodiscard]] Verdict check(const TxRule& rule, std::uint64_t& latched, Transaction& tx, std::span<const StreamChunk> chunks, bool& fresh_payload);
+  [[nodiscard]] Verdict check_stage(const BoundStage& b, Transaction& tx);
+  [[nodiscard]] Verdict check_buffer(const BoundStage& b, Transaction& tx);
+  [[nodiscard]] Verdict check_number(const BoundStage& b, Transaction& tx);
+  [[nodiscard]] Verdict check_files(const BoundStage& b, Transaction& tx);
+  [[nodiscard]] bool run_stage(const Stage& stage, const Window& window);
+  // outcome
+  void matched(const Rule& rule, Transaction* tx, const Frame* frame, bool stream_match);
+  void finalize(Packet& packet);
+  [[nodiscard]] bool suppressed(const Rule& rule) const;
+  /// false: no alert. May change the action (rate_filter).
+  [[nodiscard]] bool threshold(const Rule& rule, const ThresholdSpec& spec, Action& action, std::uint64_t salt);
+  void start_tag(const Rule& rule, const TagSpec& tag);
+
+  std::shared_ptr<const CompiledEngine> engine_;
+  std::uint64_t generation_ = 0;
+  hs_scratch* hs_ = nullptr;
+  EvalScratch scratch_;
+  MatchServices services_;
+  std::vector<std::uint32_t> stamp_;  ///< by rule: last round that collected it
+  std::uint32_t round_ = 0;
+  std::vector<std::uint32_t> candidates_, tx_hits_;
+  std::vector<Alert> queue_, alerts_;
+  std::vector<std::pair<std::uint32_t, std::string>> packet_vars_;
+  const Packet* vars_of_ = nullptr;
+  std::uint64_t last_packet_number_ = UINT64_MAX;
+};
+
+}  // namespace ww::sig

@@ -1,0 +1,328 @@
+/// What becomes of a match: bits and variables, thresholds, suppression, pass, tags, the order and number of alerts.
+#include <algorithm>
+
+#include "rules/signature/matcher.hpp"
+
+namespace ww::sig {
+
+namespace {
+
+enum : std::uint64_t { kind_threshold = 1, kind_detection_filter = 2, kind_rate = 3, kind_tag = 4 };
+constexpr std::uint32_t default_tag_packets = 256, max_tag = 1'000'000;
+
+std::uint64_t rule_key(const Rule& r) { return (static_cast<std::uint64_t>(r.info.gid) << 32) | r.info.sid; }
+
+}  // namespace
+
+void WorkerMatcher::matched(const Rule& r, Transaction* tx, const Frame* frame, bool stream_match) {
+  services_.rule = &r;
+  auto* const tx_before = services_.tx;
+  services_.tx = tx;
+  for (const auto& a : r.actions) a.run(a, services_);
+  services_.tx = tx_before;
+  if (services_.flow) {
+    auto& data = FlowData::of(*services_.flow);
+    for (const auto& [id, value] : scratch_.captured_flow)
+      data.set_var(id, Bytes{reinterpret_cast<const std::uint8_t*>(value.data()), value.size()});
+  }
+  for (const auto& v : scratch_.captured_packet)
+    if (packet_vars_.size() < FlowData::max_vars) packet_vars_.push_back(v);
+  if (queue_.size() >= 1024) return;
+  Alert a;
+  a.rule = &r.info;
+  a.action = r.info.action;
+  a.tx = tx;
+  if (tx) a.tx_id = tx->id;
+  a.frame = frame;
+  if (frame && !tx && frame->tx_id != UINT64_MAX) a.tx_id = frame->tx_id;
+  a.stream_match = stream_match;
+  a.state_match = r.type == RuleType::transaction;
+  a.dir = services_.packet->dir;
+  if (!scratch_.context.empty()) a.context = scratch_.context;
+  a.order = r.index;
+  queue_.push_back(std::move(a));
+}
+
+bool WorkerMatcher::suppressed(const Rule& r) const {
+  const auto& p = *services_.packet;
+  for (const auto& s : r.suppressions) {
+    using T = SuppressSpec::Track;
+    const auto& set = engine_->sets.address_set(s.addresses);
+    switch (s.track) {
+      case T::all: return true;
+      case T::by_src:
+        if (set.contains(p.src)) return true;
+        break;
+      case T::by_dst:
+        if (set.contains(p.dst)) return true;
+        break;
+      case T::by_either:
+        if (set.contains(p.src) || set.contains(p.dst)) return true;
+        break;
+    }
+  }
+  return false;
+}
+
+bool WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec, Action& action, std::uint64_t salt) {
+  const auto& p = *services_.packet;
+  const auto now = services_.now_us;
+  const auto window = static_cast<std::int64_t>(spec.seconds) * 1'000'000;
+  using T = ThresholdSpec::Type;
+  const auto step = [&](CounterTable::Entry& e) {
+    if (!e.used) {
+      e.used = true;
+      e.start_us = now;
+      e.count = 0;
+      e.extra = spec.count;
+    }
+    const bool expired = now - e.start_us > window;
+    switch (spec.type) {
+      case T::limit:
+        if (expired) {
+          e.start_us = now;
+          e.count = 0;
+        }
+        return ++e.count <= spec.count;
+      case T::threshold:
+        if (expired) {
+          e.start_us = now;
+          e.count = 0;
+        }
+        if (++e.count < spec.count) return false;
+        e.count = 0;
+        return true;
+      case T::both:
+        if (expired) {
+          e.start_us = now;
+          e.count = 0;
+        }
+        return ++e.count == spec.count;
+      case T::detection_filter:
+        if (expired) {
+          e.start_us = now;
+          e.count = 0;
+        }
+        return ++e.count > spec.count;
+      case T::backoff: {
+        ++e.count;
+        if (e.count < e.extra) return false;
+        const auto next = static_cast<std::uint64_t>(e.extra) * spec.multiplier;
+        e.extra = static_cast<std::uint32_t>(std::min<std::uint64_t>(next, UINT32_MAX));
+        return true;
+      }
+      case T::rate:
+        if (e.until_us > now) {
+          action = spec.new_action;
+          return true;
+        }
+        if (expired) {
+          e.start_us = now;
+          e.count = 0;
+        }
+        if (++e.count >= spec.count) {
+          e.until_us = spec.timeout ? now + static_cast<std::int64_t>(spec.timeout) * 1'000'000 : 0;
+          e.start_us = now;
+          e.count = 0;
+          action = spec.new_action;
+        }
+        return true;
+    }
+    return true;
+  };
+  CounterTable::Key key;
+  const auto id = rule_key(r);
+  switch (spec.track) {
+    case Track::by_src: key = address_key(salt, id, &p.src, nullptr); break;
+    case Track::by_dst: key = address_key(salt, id, nullptr, &p.dst); break;
+    case Track::by_both: key = address_key(salt, id, &p.src, &p.dst); break;
+    case Track::by_rule: key = address_key(salt, id, nullptr, nullptr); break;
+    case Track::by_flow: {
+      if (!p.flow) return false;
+      auto& list = FlowData::of(*p.flow).flow_thresholds;
+      const auto mine = id * 8 + salt;
+      auto it = std::find_if(list.begin(), list.end(), [&](const auto& x) { return x.key == mine; });
+      CounterTable::Entry e{};
+      if (it != list.end()) {
+        e.used = true;
+        e.start_us = it->start_us;
+        e.until_us = it->until_us;
+        e.count = it->count;
+        e.extra = it->next;
+      }
+      const bool pass = step(e);
+      if (it == list.end()) {
+        if (list.size() >= 256) return pass;
+        it = list.insert(list.end(), FlowData::FlowThreshold{});
+      }
+      *it = {mine, e.start_us, e.until_us, e.count, e.extra};
+      return pass;
+    }
+  }
+  bool pass = true;
+  services_.shared->thresholds.with(key, now, [&](CounterTable::Entry& e) { pass = step(e); });
+  return pass;
+}
+
+void WorkerMatcher::start_tag(const Rule& r, const TagSpec& spec) {
+  const auto& p = *services_.packet;
+  const auto now = services_.now_us;
+  FlowData::Tag tag;
+  tag.sid = r.info.sid;
+  tag.metric = static_cast<std::uint8_t>(spec.metric);
+  const auto count = std::min(spec.count, max_tag);
+  switch (spec.metric) {
+    case TagSpec::Metric::packets: tag.left = count ? count : default_tag_packets; break;
+    case TagSpec::Metric::seconds: tag.until_us = now + static_cast<std::int64_t>(count) * 1'000'000; break;
+    case TagSpec::Metric::octets: tag.octets_left = count; break;
+  }
+  if (spec.session) {
+    if (p.flow) {
+      auto& data = FlowData::of(*p.flow);
+      if (!data.tag) data.tag = tag;
+    }
+    return;
+  }
+  const auto key = address_key(kind_tag, 0, spec.src ? &p.src : &p.dst, nullptr);
+  services_.shared->tags_used = true;
+  services_.shared->host_tags.with(key, now, [&](CounterTable::Entry& e) {
+    if (e.used && (e.count > 0 || e.until_us > now)) return;  // the tag under way goes on
+    e.used = true;
+    e.count = spec.metric == TagSpec::Metric::octets ? static_cast<std::uint32_t>(tag.octets_left) : tag.left;
+    e.until_us = tag.until_us;
+    e.extra = tag.metric;
+    e.start_us = now;
+  });
+}
+
+bool WorkerMatcher::tagged(const Packet& p) {
+  const auto now = p.time.us;
+  bool yes = false;
+  const auto use = [&](std::uint8_t metric, std::uint32_t& left, std::int64_t until, std::uint64_t* octets) {
+    switch (static_cast<TagSpec::Metric>(metric)) {
+      case TagSpec::Metric::packets:
+        if (left == 0) return false;
+        --left;
+        return true;
+      case TagSpec::Metric::seconds: return now <= until;
+      case TagSpec::Metric::octets: {
+        std::uint64_t have = octets ? *octets : left;
+        if (have == 0) return false;
+        have -= std::min<std::uint64_t>(have, p.frame.size());
+        if (octets) *octets = have;
+        else left = static_cast<std::uint32_t>(have);
+        return true;
+      }
+    }
+    return false;
+  };
+  if (p.flow && p.flow->engine) {
+    auto& data = static_cast<FlowData&>(*p.flow->engine);
+    if (data.tag) {
+      yes = use(data.tag->metric, data.tag->left, data.tag->until_us, &data.tag->octets_left);
+      if (!yes) data.tag.reset();
+    }
+  }
+  auto& shared = *engine_->shared;
+  if (!shared.tags_used.load(std::memory_order_relaxed) || p.ip_version == 0) return yes;
+  for (const auto* a : {&p.src, &p.dst})
+    shared.host_tags.with(address_key(kind_tag, 0, a, nullptr), now, [&](CounterTable::Entry& e) {
+      if (!e.used) return;
+      if (use(static_cast<std::uint8_t>(e.extra), e.count, e.until_us, nullptr))
+        yes = true;
+      else
+        e.used = false;
+    });
+  return yes;
+}
+
+void WorkerMatcher::finalize(Packet& p) {
+  std::stable_sort(queue_.begin(), queue_.end(), [](const Alert& a, const Alert& b) {
+    if (a.order != b.order) return a.order < b.order;
+    return a.tx_id < b.tx_id;
+  });
+  for (auto& a : queue_) {
+    const auto& r = *engine_->rules[a.order];
+    services_.rule = &r;
+    for (const auto& t : r.tags) start_tag(r, t);
+    if (r.detection_filter && !threshold(r, *r.detection_filter, a.action, kind_detection_filter)) continue;
+    if (suppressed(r)) continue;
+    for (const auto& c : r.config_thresholds) (void)threshold(r, c, a.action, kind_rate);
+    if (a.action == Action::pass) {
+      // Nothing after a pass is reported for this packet; what is bound to the flow passes all of it.
+      const bool flow_wide = r.type != RuleType::decode_event && r.type != RuleType::packet &&
+                             ((r.type != RuleType::packet_stream && r.type != RuleType::stream) || a.stream_match);
+      if (flow_wide && p.flow) p.flow->passed = true;
+      p.no_inspect = true;
+      break;
+    }
+    if (r.threshold && !threshold(r, *r.threshold, a.action, kind_threshold)) continue;
+    if (r.bypass && p.flow) p.flow->passed = true;
+    if (r.info.noalert) continue;
+    if (alerts_.size() >= engine_->max_alerts) break;
+    alerts_.push_back(std::move(a));
+  }
+  if (p.flow && !alerts_.empty()) p.flow->alerted = true;
+}
+
+void WorkerMatcher::write_metadata(const Packet* packet, Flow* flow, JsonWriter& json) {
+  const auto* data = flow && flow->engine ? static_cast<const FlowData*>(flow->engine.get()) : nullptr;
+  constexpr std::string_view id_prefix = "traffic/id/", label_prefix = "traffic/label/";
+  std::vector<std::string> ids, labels, bits;
+  if (data)
+    for (const auto b : data->bits) {
+      auto name = variable_name(b);
+      if (name.starts_with(id_prefix)) ids.push_back(name.substr(id_prefix.size()));
+      else if (name.starts_with(label_prefix)) labels.push_back(name.substr(label_prefix.size()));
+      bits.push_back(std::move(name));
+    }
+  if (!ids.empty() || !labels.empty()) {
+    json.begin_object("traffic");
+    for (const auto& [key, list] : {std::pair<const char*, const std::vector<std::string>*>{"id", &ids}, {"label", &labels}}) {
+      if (list->empty()) continue;
+      json.begin_array(key);
+      for (const auto& v : *list) json.value(v);
+      json.end_array();
+    }
+    json.end_object();
+  }
+  const bool packet_vars = packet && packet == vars_of_ && !packet_vars_.empty();
+  if (!packet_vars && (!data || (data->bits.empty() && data->ints.empty() && data->vars.empty()))) return;
+  json.begin_object("metadata");
+  if (data && !data->vars.empty()) {
+    json.begin_array("flowvars");
+    for (const auto& [id, value] : data->vars) {
+      json.begin_object();
+      json.key_text(variable_name(id));
+      json.value_bytes(Bytes{reinterpret_cast<const std::uint8_t*>(value.data()), value.size()});
+      json.end_object();
+    }
+    json.end_array();
+  }
+  if (!bits.empty()) {
+    json.begin_array("flowbits");
+    for (const auto& b : bits) json.value(b);
+    json.end_array();
+  }
+  if (data && !data->ints.empty()) {
+    json.begin_object("flowints");
+    for (const auto& [id, value] : data->ints) {
+      json.key_text(variable_name(id));
+      json.value(value);
+    }
+    json.end_object();
+  }
+  if (packet_vars) {
+    json.begin_array("pktvars");
+    for (const auto& [id, value] : packet_vars_) {
+      json.begin_object();
+      json.key_text(variable_name(id));
+      json.value_bytes(Bytes{reinterpret_cast<const std::uint8_t*>(value.data()), value.size()});
+      json.end_object();
+    }
+    json.end_array();
+  }
+  json.end_object();
+}
+
+}  // namespace ww::sig

@@ -1,0 +1,71 @@
+#pragma once
+/// Rule text to checked rules: files, header, options. A refused rule is reported and left out, never its neighbours.
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rules/signature/engine.hpp"
+#include "rules/signature/keyword.hpp"
+#include "rules/signature/sets.hpp"
+
+namespace ww::sig {
+
+class SharedState;
+
+/// Sets that rules refer to by index; equal texts share one. Index 0 is "any".
+class SetTable {
+ public:
+  SetTable();
+  [[nodiscard]] Result<std::uint32_t, std::string> addresses(std::string_view text, const Variables& vars);
+  [[nodiscard]] Result<std::uint32_t, std::string> ports(std::string_view text, const Variables& vars);
+  [[nodiscard]] const AddressSet& address_set(std::uint32_t i) const { return addresses_[i]; }
+  [[nodiscard]] const PortSet& port_set(std::uint32_t i) const { return ports_[i]; }
+
+ private:
+  std::vector<AddressSet> addresses_;
+  std::vector<PortSet> ports_;
+  std::map<std::string, std::uint32_t, std::less<>> address_index_, port_index_;
+};
+
+struct Classification {
+  std::string description;
+  std::uint32_t priority = 3;
+};
+using Classifications = std::map<std::string, Classification, std::less<>>;
+
+class RuleSet {
+ public:
+  static constexpr std::size_t max_rules = 1'000'000, max_rule_octets = 64 * 1024;
+
+  RuleSet(const EngineOptions& options, std::shared_ptr<SharedState> shared);
+  ~RuleSet();
+  /// Reads a file, or every *.rules file of a folder.
+  void load(const std::string& path, LoadReport& report);
+  void load_text(std::string_view text, const std::string& file, LoadReport& report);
+  /// threshold.config, applied to the rules loaded so far.
+  void load_thresholds(const std::string& path, LoadReport& report);
+  /// Sorts into inspection order and numbers the rules.
+  void finish(LoadReport& report);
+
+  std::vector<std::unique_ptr<Rule>> rules;
+  SetTable sets;
+
+ private:
+  void load_classifications(LoadReport& report);
+  bool parse_rule(std::string_view text, const std::string& file, std::uint32_t line, LoadReport& report);
+  EngineOptions options_;
+  std::shared_ptr<SharedState> shared_;
+  Classifications classes_;
+  std::map<std::uint64_t, std::size_t> by_id_;  ///< gid << 32 | sid -> rule
+};
+
+/// Default variables as Suricata ships them, under those given.
+[[nodiscard]] Variables default_address_variables();
+[[nodiscard]] Variables default_port_variables();
+
+/// Last checks of a rule: relative operands, directions, type, fast pattern. `why` says what is wrong.
+[[nodiscard]] Status finish_rule(RuleBuilder& b);
+
+}  // namespace ww::sig

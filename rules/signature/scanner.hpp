@@ -1,0 +1,58 @@
+#pragma once
+/// The first stage of matching: one Vectorscan database per kind of buffer, which names the rules worth checking.
+/// A pattern is the fast pattern of one or more rules; ports, addresses and the rest are checked after a hit.
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "telemetry/bytes.hpp"
+#include "telemetry/result.hpp"
+
+struct hs_database;
+struct hs_scratch;
+
+namespace ww::sig {
+
+class Scanner {
+ public:
+  Scanner() = default;
+  ~Scanner();
+  Scanner(Scanner&& other) noexcept;
+  Scanner& operator=(Scanner&&) = delete;
+  Scanner(const Scanner&) = delete;
+
+  /// Before compile: rule `value` has this fast pattern (lower case when nocase).
+  void add(std::string_view pattern, bool nocase, std::uint32_t value);
+  [[nodiscard]] bool empty() const { return patterns_.empty() && first_.empty(); }
+  /// Freezes the pattern list; `text()` is what a cache key is made from.
+  void seal();
+  void append_identity(std::string& out) const;
+  [[nodiscard]] Result<void, std::string> compile();
+  [[nodiscard]] bool restore(std::string_view serialised);
+  [[nodiscard]] std::string serialise() const;
+
+  /// Calls `f(context, value)` for each rule whose pattern occurs; a rule may come twice.
+  void scan(Bytes data, hs_scratch* scratch, void (*f)(void*, std::uint32_t), void* context) const;
+  [[nodiscard]] hs_database* database() const { return db_; }
+  [[nodiscard]] std::size_t pattern_count() const { return sealed_.size(); }
+  [[nodiscard]] std::size_t longest() const { return longest_; }
+  [[nodiscard]] std::size_t octets() const;
+  std::string name;
+
+ private:
+  struct Pattern {
+    std::string octets;
+    bool nocase;
+    auto operator<=>(const Pattern&) const = default;
+  };
+  friend struct ScanContext;
+  std::map<Pattern, std::vector<std::uint32_t>> patterns_;
+  std::vector<Pattern> sealed_;
+  std::vector<std::uint32_t> first_, values_;  ///< rules of pattern i: values_[first_[i] .. first_[i + 1])
+  hs_database* db_ = nullptr;
+  std::size_t longest_ = 0;
+};
+
+}  // namespace ww::sig
