@@ -18,6 +18,7 @@ struct Arguments {
   std::string eve = "eve.json", config, runmode, data_dir, log_dir;
   std::size_t workers = 1;
   bool quiet = false;
+  CLI::App* app = nullptr;
 };
 
 int problem(const Problem& p, int code) {
@@ -31,6 +32,12 @@ int run(const Arguments& a) {
   std::vector<std::string> ignored;
   if (!a.runmode.empty()) ignored.push_back("--runmode");
   if (!a.data_dir.empty()) ignored.push_back("--data-dir");
+  for (const auto& option : a.app->remaining()) {
+    if (!option.starts_with("-"))
+      return problem(Problem{"unexpected argument", option, "see wardwatch-sensor replay --help"},
+                     2);
+    ignored.push_back(option);
+  }
 
   auto source = capture::open_files(a.files);
   if (!source) return problem(source.error(), 2);
@@ -95,6 +102,8 @@ const CommandRegistration registration{{
     .setup =
         [](CLI::App& app) {
           auto a = std::make_shared<Arguments>();
+          a->app = &app;
+          app.allow_extras();  // Suricata's other switches are named and ignored
           app.add_option("files", a->files,
                          "capture files (pcap, pcapng, also .gz and .zst), folders, or - for "
                          "standard input")

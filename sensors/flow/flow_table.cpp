@@ -10,8 +10,8 @@
 namespace ww::sensor {
 namespace {
 
-constexpr std::uint8_t proto_icmp = 1, proto_tcp = 6, proto_udp = 17, proto_esp = 50, proto_icmp6 = 58,
-                       proto_sctp = 132;
+constexpr std::uint8_t proto_icmp = 1, proto_tcp = 6, proto_udp = 17, proto_esp = 50,
+                       proto_icmp6 = 58, proto_sctp = 132;
 
 std::uint64_t mix(std::uint64_t h) {  // a full-avalanche 64 bit finaliser
   h ^= h >> 32;
@@ -120,8 +120,10 @@ bool make_flow_key(const sig::Packet& p, const FlowOptions& options, FlowKey& ke
       key.dport = static_cast<std::uint16_t>((other < 0 ? p.icmp_type : other) | code);
       break;
     }
-    default:
+    case proto_esp:
       break;
+    default:
+      return false;  // like Suricata: what has no ports and is no ICMP makes no flow
   }
   return true;
 }

@@ -398,46 +398,39 @@ void AppLayer::datagram(Flow& flow, sig::Packet& packet) {
   app.frames_.clear();
   if (packet.payload.empty()) return;
   auto d = sig::index(packet.dir);
-  if (flow.app_proto == ProtocolTable::failed()) return;
+  const auto failed = ProtocolTable::failed();
   if (flow.app_proto_dir[d] == AppProto{}) {
     const auto found = table_.detect(packet.payload, packet.dir, flow, app.detection, false);
-    if (found.protocol != nullptr) {
-      if (found.reversed) {
-        flow.swap_sides();
-        packet.dir = sig::opposite(packet.dir);
-        d = 1 - d;
-        app.datagram_dir_ = packet.dir;
-      }
-      const auto id = sig::app_protos().find(found.protocol->name);
-      const auto other = flow.app_proto_dir[1 - d];
-      flow.app_proto_dir[d] = id;
-      if (other == AppProto{}) {
-        if (const auto* entry = table_.find(id)) choose(flow, app, entry);
-        flow.app_proto_done = true;
-      } else if (other != id) {
-        packet_event(app, "applayer_mismatch_protocol_both_directions");
-        flow.app_proto_dir[d] = id;
-      }
-    } else if (const auto other = flow.app_proto_dir[1 - d]; other != AppProto{}) {
-      flow.app_proto_dir[d] = other;  // the other side told
-    } else {
+    if (found.protocol != nullptr && found.reversed) {
+      flow.swap_sides();
+      packet.dir = sig::opposite(packet.dir);
+      d = 1 - d;
+      app.datagram_dir_ = packet.dir;
+    }
+    const auto other = flow.app_proto_dir[1 - d];
+    if (found.protocol == nullptr) {
       // A probe that said "maybe" gets a few more datagrams: junk may come before the first real
       // one.
       constexpr std::uint8_t max_looks = 4;
-      if (!app.detection.probes_done[d] && ++app.detection.looks[d] < max_looks) return;
-      app.detection.patterns_done[d] = app.detection.probes_done[d] = true;
-      flow.app_proto_dir[d] = {};
-      // Nobody recognised it; each direction gets one look.
-      const auto& det = app.detection;
-      const bool all =
-          det.patterns_done[0] && det.probes_done[0] && det.patterns_done[1] && det.probes_done[1];
-      if (all || d == 0) {
-        flow.app_proto = ProtocolTable::failed();
-        ++counters_.failed_udp;
-        flow.app_proto_done = true;
+      if (other == AppProto{} && !app.detection.probes_done[d] &&
+          ++app.detection.looks[d] < max_looks)
+        return;
+      // Each direction gets one look; what the other side told counts for both.
+      flow.app_proto_dir[d] = other != AppProto{} ? other : failed;
+    } else {
+      const auto id = sig::app_protos().find(found.protocol->name);
+      flow.app_proto_dir[d] = id;
+      if (other == AppProto{} || other == failed) {
+        if (const auto* entry = table_.find(id)) choose(flow, app, entry);
+      } else if (other != id) {
+        packet_event(app, "applayer_mismatch_protocol_both_directions");
       }
-      return;
     }
+    if (flow.app_proto == AppProto{}) {
+      flow.app_proto = failed;
+      ++counters_.failed_udp;
+    }
+    flow.app_proto_done = true;
   }
   if (!app.parser || app.parser_failed) return;
   StreamPiece piece;

@@ -65,7 +65,7 @@ struct TcpPeer {
   StreamBuffer data;
   std::uint64_t app_progress = 0, raw_progress = 0;  ///< stream offsets
   std::uint64_t min_inspect = 0;                     ///< octets before raw_progress to show again
-  std::uint64_t last_gap = 0;                        ///< one more than the offset of the last gap told of
+  std::uint64_t last_gap = 0;         ///< one more than the offset of the last gap told of
   std::uint64_t app_needed = 0;       ///< do not call the application layer with fewer octets
   std::vector<std::uint64_t> urgent;  ///< offsets of octets taken out of the stream
 
