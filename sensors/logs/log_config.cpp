@@ -49,10 +49,10 @@ class Reader {
     o.multiline_start = s_.text_or(at + ".multiline.start", "");
     if (auto d = duration(at + ".multiline.timeout", o.multiline_timeout); !d)
       return fail(d.error());
-    if (s_.has(at + ".max-line")) {
-      const auto size = s_.size_or(at + ".max-line", 0);
+    if (s_.has(at + ".max_line")) {
+      const auto size = s_.size_or(at + ".max_line", 0);
       if (size < 256 || size > 128 << 10)
-        return fail(bad(s_, at + ".max-line", "must be between 256 octets and 128kb",
+        return fail(bad(s_, at + ".max_line", "must be between 256 octets and 128kb",
                         "write for example 64kb"));
       o.max_line_octets = size;
     }
@@ -81,7 +81,7 @@ class Reader {
 };
 
 const std::vector<std::string> source_keys{"format", "product", "service",   "category",
-                                           "host",   "zone",    "multiline", "max-line"};
+                                           "host",   "zone",    "multiline", "max_line"};
 
 std::vector<std::string> with_source(std::vector<std::string> more) {
   more.insert(more.end(), source_keys.begin(), source_keys.end());
@@ -197,7 +197,7 @@ Result<LogConfig, Problem> read_log_config(const Settings& s) {
     const auto at = "syslog." + i;
     if (auto ok = check_keys(
             s, at,
-            with_source({"transport", "listen", "cert", "key", "client-ca", "max-connections"}));
+            with_source({"transport", "listen", "cert", "key", "client_ca", "max_connections"}));
         !ok)
       return fail(ok.error());
     SyslogOptions o;
@@ -217,9 +217,9 @@ Result<LogConfig, Problem> read_log_config(const Settings& s) {
     if (auto ok = read_listen(s, at, o); !ok) return fail(ok.error());
     o.cert_file = s.text_or(at + ".cert", "");
     o.key_file = s.text_or(at + ".key", o.cert_file);
-    o.client_ca_file = s.text_or(at + ".client-ca", "");
+    o.client_ca_file = s.text_or(at + ".client_ca", "");
     o.max_connections = static_cast<std::size_t>(
-        std::clamp<std::int64_t>(s.integer_or(at + ".max-connections", 256), 1, 65536));
+        std::clamp<std::int64_t>(s.integer_or(at + ".max_connections", 256), 1, 65536));
     if (o.transport == SyslogOptions::Transport::tls && o.cert_file.empty())
       return fail(bad(s, at, "TLS needs a certificate", "add cert: FILE and key: FILE"));
     c.syslog.push_back(std::move(o));

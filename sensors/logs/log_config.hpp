@@ -10,9 +10,9 @@
 ///         format: auto                               # product, service, category, host, zone as
 ///         well start: beginning                           # or end: at the very first start
 ///         multiline: { start: '^\d{4}-', timeout: 2s }
-///         max-line: 64kb
+///         max_line: 64kb
 ///     syslog:
-///       - { transport: udp, listen: '0.0.0.0:514' }  # tcp; tls with cert, key, client-ca
+///       - { transport: udp, listen: '0.0.0.0:514' }  # tcp; tls with cert, key, client_ca
 ///     journald: { enabled: yes, units: [sshd], folder: /var/log/journal/remote, start: end }
 ///     stdin: yes
 ///     evtx: [ /srv/evtx/*.evtx ]

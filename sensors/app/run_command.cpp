@@ -1,0 +1,503 @@
+/// `wardwatch-sensor run|check|enrol`: the live sensor. Capture threads feed workers, the log
+/// thread reads its inputs, all events go through the sink into the spool, the uplink sends them.
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <thread>
+
+#include "sensors/app/command.hpp"
+#include "sensors/app/options.hpp"
+#include "sensors/app/run_config.hpp"
+#include "sensors/logs/log_service.hpp"
+#include "sensors/pipeline/replay.hpp"
+#include "sensors/privacy/privacy.hpp"
+#include "sensors/uplink/event_sink.hpp"
+#include "sensors/uplink/uplink.hpp"
+#include "telemetry/json_writer.hpp"
+#include "telemetry/net/enrol.hpp"
+
+namespace ww::sensor {
+namespace {
+
+int problem(const Problem& p, int code) {
+  std::fprintf(stderr, "wardwatch-sensor: %s\n", p.text().c_str());
+  return code;
+}
+
+/// EVE lines of the workers into the spool. Packets cannot wait: what the spool refuses is dropped
+/// and counted.
+class SpoolEve final : public EventSink {
+ public:
+  explicit SpoolEve(ww::EventSink& sink) : sink_(sink) {}
+  void write(std::string_view lines) override {
+    thread_local EventGroup group;
+    group.clear();
+    group.lines = lines;
+    group.events = static_cast<std::uint32_t>(std::count(lines.begin(), lines.end(), '\n'));
+    if (!sink_.submit(group)) dropped_.fetch_add(group.events, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
+
+ private:
+  ww::EventSink& sink_;
+  std::atomic<std::uint64_t> dropped_{0};
+};
+
+/// One source of frames with its dispatcher, on a thread of its own.
+struct CaptureLane {
+  std::unique_ptr<capture::PacketSource> source;
+  std::unique_ptr<Dispatcher> dispatcher;
+  std::thread thread;
+  std::atomic<bool> ended{false};
+  std::mutex mutex;  // what follows
+  capture::CaptureCounters counters;
+  std::shared_ptr<const sig::Engine> next_engine;
+
+  void run() {
+    pthread_setname_np(pthread_self(), "capture");
+    const SystemClock clock;
+    capture::CapturedFrame frame;
+    Timestamp beat;
+    while (true) {
+      auto r = source->next(frame);
+      if (!r) {
+        spdlog::error("{}", r.error().text());
+        continue;
+      }
+      if (*r == capture::Read::end) break;
+      if (*r == capture::Read::frame) dispatcher->frame(frame);
+      if (*r == capture::Read::idle || (++since_look_ & 0xFFF) == 0) {
+        const auto now = clock.now();
+        if (*r == capture::Read::idle || now - beat > std::chrono::seconds(1)) {
+          beat = now;
+          look();
+          if (*r == capture::Read::idle) dispatcher->idle(now);
+        }
+      }
+    }
+    dispatcher->finish();
+    look();
+    ended = true;
+  }
+
+ private:
+  void look() {
+    std::shared_ptr<const sig::Engine> engine;
+    {
+      const std::lock_guard lock(mutex);
+      counters = source->counters();
+      engine = std::move(next_engine);
+    }
+    if (engine) dispatcher->replace_engine(std::move(engine));
+  }
+  std::uint32_t since_look_ = 0;
+};
+
+struct Sensor {
+  RunConfig config;
+  SystemClock clock;
+  std::unique_ptr<Spool> spool;
+  std::unique_ptr<Privacy> privacy;
+  std::unique_ptr<SpoolSink> sink;
+  std::unique_ptr<LogService> logs;
+  std::shared_ptr<SpoolEve> eve;
+  std::unique_ptr<PipelineShared> shared;
+  std::shared_ptr<const sig::Engine> engine;
+  std::vector<std::unique_ptr<CaptureLane>> lanes;
+  std::unique_ptr<Uplink> uplink;
+
+  Result<void, Problem> open() {
+    std::string site = config.site, name = config.sensor;
+    if (config.to_collector) {
+      auto identity = net::load_identity(config.identity_folder);
+      if (!identity) return fail(identity.error());
+      if (!*identity)
+        return fail(Problem{"this sensor has no identity yet", config.identity_folder,
+                            "run wardwatch-sensor enrol --config FILE --token TOKEN (the token "
+                            "comes from wardwatchctl enrol)"});
+      site = (*identity)->site;
+      name = (*identity)->sensor;
+    }
+    if (::mkdir(config.data_folder.c_str(), 0700) != 0 && errno != EEXIST)
+      return fail(Problem{std::string("cannot make the data folder: ") + std::strerror(errno),
+                          config.data_folder, "make its parent folder"});
+    auto opened = Spool::open(config.spool, clock);
+    if (!opened) return fail(opened.error());
+    spool = std::move(*opened);
+    if (!config.privacy_key_file.empty()) {
+      auto made = Privacy::from_key_file(config.privacy_key_file);
+      if (!made) return fail(made.error());
+      privacy = std::move(*made);
+    }
+    sink = SpoolSink::make({site, name, config.spool.sync_interval}, *spool, privacy.get(), clock);
+    if (config.has_logs) {
+      auto made = LogService::make(config.logs, *sink, clock);
+      if (!made) return fail(made.error());
+      logs = std::move(*made);
+    }
+    if (auto ok = open_capture(); !ok) return ok;
+    if (config.to_collector) {
+      auto made = Uplink::make(config.uplink, *spool, *sink, clock,
+                               [this](JsonWriter& json) { status(json); });
+      if (!made) return fail(made.error());
+      uplink = std::move(*made);
+    }
+    return {};
+  }
+
+  Result<void, Problem> load_engine() {
+    CommonArguments a;
+    a.rules = config.rules;
+    a.vars = config.vars;
+    a.suricata_yaml = config.suricata_yaml;
+    auto settings = load_suricata_settings(a);
+    if (!settings) return fail(settings.error());
+    auto loaded = load_rules(a, *settings, 20);
+    if (!loaded) return fail(loaded.error());
+    engine = *loaded;
+    if (!shared) {
+      shared = std::make_unique<PipelineShared>(*settings);
+      shared->workers = config.workers;
+      shared->live = config.capture_files.empty();
+      shared->checksums = config.checksums == "none"  ? decode::ChecksumMode::none
+                          : config.checksums == "all" ? decode::ChecksumMode::all
+                                                      : decode::ChecksumMode::automatic;
+      if (engine) {
+        shared->files.md5 = shared->files.md5 || engine->wants_md5();
+        shared->files.sha1 = shared->files.sha1 || engine->wants_sha1();
+        shared->files.sha256 = shared->files.sha256 || engine->wants_sha256();
+        shared->files.magic = shared->files.magic || engine->wants_magic();
+      }
+      if (shared->eve.outputs().size() > 1)
+        shared->eve.outputs().resize(1);  // everything goes into the one spool
+    }
+    return {};
+  }
+
+  Result<void, Problem> open_capture() {
+    if (config.interfaces.empty() && config.capture_files.empty()) return {};
+    if (auto ok = load_engine(); !ok) return ok;
+    eve = std::make_shared<SpoolEve>(*sink);
+    const std::vector<std::shared_ptr<EventSink>> sinks(
+        std::max<std::size_t>(1, shared->eve.outputs().size()), eve);
+    std::vector<std::string> names;
+    for (const auto& i : config.interfaces) names.push_back(i.interface);
+    const auto add = [&](std::unique_ptr<capture::PacketSource> source) {
+      auto lane = std::make_unique<CaptureLane>();
+      lane->source = std::move(source);
+      lane->dispatcher = std::make_unique<Dispatcher>(*shared, sinks, engine);
+      if (!names.empty()) lane->dispatcher->set_interfaces(names);
+      lanes.push_back(std::move(lane));
+    };
+    for (const auto& i : config.interfaces) {
+      auto source = capture::open_live(i);
+      if (!source) return fail(source.error());
+      add(std::move(*source));
+    }
+    if (!config.capture_files.empty()) {
+      auto source = capture::open_files(config.capture_files);
+      if (!source) return fail(source.error());
+      add(std::move(*source));
+    }
+    return {};
+  }
+
+  void start() {
+    if (uplink) uplink->start();
+    if (logs) logs->start();
+    for (auto& lane : lanes) lane->thread = std::thread([l = lane.get()] { l->run(); });
+  }
+
+  void stop() {
+    for (auto& lane : lanes) lane->source->stop();
+    for (auto& lane : lanes)
+      if (lane->thread.joinable()) lane->thread.join();
+    if (logs) logs->stop();
+    (void)sink->sync();
+    // What is spooled may go out now; the rest waits for the next start.
+    if (uplink) {
+      (void)uplink->drain(std::chrono::seconds(2));
+      uplink->stop();
+    }
+  }
+
+  void reload() {
+    if (lanes.empty()) return;
+    if (auto ok = load_engine(); !ok) {
+      spdlog::error("reload: {}; the rules before stay", ok.error().text());
+      return;
+    }
+    for (auto& lane : lanes) {
+      const std::lock_guard lock(lane->mutex);
+      lane->next_engine = engine;
+    }
+    spdlog::info("reload: rules read again");
+  }
+
+  [[nodiscard]] bool files_ended() const {
+    return !lanes.empty() &&
+           std::all_of(lanes.begin(), lanes.end(), [](const auto& l) { return l->ended.load(); });
+  }
+
+  void status(JsonWriter& json) {
+    if (logs) {
+      const auto s = logs->stats();
+      json.begin_object("logs");
+      json.field("lines", s.lines);
+      json.field("octets", s.octets);
+      json.field("events", s.events);
+      json.field("unparsed", s.unparsed);
+      json.field("dropped", s.dropped);
+      json.field("files", s.files);
+      json.end_object();
+    }
+    if (!lanes.empty()) {
+      capture::CaptureCounters sum;
+      std::uint64_t alerts = 0, flows = 0;
+      for (auto& lane : lanes) {
+        {
+          const std::lock_guard lock(lane->mutex);
+          sum.packets += lane->counters.packets;
+          sum.octets += lane->counters.octets;
+          sum.kernel_drops += lane->counters.kernel_drops;
+          sum.interface_drops += lane->counters.interface_drops;
+        }
+        for (const auto& w : lane->dispatcher->counters()) {
+          alerts += w.alerts;
+          flows += w.flows_active;
+        }
+      }
+      json.begin_object("capture");
+      json.field("packets", sum.packets);
+      json.field("octets", sum.octets);
+      json.field("kernel_drops", sum.kernel_drops);
+      json.field("interface_drops", sum.interface_drops);
+      json.field("flows_active", flows);
+      json.field("alerts", alerts);
+      json.field("events_dropped", eve ? eve->dropped() : 0);
+      json.end_object();
+    }
+  }
+
+  /// Prometheus text for node_exporter's textfile collector; whole or not at all.
+  void write_metrics() {
+    if (config.metrics_file.empty()) return;
+    std::string out;
+    const auto put = [&](const char* name, const char* type, std::uint64_t value) {
+      out += std::string("# TYPE ") + name + " " + type + "\n" + name + " " +
+             std::to_string(value) + "\n";
+    };
+    const auto s = spool->stats();
+    const auto now = clock.now();
+    put("wardwatch_sensor_spool_bytes", "gauge", s.octets);
+    put("wardwatch_sensor_spool_oldest_age_seconds", "gauge",
+        s.oldest.us == 0 ? 0
+                         : static_cast<std::uint64_t>(
+                               std::max<std::int64_t>(0, (now - s.oldest).count() / 1'000'000)));
+    put("wardwatch_sensor_spool_shed_events_total", "counter", s.shed_events);
+    put("wardwatch_sensor_spool_corrupt_records_total", "counter", s.corrupt_records);
+    put("wardwatch_sensor_spool_write_errors_total", "counter", s.write_errors);
+    put("wardwatch_sensor_events_total", "counter", sink->stats().events);
+    if (uplink) {
+      const auto u = uplink->stats();
+      put("wardwatch_sensor_uplink_batches_total", "counter", u.batches);
+      put("wardwatch_sensor_uplink_retries_total", "counter", u.retries);
+      put("wardwatch_sensor_uplink_bytes_total", "counter", u.octets);
+      put("wardwatch_sensor_uplink_connected", "gauge", u.state == "connected" ? 1 : 0);
+    }
+    if (logs) {
+      const auto l = logs->stats();
+      put("wardwatch_sensor_log_lines_total", "counter", l.lines);
+      put("wardwatch_sensor_log_unparsed_total", "counter", l.unparsed);
+      put("wardwatch_sensor_log_dropped_total", "counter", l.dropped);
+    }
+    if (!lanes.empty()) {
+      std::uint64_t packets = 0, octets = 0, drops = 0, interface_drops = 0;
+      for (auto& lane : lanes) {
+        const std::lock_guard lock(lane->mutex);
+        packets += lane->counters.packets;
+        octets += lane->counters.octets;
+        drops += lane->counters.kernel_drops;
+        interface_drops += lane->counters.interface_drops;
+      }
+      put("wardwatch_sensor_packets_total", "counter", packets);
+      put("wardwatch_sensor_bytes_total", "counter", octets);
+      put("wardwatch_sensor_kernel_drops_total", "counter", drops);
+      put("wardwatch_sensor_interface_drops_total", "counter", interface_drops);
+    }
+    if (auto ok = net::write_file(config.metrics_file, out, 0644); !ok)
+      spdlog::warn("{}", ok.error().text());
+  }
+};
+
+/// Gives up what opening sockets needed.
+Result<void, Problem> drop_privileges(const RunConfig& c) {
+  if (!c.user.empty() && ::geteuid() == 0) {
+    const passwd* user = ::getpwnam(c.user.c_str());
+    if (user == nullptr)
+      return fail(
+          Problem{"no such user", "user: " + c.user, "create it: adduser --system " + c.user});
+    // The spool is the one thing that was made with privileges and is used without.
+    const auto give = [&](const std::string& path) {
+      return ::lchown(path.c_str(), user->pw_uid, user->pw_gid) == 0;
+    };
+    for (const auto& path : {c.data_folder, c.spool.folder, c.spool.folder + "/cursor",
+                             c.spool.folder + "/lock", c.identity_folder})
+      if (!give(path) && errno != ENOENT)
+        return fail(Problem{std::string("cannot give it to the user: ") + std::strerror(errno),
+                            path, "check the owner"});
+    if (::initgroups(user->pw_name, user->pw_gid) != 0 || ::setgid(user->pw_gid) != 0 ||
+        ::setuid(user->pw_uid) != 0)
+      return fail(Problem{std::string("cannot become that user: ") + std::strerror(errno),
+                          "user: " + c.user, "start as root or as that user"});
+  }
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  return {};
+}
+
+int run(const std::string& file, bool once) {
+  auto config = read_run_config(file);
+  if (!config) return problem(config.error(), 2);
+  sigset_t wanted;  // blocked before any thread starts; the main thread takes them
+  sigemptyset(&wanted);
+  for (const int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&wanted, s);
+  pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  Sensor sensor;
+  sensor.config = std::move(*config);
+  if (auto ok = sensor.open(); !ok) return problem(ok.error(), 2);
+  if (auto ok = drop_privileges(sensor.config); !ok) return problem(ok.error(), 2);
+  sensor.start();
+  spdlog::info("running: {} interfaces, {} capture files{}", sensor.config.interfaces.size(),
+               sensor.config.capture_files.size(), sensor.logs ? ", logs" : "");
+  int code = 0;
+  if (once) {
+    for (auto& lane : sensor.lanes)
+      if (lane->thread.joinable()) lane->thread.join();
+    if (sensor.logs) sensor.logs->drain();
+    if (sensor.uplink && !sensor.uplink->drain(std::chrono::minutes(10))) code = 3;
+  } else {
+    while (true) {
+      const timespec interval{15, 0};
+      const int s = ::sigtimedwait(&wanted, nullptr, &interval);
+      if (s == SIGHUP)
+        sensor.reload();
+      else if (s > 0)
+        break;
+      sensor.write_metrics();
+    }
+  }
+  sensor.stop();
+  sensor.write_metrics();
+  if (code == 3)
+    std::fprintf(
+        stderr,
+        "wardwatch-sensor: not everything reached the collector: %s; it waits in the spool\n",
+        sensor.uplink->stats().last_error.c_str());
+  return code;
+}
+
+const CommandRegistration run_registration{{
+    .name = "run",
+    .summary = "watch live: packets, logs; send to the collector",
+    .setup =
+        [](CLI::App& app) {
+          auto file = std::make_shared<std::string>();
+          auto once = std::make_shared<bool>(false);
+          app.add_option("--config", *file, "sensor configuration (YAML)")->required();
+          app.add_flag("--once", *once,
+                       "end when captures and log files are read and everything is acknowledged");
+          return [file, once] { return run(*file, *once); };
+        },
+}};
+
+const CommandRegistration check_registration{{
+    .name = "check",
+    .summary = "read the configuration and the rules, say what is wrong",
+    .setup =
+        [](CLI::App& app) {
+          auto file = std::make_shared<std::string>();
+          app.add_option("--config", *file, "sensor configuration (YAML)")->required();
+          return [file] {
+            auto config = read_run_config(*file);
+            if (!config) return problem(config.error(), 2);
+            Sensor sensor;
+            sensor.config = std::move(*config);
+            if (!sensor.config.rules.empty())
+              if (auto ok = sensor.load_engine(); !ok) return problem(ok.error(), 2);
+            std::printf("%s: the configuration is good\n", file->c_str());
+            return 0;
+          };
+        },
+}};
+
+struct EnrolArguments {
+  std::string config, folder, url, token, token_file;
+};
+
+int enrol(const EnrolArguments& a) {
+  auto folder = a.folder;
+  auto url = a.url;
+  if (!a.config.empty()) {
+    auto config = read_run_config(a.config);
+    if (!config) return problem(config.error(), 2);
+    if (folder.empty()) folder = config->identity_folder;
+    if (url.empty()) url = config->uplink.url;
+  }
+  auto token = a.token;
+  if (!a.token_file.empty()) {
+    std::ifstream in(a.token_file);
+    if (!std::getline(in, token))
+      return problem({"cannot read the token", a.token_file, "check the path"}, 2);
+  }
+  if (token.empty())
+    if (const char* given = std::getenv("WARDWATCH_ENROL_TOKEN"); given != nullptr) token = given;
+  if (folder.empty() || url.empty() || token.empty())
+    return problem({"collector, folder and token are needed", "enrol",
+                    "give --config (with collector.url) or --url and --folder, and --token"},
+                   2);
+  const auto slash = folder.rfind('/');
+  if (slash != std::string::npos && slash > 0) ::mkdir(folder.substr(0, slash).c_str(), 0700);
+  auto identity = net::enrol(url, token, folder);
+  if (!identity) {
+    const auto code = identity.error().code;
+    const bool away = code == http::ClientErrc::unreachable || code == http::ClientErrc::timeout;
+    return problem(identity.error().problem, away ? 3 : 1);
+  }
+  std::printf("enrolled as sensor %s of site %s, certificate valid until %s\n",
+              identity->sensor.c_str(), identity->site.c_str(),
+              rfc3339(identity->not_after).c_str());
+  return 0;
+}
+
+const CommandRegistration enrol_registration{{
+    .name = "enrol",
+    .summary = "get this sensor's certificate with a one-time token",
+    .setup =
+        [](CLI::App& app) {
+          auto a = std::make_shared<EnrolArguments>();
+          app.add_option("--config", a->config,
+                         "sensor configuration: its identity folder and collector URL");
+          app.add_option("--folder", a->folder, "identity folder");
+          app.add_option("--url", a->url, "https://collector:port");
+          app.add_option("--token", a->token,
+                         "one-time token; better from --token-file or WARDWATCH_ENROL_TOKEN");
+          app.add_option("--token-file", a->token_file, "file that holds the token");
+          return [a] { return enrol(*a); };
+        },
+}};
+
+}  // namespace
+}  // namespace ww::sensor

@@ -1,0 +1,177 @@
+#include "sensors/app/run_config.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "sensors/logs/log_config.hpp"
+
+namespace ww::sensor {
+namespace {
+
+Problem bad(const Settings& s, const std::string& path, std::string what, std::string remedy) {
+  const auto where = s.where(path);
+  return {path + ": " + std::move(what), where.empty() ? "configuration" : where,
+          std::move(remedy)};
+}
+
+class Reader {
+ public:
+  Reader(const Settings& s, const std::string& file)
+      : s_(s), folder_(std::filesystem::absolute(file).parent_path().string()) {}
+
+  [[nodiscard]] std::string path(const std::string& key, const std::string& fallback) const {
+    return resolve(s_.text_or(key, fallback));
+  }
+  [[nodiscard]] std::string resolve(const std::string& p) const {
+    return p.empty() || p.front() == '/' ? p : folder_ + "/" + p;
+  }
+  [[nodiscard]] std::vector<std::string> paths(const std::string& key) const {
+    auto out = s_.list(key);
+    for (auto& p : out) p = resolve(p);
+    return out;
+  }
+  template <class Duration>
+  Result<void, Problem> duration(const std::string& key, Duration& out) const {
+    const auto text = s_.text(key);
+    if (!text) return {};
+    const auto d = logs::parse_duration(*text);
+    if (!d)
+      return fail(
+          bad(s_, key, "not a duration: " + *text, "write for example 200ms, 30s, 5m, 12h or 14d"));
+    out = std::chrono::duration_cast<Duration>(*d);
+    return {};
+  }
+  template <class Number>
+  Result<void, Problem> size(const std::string& key, Number& out, std::uint64_t least,
+                             std::uint64_t most) const {
+    const auto text = s_.text(key);
+    if (!text) return {};
+    const auto v = parse_size(*text);
+    if (!v || *v < least || *v > most)
+      return fail(bad(s_, key, "not a size in its range: " + *text,
+                      "write a number between " + std::to_string(least) + " and " +
+                          std::to_string(most) + ", for example 8MiB"));
+    out = static_cast<Number>(*v);
+    return {};
+  }
+
+ private:
+  const Settings& s_;
+  std::string folder_;
+};
+
+Result<void, Problem> read_interfaces(const Settings& s, const Reader& r, RunConfig& c) {
+  for (const auto& i : s.children("capture.interfaces")) {
+    const auto at = "capture.interfaces." + i;
+    capture::LiveOptions o;
+    o.interface_index = static_cast<std::uint16_t>(c.interfaces.size());
+    if (const auto name = s.text(at)) {
+      o.interface = *name;
+    } else {
+      if (auto ok = logs::check_keys(s, at, {"name", "filter", "ring", "snaplen", "promiscuous"});
+          !ok)
+        return ok;
+      o.interface = s.text_or(at + ".name", "");
+      o.filter = s.text_or(at + ".filter", "");
+      o.promiscuous = s.flag_or(at + ".promiscuous", true);
+      if (auto ok = r.size(at + ".ring", o.ring_octets, 1 << 20, 1 << 30); !ok) return ok;
+      if (auto ok = r.size(at + ".snaplen", o.snaplen_octets, 64, 262'144); !ok) return ok;
+    }
+    if (o.interface.empty()) return fail(bad(s, at, "an interface needs a name", "add name: eth0"));
+    if (auto ok = capture::check_filter(o.filter); !o.filter.empty() && !ok)
+      return fail(bad(s, at + ".filter", ok.error().what, ok.error().remedy));
+    c.interfaces.push_back(std::move(o));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<RunConfig, Problem> read_run_config(const std::string& file) {
+  auto loaded = Settings::from_yaml_file(file);
+  if (!loaded) return fail(loaded.error());
+  const auto& s = *loaded;
+  const Reader r(s, file);
+  RunConfig c;
+  const std::vector<std::pair<std::string, std::vector<std::string>>> known{
+      {"",
+       {"data", "identity", "collector", "spool", "uplink", "privacy", "capture", "rules", "vars",
+        "suricata_yaml", "logs", "user", "metrics"}},
+      {"data", {"folder"}},
+      {"identity", {"folder", "site", "sensor"}},
+      {"collector", {"url", "enabled"}},
+      {"spool", {"folder", "max_size", "max_age", "segment_size", "sync_interval", "sync_size"}},
+      {"uplink",
+       {"batch_events", "batch_size", "compression", "heartbeat", "timeout", "pause_first",
+        "pause_most"}},
+      {"privacy", {"key_file"}},
+      {"capture", {"interfaces", "files", "workers", "checksums"}},
+      {"metrics", {"file"}}};
+  for (const auto& [path, keys] : known)
+    if (auto ok = logs::check_keys(s, path, keys); !ok) return fail(ok.error());
+
+  c.data_folder = r.path("data.folder", "");
+  if (c.data_folder.empty())
+    return fail(
+        bad(s, "data.folder", "is required", "add data: { folder: /var/lib/wardwatch-sensor }"));
+  c.identity_folder = r.path("identity.folder", c.data_folder + "/identity");
+  c.to_collector = s.flag_or("collector.enabled", true);
+  c.site = s.text_or("identity.site", "");
+  c.sensor = s.text_or("identity.sensor", "");
+  if (!c.to_collector && (c.site.empty() || c.sensor.empty()))
+    return fail(bad(s, "identity", "without a collector site and sensor must be named",
+                    "add identity: { site: trust-a, sensor: s1 }"));
+  c.user = s.text_or("user", "");
+  c.spool.folder = r.path("spool.folder", c.data_folder + "/spool");
+  c.uplink.identity_folder = c.identity_folder;
+  c.uplink.url = s.text_or("collector.url", "");
+  if (!c.uplink.url.empty() && !c.uplink.url.starts_with("https://"))
+    return fail(bad(s, "collector.url", "must start with https://",
+                    "write https://collector.example:8443"));
+  for (const auto& ok : {r.size("spool.max_size", c.spool.max_octets, 1 << 20, 1ULL << 44),
+                         r.size("spool.segment_size", c.spool.segment_octets, 64 << 10, 1 << 30),
+                         r.size("spool.sync_size", c.spool.sync_octets, 4 << 10, 1 << 30),
+                         r.duration("spool.max_age", c.spool.max_age),
+                         r.duration("spool.sync_interval", c.spool.sync_interval),
+                         r.size("uplink.batch_events", c.uplink.batch_events, 1, 20'000),
+                         r.size("uplink.batch_size", c.uplink.batch_octets, 16 << 10, 12U << 20),
+                         r.size("uplink.compression", c.uplink.compression, 1, 19),
+                         r.duration("uplink.heartbeat", c.uplink.heartbeat),
+                         r.duration("uplink.timeout", c.uplink.timeout),
+                         r.duration("uplink.pause_first", c.uplink.pause_first),
+                         r.duration("uplink.pause_most", c.uplink.pause_most),
+                         r.size("capture.workers", c.workers, 1, 64)})
+    if (!ok) return fail(ok.error());
+  if (c.spool.sync_interval < std::chrono::milliseconds(5) ||
+      c.uplink.heartbeat < std::chrono::seconds(1) ||
+      c.uplink.pause_first < std::chrono::milliseconds(10))
+    return fail(bad(s, "spool.sync_interval", "an interval is too short",
+                    "at least 5ms to sync, 1s between heartbeats, 10ms before a retry"));
+  c.privacy_key_file = r.path("privacy.key_file", "");
+  if (auto ok = read_interfaces(s, r, c); !ok) return fail(ok.error());
+  c.capture_files = r.paths("capture.files");
+  c.checksums = s.text_or("capture.checksums", "auto");
+  if (c.checksums != "auto" && c.checksums != "none" && c.checksums != "all")
+    return fail(bad(s, "capture.checksums", "unknown value '" + c.checksums + "'",
+                    "use auto, none or all"));
+  c.rules = r.paths("rules");
+  for (const auto& name : s.children("vars"))
+    c.vars.push_back(name + "=" + s.text_or("vars." + name, ""));
+  c.suricata_yaml = r.path("suricata_yaml", "");
+  c.metrics_file = r.path("metrics.file", "");
+  c.has_logs = s.has("logs");
+  if (c.has_logs) {
+    c.logs = s.below("logs");
+    if (auto ok = logs::read_log_config(c.logs); !ok) {
+      auto p = ok.error();
+      p.what = "logs." + p.what;
+      return fail(p);
+    }
+  }
+  if (c.interfaces.empty() && c.capture_files.empty() && !c.has_logs)
+    return fail(Problem{"nothing to watch", file,
+                        "add capture: { interfaces: [eth0] } or logs: with inputs"});
+  return c;
+}
+
+}  // namespace ww::sensor
