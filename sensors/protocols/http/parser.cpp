@@ -64,6 +64,7 @@ Connection::Status HttpParser::feed(Dir dir, const StreamInput& input) {
 
 ParseResult HttpParser::answer(Dir dir, const StreamInput& input, Connection::Status status) {
   if (status == Connection::Status::error) return ParseResult::error();
+  if (status == Connection::Status::tunnel && !tunnel_) enter_tunnel();
   if (!change_to_) return ParseResult::ok();
   const auto next = std::move(*change_to_);
   change_to_.reset();
@@ -162,6 +163,18 @@ void HttpParser::finish_connect(HttpTransaction& tx) {
     tx.complete[d] = true;
   }
   change_to_ = "";
+}
+
+/// libhtp stops behind the header of a 101 and ends neither direction of that exchange.
+void HttpParser::enter_tunnel() {
+  tunnel_ = true;
+  for (auto* t : transactions()) {
+    auto& tx = static_cast<HttpTransaction&>(*t);
+    if (tx.status_code != 101 || tx.complete[1]) continue;
+    if (!tx.complete[0]) on_complete(tx, Dir::to_server);
+    on_complete(tx, Dir::to_client);
+    return;
+  }
 }
 
 /// 101 Switching Protocols to something that we know.

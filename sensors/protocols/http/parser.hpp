@@ -35,6 +35,7 @@ class HttpParser final : public Parser, public ConnectionSink {
   ParseResult answer(Dir dir, const StreamInput& input, Connection::Status status);
   void finish_connect(HttpTransaction& tx);
   void finish_upgrade(HttpTransaction& tx);
+  void enter_tunnel();
   Body& body(HttpTransaction& tx, Dir dir);
   /// Stream offset up to which libhtp has taken the octets of this direction.
   [[nodiscard]] std::uint64_t position(Dir dir) const;
@@ -53,6 +54,7 @@ class HttpParser final : public Parser, public ConnectionSink {
   ParserContext* ctx_ = nullptr;  ///< while parse() runs
   Dir feeding_ = Dir::to_server;
   std::uint64_t responses_ = 0;
+  bool tunnel_ = false;
   std::optional<std::string> change_to_;  ///< what the connection becomes after this message
 };
 

@@ -168,6 +168,42 @@ TEST(HttpMessage, LeavesTheConnectionToATunnelAfterConnect) {
   EXPECT_TRUE(c.tx(0).complete[0] && c.tx(0).complete[1]);
 }
 
+TEST(HttpMessage, HandsAnUpgradeToItsProtocol) {
+  Conversation c;
+  c.client(
+      "GET /w HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n");
+  const std::string answer =
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+  const auto r = c.server(answer + "rest");
+  EXPECT_TRUE(c.tx(0).complete[0] && c.tx(0).complete[1]);
+  if (find_protocol("http2") == nullptr) GTEST_SKIP() << "HTTP/2 is not built in";
+  EXPECT_EQ(c.ctx.changed_to, "http2");
+  EXPECT_EQ(r.status, ParseResult::Status::need_more);
+  EXPECT_EQ(r.consumed, answer.size());
+}
+
+TEST(HttpMessage, TakesSeveralInterimResponses) {
+  Conversation c;
+  c.client("POST /u HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na");
+  c.server(
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 "
+      "OK\r\nContent-Length: 0\r\n\r\n");
+  ASSERT_FALSE(c.failed);
+  EXPECT_EQ(c.tx(0).status_code, 200);
+  EXPECT_TRUE(c.has_event(0, "http.100_continue_already_seen"));
+}
+
+TEST(HttpMessage, TellsAMissingProtocolFromHttp09) {
+  Conversation old;
+  old.client("GET /x\r\n");
+  EXPECT_TRUE(old.tx(0).version_0_9);
+  Conversation c;
+  c.client("GET /x\r\nHost: h\r\n\r\n");
+  EXPECT_FALSE(c.tx(0).version_0_9);
+  EXPECT_EQ(c.buffer(0, "http.host", up), "h");
+  EXPECT_TRUE(c.has_event(0, "http.request_line_missing_protocol"));
+}
+
 TEST(HttpMessage, FramesRequestsAndResponses) {
   Conversation c;
   c.client("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
