@@ -13,9 +13,9 @@
 namespace ww::capture {
 namespace {
 
-constexpr std::size_t window = 1 << 20;   // decompressed octets looked at together
-constexpr std::size_t chunk = 256 << 10;  // compressed octets read together
-constexpr int max_zstd_window_log = 27;   // 128 MiB: what `zstd --long=27` needs
+constexpr std::size_t window = 256 << 10;  // decompressed octets looked at together
+constexpr std::size_t chunk = 256 << 10;   // compressed octets read together
+constexpr int max_zstd_window_log = 27;    // 128 MiB: what `zstd --long=27` needs
 
 class FileOctets final : public Octets {
  public:

@@ -8,15 +8,20 @@ static_assert(std::endian::native == std::endian::little);
 
 std::uint64_t checksum_add(Bytes octets, std::uint64_t sum) {
   // The one's-complement sum does not depend on byte order, so words are added as loaded and only
-  // the result is swapped. 32-bit halves in 64-bit lanes cannot overflow below 2^32 words.
+  // the result is swapped. Whole 64-bit words into 128-bit sums: an add and an add-with-carry each.
   const auto* p = octets.data();
   auto n = octets.size();
-  std::uint64_t a = 0, b = 0;
-  for (; n >= 16; n -= 16, p += 16) {
-    const auto x = load_le64(p), y = load_le64(p + 8);
-    a += (x & 0xffffffff) + (y & 0xffffffff);
-    b += (x >> 32) + (y >> 32);
+  unsigned __int128 wide = 0, wide2 = 0;
+  for (; n >= 32; n -= 32, p += 32) {
+    wide += load_le64(p);
+    wide2 += load_le64(p + 8);
+    wide += load_le64(p + 16);
+    wide2 += load_le64(p + 24);
   }
+  for (; n >= 8; n -= 8, p += 8) wide += load_le64(p);
+  wide += wide2;
+  const auto low = static_cast<std::uint64_t>(wide), high = static_cast<std::uint64_t>(wide >> 64);
+  std::uint64_t a = (low & 0xffffffff) + (low >> 32) + high;
   for (; n >= 4; n -= 4, p += 4) a += load_le32(p);
   if (n >= 2) {
     a += load_le16(p);
@@ -24,7 +29,7 @@ std::uint64_t checksum_add(Bytes octets, std::uint64_t sum) {
     n -= 2;
   }
   if (n != 0) a += *p;
-  return sum + a + b;
+  return sum + a;
 }
 
 std::uint16_t checksum_finish(std::uint64_t sum) {

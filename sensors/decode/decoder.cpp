@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
+#include <type_traits>
 
 #include "sensors/decode/impl.hpp"
 
@@ -61,7 +63,8 @@ void Decoder::Impl::set_event(Slot& s, Event e) {
 Slot* Decoder::Impl::take_slot() {
   if (used_ == max_packets) return nullptr;
   auto* s = &(*slots_)[used_++];
-  s->packet = Packet{};
+  static_assert(std::is_trivially_destructible_v<Packet>);
+  std::construct_at(&s->packet);  // in place: assigning would write everything twice
   s->layers = 0;
   return s;
 }
