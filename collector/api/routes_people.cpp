@@ -138,6 +138,30 @@ void add_token(const CallPtr& call) {
   call->reply_json(201, std::move(text));
 }
 
+/// A token of one's own: the caller's role, at most 90 days. What `wardwatchctl login` keeps
+/// instead of a password.
+void own_token(const CallPtr& call) {
+  if (call->caller.kind != Caller::Kind::session)
+    return call->reply_error(403, "sign in first: a token cannot make another one");
+  const auto body = call->json_body();
+  if (!body) return;
+  ApiToken t;
+  t.name = text_member(*body, "name").value_or("");
+  t.role = call->caller.role;
+  const auto life = std::clamp<std::int64_t>(
+      integer_member(*body, "expires_in").value_or(30 * 86400), 0, 90LL * 86400);
+  const auto made = call->services.accounts.add_token(t, std::chrono::seconds(life), call->actor());
+  if (!made) return reply_account_error(call, made.error());
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object();
+  json.field("id", made->token.id);
+  json.field("token", made->secret);
+  time_field(json, "expires", made->token.expires);
+  json.end_object();
+  call->reply_json(201, std::move(text));
+}
+
 void remove_token(const CallPtr& call) {
   const auto done = call->services.accounts.remove_token(call->param("id"), call->actor());
   if (!done) return reply_account_error(call, done.error());
@@ -172,6 +196,7 @@ const RouteRegistration registration{{
     {"POST", "/api/v1/users/{name}/login-link", Access::admin, &user_link, "a one-time login link"},
     {"GET", "/api/v1/tokens", Access::admin, &list_tokens, "API tokens"},
     {"POST", "/api/v1/tokens", Access::admin, &add_token, "make an API token"},
+    {"POST", "/api/v1/me/tokens", Access::any, &own_token, "a token of one's own"},
     {"DELETE", "/api/v1/tokens/{id}", Access::admin, &remove_token, "remove an API token"},
     {"GET", "/api/v1/audit", Access::auditor, &audit, "every change by a person"},
 }};
