@@ -120,14 +120,9 @@ struct AlertFilter {
   std::string text;                          ///< in title or explanation, case ignored
   std::string technique;                     ///< attack technique, "T1059" also finds "T1059.001"
   Timestamp from{INT64_MIN}, to{INT64_MAX};  ///< last_seen in [from, to)
-  enum class Order : std::uint8_t {
-    last_seen,
-    first_seen,
-    level,
-    count
-  } order = Order::last_seen;
+  enum class Order : std::uint8_t { last_seen, first_seen, level, count } order = Order::last_seen;
   bool ascending = false;
-  std::uint32_t limit = 100;   ///< at most 1'000
+  std::uint32_t limit = 100;  ///< at most 1'000
   std::string cursor;
 };
 struct AlertPage {

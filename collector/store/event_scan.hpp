@@ -40,6 +40,9 @@ class EventScanner {
     return p_ == end_;
   }
 
+  /// Where the last scan stopped: of a refused text, the octet that did not fit.
+  [[nodiscard]] std::size_t offset() const { return static_cast<std::size_t>(p_ - begin_); }
+
  private:
   void space() {
     while (p_ != end_ && (*p_ == ' ' || *p_ == '\n' || *p_ == '\t' || *p_ == '\r')) ++p_;

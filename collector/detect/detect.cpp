@@ -1,0 +1,512 @@
+#include "collector/detect/detect.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+
+#include "collector/alerts/folding.hpp"
+#include "collector/detect/state.hpp"
+#include "collector/detect/subjects.hpp"
+#include "collector/store/query_eval.hpp"
+#include "telemetry/uuid.hpp"
+
+namespace ww::collector {
+namespace {
+
+using detect_state::LoggedMatch;
+constexpr std::size_t max_evidence_a_hit = 10;
+constexpr std::size_t max_explained = 20'000;  // fold keys remembered as explained
+constexpr std::size_t max_rows = 100'000;
+
+Level level_of(sigma::Level l) { return static_cast<Level>(static_cast<std::uint8_t>(l)); }
+static_assert(static_cast<int>(sigma::Level::critical) == static_cast<int>(Level::critical));
+
+const std::string& rule_key(const sigma::RuleInfo& r) {
+  return !r.id.empty() ? r.id : !r.name.empty() ? r.name : r.title;
+}
+
+/// The rules in use with what belongs to them.
+struct Loaded {
+  std::shared_ptr<const sigma::Engine> engine;
+  std::unordered_map<std::string, const sigma::RuleInfo*> by_key;
+  bool has_correlations = false;
+
+  explicit Loaded(std::shared_ptr<const sigma::Engine> e) : engine(std::move(e)) {
+    for (const auto& r : engine->rules()) {
+      by_key.emplace(rule_key(r), &r);
+      has_correlations = has_correlations || r.correlation;
+    }
+  }
+};
+
+struct ActiveException {
+  RuleException rule;
+  std::shared_ptr<const Matcher> matcher;  // null: every event
+};
+
+class DetectorImpl final : public Detector {
+ public:
+  DetectorImpl(const DetectOptions& options, const Clock& clock, AlertBook& alerts)
+      : options_(options), clock_(clock), alerts_(alerts) {}
+
+  ControlModule module() override { return detect_state::module(); }
+
+  Result<sigma::LoadReport, Problem> start(Store& store) override {
+    store_ = &store;
+    auto report = reload();
+    if (!report) return report;
+    take_new_rules();
+    rewind();
+    read_exceptions();
+    return report;
+  }
+
+  Result<sigma::LoadReport, Problem> reload() override {
+    sigma::LoadReport report;
+    if (options_.sigma_paths.empty()) return report;  // signatures only
+    auto engine = sigma::Engine::load(options_.sigma_paths, options_.sigma, report);
+    if (!engine) return fail(engine.error());
+    auto loaded = std::make_shared<const Loaded>(std::move(*engine));
+    const std::lock_guard lock(mutex_);
+    next_ = std::move(loaded);
+    stats_.rules = static_cast<std::uint32_t>(next_->engine->rules().size());
+    stats_.refused = report.refused;
+    ++stats_.reloads;
+    return report;
+  }
+
+  void process(std::span<const DetectEvent> events, std::vector<ControlRecord>& out) override {
+    take_new_rules();
+    Pass pass;
+    views_.clear();
+    for (const auto& e : events) views_.push_back(e.json);
+    if (evaluator_ != nullptr) {
+      for (const auto& m : evaluator_->evaluate(views_)) on_match(m, events[m.event_index], pass);
+    }
+    for (const auto& e : events)
+      if (e.type == "alert") on_signature(e, pass);
+    for (auto& [key, hit] : pass.hits) out.push_back(alerts_.record(hit));
+    if (!pass.logged.empty()) {
+      since_snapshot_ += pass.logged.size();
+      if (since_snapshot_ >= options_.snapshot_matches && correlator_ != nullptr) {
+        out.push_back(detect_state::snapshot_record(correlator_->save()));
+        since_snapshot_ = 0;
+      } else {
+        out.push_back(detect_state::match_record(pass.logged));
+      }
+    }
+    if (!pass.counts.empty() || !pass.suppressions.empty())
+      out.push_back(detect_state::count_record(pass.counts, pass.suppressions));
+    const std::lock_guard lock(mutex_);
+    stats_.events += events.size();
+    stats_.matches += pass.matches;
+    for (const auto& [key, hit] : pass.hits) stats_.hits += hit.count;
+    for (const auto& [key, c] : pass.counts) stats_.suppressed += c.suppressed;
+    if (evaluator_ != nullptr) stats_.unparsable = evaluator_->unparsable();
+    if (correlator_ != nullptr) stats_.evicted = correlator_->evicted();
+  }
+
+  void rewind() override {
+    if (store_ == nullptr || rules_ == nullptr) return;
+    correlator_ = sigma::Correlator::create(rules_->engine, options_.correlator);
+    explained_.clear();
+    since_snapshot_ = 0;
+    auto saved = detect_state::load(store_->control());
+    const auto damaged = [this] {
+      const std::lock_guard lock(mutex_);
+      ++stats_.state_errors;
+    };
+    if (!saved) {
+      damaged();
+      return;
+    }
+    if (!saved->snapshot.empty() && !correlator_->restore(saved->snapshot)) {
+      damaged();
+      correlator_ = sigma::Correlator::create(rules_->engine, options_.correlator);
+    }
+    // What these make fire was committed with them: it is not raised again.
+    std::vector<sigma::CorrelationMatch> fired;
+    for (const auto& m : saved->log) {
+      const auto it = rules_->by_key.find(m.rule);
+      if (it == rules_->by_key.end()) continue;
+      fired.clear();
+      correlator_->add({it->second, 0}, m.event, m.event_id, fired);
+    }
+    since_snapshot_ = saved->log.size();
+  }
+
+  std::vector<RuleCounter> counters() const override {
+    std::shared_ptr<const Loaded> rules;
+    {
+      const std::lock_guard lock(mutex_);
+      rules = next_;
+    }
+    auto counts =
+        store_ != nullptr ? detect_state::load_counts(store_->control()) : detect_state::Counts{};
+    std::vector<RuleCounter> out;
+    if (rules != nullptr) {
+      for (const auto& r : rules->engine->rules()) {
+        const auto engine = r.correlation ? EngineKind::correlation : EngineKind::sigma;
+        RuleCounter c{rule_key(r), r.title, engine, level_of(r.level), r.status, r.file, 0, 0, {}};
+        if (const auto it = counts.find({engine, c.id}); it != counts.end()) {
+          c.hits = it->second.hits;
+          c.suppressed = it->second.suppressed;
+          c.last_hit = it->second.last;
+          counts.erase(it);
+        }
+        out.push_back(std::move(c));
+      }
+    }
+    // Signatures, and rules that are no longer loaded.
+    for (const auto& [key, c] : counts)
+      out.push_back({key.rule, c.title, key.engine, c.level, "", "", c.hits, c.suppressed, c.last});
+    return out;
+  }
+
+  DetectStats stats() const override {
+    const std::lock_guard lock(mutex_);
+    return stats_;
+  }
+
+  Result<RuleException, Problem> add_exception(const RuleException& wanted) override {
+    const auto refuse = [](std::string what, std::string where, std::string remedy) {
+      return fail(Problem{std::move(what), std::move(where), std::move(remedy)});
+    };
+    if (wanted.rule.empty())
+      return refuse("no rule is named", "rule", "give a rule id, a sid, or * for all");
+    if (wanted.reason.empty())
+      return refuse("no reason is given", "reason", "say why this is expected here");
+    if (wanted.author.empty()) return refuse("no author is given", "author", "name who decided");
+    const auto now = clock_.now();
+    if (!(now < wanted.review))
+      return refuse("the review date is not in the future", "review", "give a later date");
+    if (wanted.rule == "*" && wanted.query.empty() && wanted.site.empty())
+      return refuse("this would silence every rule everywhere", "scope",
+                    "name a rule, a site or a query");
+    auto expr = parse_query(wanted.query);
+    if (!expr)
+      return refuse(expr.error().what + " (octet " + std::to_string(expr.error().offset) + ")",
+                    "query", "correct the query");
+    auto e = wanted;
+    e.id = uuid7(now);
+    e.created = now;
+    e.suppressed = 0;
+    if (auto done = detect_state::save_exception(store_->control(), e); !done)
+      return fail(done.error());
+    read_exceptions();
+    return e;
+  }
+  bool remove_exception(std::string_view id) override {
+    if (!detect_state::delete_exception(store_->control(), id)) return false;
+    read_exceptions();
+    return true;
+  }
+  std::vector<RuleException> exceptions() const override {
+    return detect_state::load_exceptions(store_->control());
+  }
+
+  Result<BacktestReport, Problem> backtest(const BacktestQuery& q) const override {
+    BacktestReport report;
+    auto engine = sigma::Engine::load(q.paths, options_.sigma, report.load);
+    if (!engine) return fail(engine.error());
+    const auto evaluator = sigma::Evaluator::create(*engine);
+    const auto correlator = sigma::Correlator::create(*engine, options_.correlator);
+    std::map<std::string, BacktestReport::PerRule> per_rule;
+    std::vector<std::string_view> views;
+    std::vector<sigma::CorrelationMatch> fired;
+    SiteReader sites;
+    const auto count = [&](const sigma::RuleInfo& r, const StoredEvent& e, std::string_view id) {
+      ++report.matches;
+      auto& p = per_rule[rule_key(r)];
+      p.rule = rule_key(r);
+      p.title = r.title;
+      ++p.matches;
+      if (report.rows.size() < std::min<std::size_t>(q.max_matches, max_rows))
+        report.rows.push_back(
+            {rule_key(r), r.title, sites.read(e.json), std::string(id), e.time, r.correlation});
+    };
+    store_->scan(q.from, q.to, {}, [&](std::span<const StoredEvent> events) {
+      views.clear();
+      for (const auto& e : events) views.push_back(e.json);
+      for (const auto& m : evaluator->evaluate(views)) {
+        const auto& e = events[m.event_index];
+        if (!m.rule->silent) count(*m.rule, e, e.id);
+        fired.clear();
+        correlator->add(m, e.json, e.id, fired);
+        for (const auto& f : fired)
+          if (!f.rule->silent) count(*f.rule, e, f.event_ids.empty() ? e.id : f.event_ids.back());
+      }
+      report.events += events.size();
+      if (q.progress && !q.progress(report.events)) {
+        report.stopped = true;
+        return false;
+      }
+      return true;
+    });
+    for (auto& [key, p] : per_rule) report.per_rule.push_back(std::move(p));
+    std::sort(report.per_rule.begin(), report.per_rule.end(), [](const auto& a, const auto& b) {
+      return a.matches != b.matches ? a.matches > b.matches : a.rule < b.rule;
+    });
+    return report;
+  }
+
+  std::optional<std::string> explain(std::string_view rule_id,
+                                     std::string_view event) const override {
+    const std::lock_guard lock(explain_mutex_);
+    std::shared_ptr<const Loaded> rules;
+    {
+      const std::lock_guard inner(mutex_);
+      rules = next_;
+    }
+    if (rules == nullptr) return {};
+    const auto it = rules->by_key.find(std::string(rule_id));
+    if (it == rules->by_key.end() || it->second->correlation) return {};
+    if (explain_rules_ != rules) {
+      explain_evaluator_ = sigma::Evaluator::create(rules->engine);
+      explain_rules_ = rules;
+    }
+    std::string out;
+    JsonWriter json(out);
+    explain_evaluator_->explain(it->second->index, event, json);
+    return out;
+  }
+
+ private:
+  /// What one call of process() gathers.
+  struct Pass {
+    std::map<std::string, Hit> hits;  // by fold key: repeats within a batch are one record
+    detect_state::Counts counts;
+    detect_state::Suppressions suppressions;
+    std::vector<LoggedMatch> logged;
+    std::uint64_t matches = 0;
+  };
+
+  struct SiteReader {
+    EventScanner scanner;
+    std::string site;
+    void scalar(ScalarKind, std::string_view value, std::string_view path) {
+      if (path == "ww.site") site.assign(value);
+    }
+    std::string read(std::string_view json) {
+      site.clear();
+      static_cast<void>(scanner.scan(json, *this));
+      return site;
+    }
+  };
+
+  void take_new_rules() {
+    std::shared_ptr<const Loaded> next;
+    {
+      const std::lock_guard lock(mutex_);
+      next = next_;
+    }
+    if (next == rules_ || next == nullptr) return;
+    const auto state = correlator_ != nullptr ? correlator_->save() : std::string();
+    rules_ = std::move(next);
+    evaluator_ = sigma::Evaluator::create(rules_->engine);
+    correlator_ = sigma::Correlator::create(rules_->engine, options_.correlator);
+    if (!state.empty() && !correlator_->restore(state)) {
+      const std::lock_guard lock(mutex_);
+      ++stats_.state_errors;
+    }
+  }
+
+  void read_exceptions() {
+    auto all = detect_state::load_exceptions(store_->control());
+    std::vector<std::shared_ptr<const ActiveException>> active;
+    for (auto& e : all) {
+      auto one = std::make_shared<ActiveException>();
+      if (!e.query.empty()) {
+        auto expr = parse_query(e.query);
+        if (!expr) continue;
+        one->matcher = std::make_shared<const Matcher>(std::move(*expr));
+      }
+      one->rule = std::move(e);
+      active.push_back(std::move(one));
+    }
+    const std::lock_guard lock(mutex_);
+    exceptions_ = std::move(active);
+  }
+
+  /// The exception that covers this hit, or none.
+  std::optional<std::string> excepted(const std::string& rule, const DetectEvent& e) {
+    std::vector<std::shared_ptr<const ActiveException>> all;
+    {
+      const std::lock_guard lock(mutex_);
+      if (exceptions_.empty()) return {};
+      all = exceptions_;
+    }
+    const auto now = clock_.now();
+    for (const auto& x : all) {
+      if (x->rule.rule != "*" && x->rule.rule != rule) continue;
+      if (!x->rule.site.empty() && x->rule.site != e.site) continue;
+      if (!(now < x->rule.review)) continue;
+      if (x->matcher != nullptr && !x->matcher->on_event(e.json, scanner_)) continue;
+      return x->rule.id;
+    }
+    return {};
+  }
+
+  void on_match(const sigma::Match& m, const DetectEvent& e, Pass& pass) {
+    ++pass.matches;
+    const auto& rule = *m.rule;
+    if (rules_->has_correlations) {
+      pass.logged.push_back({rule_key(rule), std::string(e.id), std::string(e.json)});
+      fired_.clear();
+      correlator_->add(m, e.json, e.id, fired_);
+      for (const auto& f : fired_)
+        if (!f.rule->silent) on_correlation(f, e, pass);
+    }
+    if (rule.silent) return;
+    Hit hit = hit_of(rule, EngineKind::sigma, e);
+    hit.first = hit.last = e.time;
+    hit.window = options_.window;
+    const auto& about = subjects_.read(e.json);
+    hit.entities = about.entities;
+    hit.drill = about.drill;
+    hit.evidence.push_back({std::string(e.id), e.time, std::string(e.json)});
+    add(std::move(hit), e, pass, &rule);
+  }
+
+  void on_correlation(const sigma::CorrelationMatch& f, const DetectEvent& e, Pass& pass) {
+    Hit hit = hit_of(*f.rule, EngineKind::correlation, e);
+    hit.first = f.first;
+    hit.last = f.last;
+    hit.window = std::max(options_.window,
+                          std::chrono::duration_cast<std::chrono::seconds>(f.last - f.first));
+    for (const auto& [field, value] : f.group) hit.entities.push_back({field, value});
+    hit.drill = subjects_.read(e.json).drill;
+    const auto from =
+        f.event_ids.size() > max_evidence_a_hit ? f.event_ids.size() - max_evidence_a_hit : 0;
+    for (auto i = from; i < f.event_ids.size(); ++i) {
+      const bool this_event = f.event_ids[i] == e.id;
+      hit.evidence.push_back({f.event_ids[i], this_event ? e.time : f.last,
+                              this_event ? std::string(e.json) : std::string()});
+    }
+    hit.explanation.clear();
+    JsonWriter json(hit.explanation);
+    json.begin_object();
+    json.field("value", f.value);
+    json.field("first", rfc3339(f.first));
+    json.field("last", rfc3339(f.last));
+    json.begin_object("group");
+    for (const auto& [field, value] : f.group) {
+      json.key_text(field);
+      json.value(value);
+    }
+    json.end_object();
+    json.end_object();
+    add(std::move(hit), e, pass, nullptr);
+  }
+
+  void on_signature(const DetectEvent& e, Pass& pass) {
+    const auto& about = subjects_.read(e.json);
+    if (about.sid == 0 && about.signature.empty()) return;
+    Hit hit;
+    hit.engine = EngineKind::signature;
+    hit.level = signature_level(about);
+    hit.rule.id =
+        (about.gid == 1 ? "" : std::to_string(about.gid) + ":") + std::to_string(about.sid);
+    hit.rule.title = about.signature.empty() ? "signature " + hit.rule.id : about.signature;
+    hit.rule.rev = std::to_string(about.rev);
+    hit.rule.source = "signature";
+    hit.site = e.site;
+    hit.sensor = e.sensor;
+    hit.entities = about.entities;
+    hit.first = hit.last = e.time;
+    hit.window = options_.window;
+    hit.attack = about.techniques;
+    hit.caf = about.caf;
+    hit.drill = about.drill;
+    hit.explanation = about.category;
+    if (!about.app_proto.empty())
+      hit.explanation += (hit.explanation.empty() ? "" : ", ") + about.app_proto;
+    if (about.action == "blocked") hit.explanation += ", blocked by the sensor";
+    hit.evidence.push_back({std::string(e.id), e.time, std::string(e.json)});
+    add(std::move(hit), e, pass, nullptr);
+  }
+
+  Hit hit_of(const sigma::RuleInfo& rule, EngineKind engine, const DetectEvent& e) const {
+    Hit hit;
+    hit.engine = engine;
+    hit.level = level_of(rule.level);
+    hit.rule = {rule_key(rule), rule.title, rule.date, rule.file};
+    hit.site = e.site;
+    hit.sensor = e.sensor;
+    split_tags(rule.tags, hit.attack, hit.caf);
+    return hit;
+  }
+
+  void add(Hit hit, const DetectEvent& e, Pass& pass, const sigma::RuleInfo* explain_with) {
+    auto& count = pass.counts[{hit.engine, hit.rule.id}];
+    count.title = hit.rule.title;
+    count.level = hit.level;
+    count.last = std::max(count.last, hit.last);
+    if (const auto exception = excepted(hit.rule.id, e)) {
+      ++count.suppressed;
+      ++pass.suppressions[*exception];
+      return;
+    }
+    ++count.hits;
+    auto key = fold_key(hit);
+    const auto it = pass.hits.find(key);
+    if (it == pass.hits.end()) {
+      // Explaining costs more than matching: once for what is likely to be a new alert.
+      if (explain_with != nullptr && explained_.size() < max_explained) {
+        const auto [seen, fresh] = explained_.try_emplace(key, e.time);
+        if (fresh || e.time - seen->second > hit.window) {
+          JsonWriter json(hit.explanation);
+          evaluator_->explain(explain_with->index, e.json, json);
+        }
+        seen->second = e.time;
+      } else if (explain_with != nullptr) {
+        explained_.clear();
+      }
+      pass.hits.emplace(std::move(key), std::move(hit));
+      return;
+    }
+    auto& old = it->second;
+    old.count += hit.count;
+    old.first = std::min(old.first, hit.first);
+    old.last = std::max(old.last, hit.last);
+    old.level = std::max(old.level, hit.level);
+    for (auto& evidence : hit.evidence)
+      if (old.evidence.size() < max_evidence_a_hit) old.evidence.push_back(std::move(evidence));
+  }
+
+  DetectOptions options_;
+  const Clock& clock_;
+  AlertBook& alerts_;
+  Store* store_ = nullptr;
+
+  // the thread of process()
+  std::shared_ptr<const Loaded> rules_;
+  std::unique_ptr<sigma::Evaluator> evaluator_;
+  std::unique_ptr<sigma::Correlator> correlator_;
+  SubjectReader subjects_;
+  EventScanner scanner_;
+  std::vector<std::string_view> views_;
+  std::vector<sigma::CorrelationMatch> fired_;
+  std::unordered_map<std::string, Timestamp> explained_;
+  std::uint64_t since_snapshot_ = 0;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::shared_ptr<const Loaded> next_;
+  std::vector<std::shared_ptr<const ActiveException>> exceptions_;
+  DetectStats stats_;
+
+  mutable std::mutex explain_mutex_;
+  mutable std::shared_ptr<const Loaded> explain_rules_;
+  mutable std::unique_ptr<sigma::Evaluator> explain_evaluator_;
+};
+
+}  // namespace
+
+std::unique_ptr<Detector> Detector::create(const DetectOptions& options, const Clock& clock,
+                                           AlertBook& alerts) {
+  return std::make_unique<DetectorImpl>(options, clock, alerts);
+}
+
+}  // namespace ww::collector

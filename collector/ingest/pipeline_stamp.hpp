@@ -1,0 +1,51 @@
+#pragma once
+/// Checks one incoming event and gives it the envelope it is stored with.
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "collector/ingest/pipeline_local.hpp"
+#include "collector/store/event_scan.hpp"
+#include "collector/store/store.hpp"
+
+namespace ww::collector {
+
+struct StampContext {
+  const std::string* site = nullptr;
+  const std::string* sensor = nullptr;
+  Timestamp received;
+  std::chrono::microseconds max_future{};
+};
+
+struct Stamped {
+  EventWrite event;
+  std::string id;
+};
+
+/// One per thread; keeps its buffers.
+class Stamper {
+ public:
+  static constexpr std::size_t max_types = 256;  ///< event types told apart in indexes
+  static constexpr std::size_t max_id_octets = 64;
+  static constexpr Timestamp earliest{
+      631'152'000'000'000};  ///< 1990: before it a clock was not set
+
+  /// @return the event, or why it is none (then it becomes a dead letter)
+  [[nodiscard]] Result<Stamped, std::string> stamp(const std::string& json,
+                                                   const StampContext& context);
+
+  struct Counts {
+    std::uint64_t bad_times = 0, missing_ids = 0, wrong_identity = 0;
+  };
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+
+ private:
+  struct Found;
+  EventScanner scanner_, envelope_scanner_;
+  std::set<std::string, std::less<>> types_;
+  Counts counts_;
+};
+
+}  // namespace ww::collector
