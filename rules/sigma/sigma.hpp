@@ -1,6 +1,7 @@
 #pragma once
 /// Sigma (specification 2.1): rules, filters, correlations, pipelines -> matches on events.
-///   load -> check -> compile (Engine, immutable, shared) -> Evaluator (one per thread) + Correlator (one, ordered)
+///   load -> check -> compile (Engine, immutable, shared) -> Evaluator (one per thread) +
+///   Correlator (one, ordered)
 /// Events are JSON objects; `a.b` in a rule is the key "a.b" or the member b of a.
 #include <cstdint>
 #include <map>
@@ -23,15 +24,16 @@ struct LoadError {
   std::string error;
 };
 struct LoadReport {
-  std::uint32_t loaded = 0, refused = 0;  ///< documents: detections, correlations and filters count one each
+  std::uint32_t loaded = 0,
+                refused = 0;  ///< documents: detections, correlations and filters count one each
   std::vector<LoadError> errors;
-  std::vector<LoadError> warnings;        ///< unmapped log sources and the like
+  std::vector<LoadError> warnings;  ///< unmapped log sources and the like
 };
 
 struct LoadOptions {
   std::map<std::string, std::vector<std::string>> placeholders;
-  std::vector<std::string> pipelines;     ///< files
-  bool route_by_logsource = true;         ///< Windows channels etc. by the taxonomy appendix
+  std::vector<std::string> pipelines;  ///< files
+  bool route_by_logsource = true;      ///< Windows channels etc. by the taxonomy appendix
 };
 
 enum class Level : std::uint8_t { informational, low, medium, high, critical };
@@ -43,7 +45,7 @@ struct RuleInfo {
   Level level = Level::medium;
   std::vector<std::string> tags, references, falsepositives, fields;
   bool correlation = false;
-  bool silent = false;   ///< only feeds a correlation (generate is not true)
+  bool silent = false;  ///< only feeds a correlation (generate is not true)
   std::string file;
   std::uint32_t line = 0;
 };
@@ -55,10 +57,15 @@ struct Match {
 
 class Engine {
  public:
-  /// Loads files and folders (recursively, *.yml and *.yaml). A broken document never takes its neighbours down.
-  [[nodiscard]] static Result<std::shared_ptr<const Engine>, Problem> load(const std::vector<std::string>& paths,
-                                                                           const LoadOptions& options,
-                                                                           LoadReport& report);
+  /// Loads files and folders (recursively, *.yml and *.yaml). A broken document never takes its
+  /// neighbours down.
+  [[nodiscard]] static Result<std::shared_ptr<const Engine>, Problem> load(
+      const std::vector<std::string>& paths, const LoadOptions& options, LoadReport& report);
+  /// The same from texts: pairs of a name (as a file's name, for messages) and YAML. For rules that
+  /// are kept elsewhere, and for trying a changed rule on history.
+  [[nodiscard]] static Result<std::shared_ptr<const Engine>, Problem> from_texts(
+      const std::vector<std::pair<std::string, std::string>>& texts, const LoadOptions& options,
+      LoadReport& report);
   virtual ~Engine() = default;
   [[nodiscard]] virtual std::span<const RuleInfo> rules() const = 0;
 };
@@ -68,10 +75,12 @@ class Evaluator {
  public:
   [[nodiscard]] static std::unique_ptr<Evaluator> create(std::shared_ptr<const Engine> engine);
   virtual ~Evaluator() = default;
-  /// @param events  one JSON object each, borrowed for the call; one that does not parse matches nothing and is counted
+  /// @param events  one JSON object each, borrowed for the call; one that does not parse matches
+  /// nothing and is counted
   /// @return all matches, silent rules included, by event then rule; borrowed until the next call
   virtual std::span<const Match> evaluate(std::span<const std::string_view> events) = 0;
-  /// The condition tree of a rule with the truth of each node and the value that made it so, as one JSON object.
+  /// The condition tree of a rule with the truth of each node and the value that made it so, as one
+  /// JSON object.
   virtual void explain(std::uint32_t rule_index, std::string_view event, JsonWriter& out) = 0;
   [[nodiscard]] virtual std::uint64_t unparsable() const = 0;
 };
@@ -82,7 +91,7 @@ struct CorrelationMatch {
   Timestamp first, last;
   std::vector<std::pair<std::string, std::string>> group;  ///< group-by field, value
   double value = 0;                                        ///< count, sum, average...
-  std::vector<std::string> event_ids;                      ///< ids given to add(), oldest first, bounded
+  std::vector<std::string> event_ids;  ///< ids given to add(), oldest first, bounded
 };
 
 struct CorrelatorLimits {
@@ -104,7 +113,13 @@ class Correlator {
   /// State as octets, to be stored in the same transaction as the events it came from.
   [[nodiscard]] virtual std::string save() const = 0;
   [[nodiscard]] virtual Result<void, Problem> restore(std::string_view state) = 0;
+  /// Live groups dropped because memory was full: the one that has been quiet for longest goes
+  /// first.
   [[nodiscard]] virtual std::uint64_t evicted() const = 0;
+  [[nodiscard]] virtual std::uint64_t too_late()
+      const = 0;  ///< events older than the lateness, not counted
+  [[nodiscard]] virtual std::size_t groups() const = 0;
+  [[nodiscard]] virtual std::size_t octets() const = 0;  ///< memory of the state, estimated
 };
 
 }  // namespace ww::sigma

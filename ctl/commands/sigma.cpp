@@ -1,0 +1,222 @@
+/// `wardwatchctl sigma check|eval`: load Sigma rules and say what is refused; run them over events
+/// from a file.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ctl/commands/command.hpp"
+#include "rules/sigma/placeholders.hpp"
+#include "rules/sigma/sigma.hpp"
+#include "telemetry/json_writer.hpp"
+
+namespace ww::ctl {
+namespace {
+
+struct Options {
+  std::vector<std::string> rules, pipelines;
+  std::string events, placeholders, explain;
+  bool json = false, all_sources = false;
+};
+
+constexpr std::size_t batch_events = 1024;
+constexpr std::size_t longest_event = 64 << 20;
+
+std::shared_ptr<const sigma::Engine> load(const Options& options, sigma::LoadReport& report) {
+  sigma::LoadOptions load_options;
+  load_options.pipelines = options.pipelines;
+  load_options.route_by_logsource = !options.all_sources;
+  if (!options.placeholders.empty()) {
+    auto values = sigma::read_placeholders(options.placeholders);
+    if (!values) throw Failure{Exit::usage, values.error()};
+    load_options.placeholders = std::move(*values);
+  }
+  auto engine = sigma::Engine::load(options.rules, load_options, report);
+  if (!engine) throw Failure{Exit::usage, engine.error()};
+  return std::move(*engine);
+}
+
+void print_errors(const std::vector<sigma::LoadError>& errors, const char* kind) {
+  for (const auto& e : errors)
+    std::fprintf(stderr, "%s%s%s: %s%s\n", e.file.c_str(), e.line == 0 ? "" : ":",
+                 e.line == 0 ? "" : std::to_string(e.line).c_str(), kind, e.error.c_str());
+}
+
+void check(const Options& options, Context& context) {
+  sigma::LoadReport report;
+  const auto engine = load(options, report);
+  if (options.json || context.output == Output::json) {
+    std::string out;
+    JsonWriter w(out);
+    w.begin_object();
+    w.field("loaded", report.loaded);
+    w.field("refused", report.refused);
+    for (const auto* list : {&report.errors, &report.warnings}) {
+      w.begin_array(list == &report.errors ? "errors" : "warnings");
+      for (const auto& e : *list) {
+        w.begin_object();
+        w.field("file", e.file);
+        w.field("line", e.line);
+        w.field(list == &report.errors ? "error" : "warning", e.error);
+        w.end_object();
+      }
+      w.end_array();
+    }
+    w.end_object();
+    std::printf("%s\n", out.c_str());
+    return;
+  }
+  print_errors(report.errors, "");
+  print_errors(report.warnings, "warning: ");
+  std::printf("%u loaded, %u refused\n", report.loaded, report.refused);
+  if (report.refused != 0) context.exit = Exit::failed;
+}
+
+constexpr const char* level_names[] = {"informational", "low", "medium", "high", "critical"};
+
+void write_rule(JsonWriter& w, const sigma::RuleInfo& rule) {
+  w.begin_object("rule");
+  w.field("id", rule.id);
+  w.field("title", rule.title);
+  w.field("level", level_names[static_cast<int>(rule.level)]);
+  w.end_object();
+}
+
+/// Evaluates batch after batch and prints as it goes.
+class Run {
+ public:
+  Run(std::shared_ptr<const sigma::Engine> engine, const Options& options)
+      : evaluator_(sigma::Evaluator::create(engine)),
+        correlator_(sigma::Correlator::create(engine, {})),
+        options_(options) {}
+
+  void line(std::string text) {
+    lines_.push_back(std::move(text));
+    if (lines_.size() >= batch_events) flush();
+  }
+
+  void flush() {
+    views_.assign(lines_.begin(), lines_.end());
+    for (const auto& match : evaluator_->evaluate(views_)) {
+      const auto index = first_ + match.event_index;
+      if (!match.rule->silent) print(match, index);
+      fired_.clear();
+      correlator_->add(match, views_[match.event_index], std::to_string(index), fired_);
+      for (const auto& c : fired_)
+        if (!c.rule->silent) print(c);
+    }
+    first_ += lines_.size();
+    lines_.clear();
+    std::fwrite(out_.data(), 1, out_.size(), stdout);
+    out_.clear();
+  }
+
+  [[nodiscard]] std::uint64_t unparsable() const { return evaluator_->unparsable(); }
+
+ private:
+  void print(const sigma::Match& match, std::size_t index) {
+    JsonWriter w(out_);
+    w.begin_object();
+    write_rule(w, *match.rule);
+    w.field("event_index", index);
+    if (!options_.explain.empty() &&
+        (options_.explain == "all" || options_.explain == match.rule->id)) {
+      w.key("explanation");
+      explanation_.clear();
+      JsonWriter inner(explanation_);
+      evaluator_->explain(match.rule->index, views_[match.event_index], inner);
+      w.raw(explanation_);
+    }
+    w.end_object();
+    out_ += '\n';
+  }
+
+  void print(const sigma::CorrelationMatch& c) {
+    JsonWriter w(out_);
+    w.begin_object();
+    write_rule(w, *c.rule);
+    w.begin_object("correlation");
+    w.field("first", rfc3339(c.first));
+    w.field("last", rfc3339(c.last));
+    w.field("value", c.value);
+    w.begin_object("group");
+    for (const auto& [field, value] : c.group) {
+      w.key_text(field);
+      w.value(value);
+    }
+    w.end_object();
+    w.end_object();
+    w.begin_array("event_indexes");
+    for (const auto& id : c.event_ids) w.raw(id);
+    w.end_array();
+    w.end_object();
+    out_ += '\n';
+  }
+
+  std::unique_ptr<sigma::Evaluator> evaluator_;
+  std::unique_ptr<sigma::Correlator> correlator_;
+  const Options& options_;
+  std::vector<std::string> lines_;
+  std::vector<std::string_view> views_;
+  std::vector<sigma::CorrelationMatch> fired_;
+  std::size_t first_ = 0;
+  std::string out_, explanation_;
+};
+
+void eval(const Options& options, Context&) {
+  sigma::LoadReport report;
+  Run run(load(options, report), options);
+  print_errors(report.errors, "refused: ");
+  std::ifstream file;
+  if (options.events != "-") {
+    file.open(options.events, std::ios::binary);
+    if (!file)
+      throw Failure{Exit::usage,
+                    {"cannot be read", options.events, "check the path of the events"}};
+  }
+  std::istream& in = options.events == "-" ? std::cin : file;
+  std::string line;
+  while (std::getline(in, line)) {
+    if (line.size() > longest_event) line.clear();
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    run.line(std::move(line));
+    line.clear();
+  }
+  run.flush();
+  if (run.unparsable() != 0)
+    std::fprintf(stderr, "%llu lines are not JSON objects\n",
+                 static_cast<unsigned long long>(run.unparsable()));
+}
+
+void setup(CLI::App& group, Context& context) {
+  group.require_subcommand(1);
+  auto options = std::make_shared<Options>();
+  const auto common = [&](CLI::App* app) {
+    app->add_option("--rules,-r", options->rules, "rule files and folders (*.yml, *.yaml)")
+        ->required();
+    app->add_option("--pipeline,-p", options->pipelines,
+                    "processing pipelines, applied in this order");
+    app->add_option("--placeholders", options->placeholders,
+                    "YAML map from placeholder name to values, for |expand");
+    app->add_flag("--all-sources", options->all_sources,
+                  "try every rule on every event, whatever its log source");
+  };
+  auto* check_app = group.add_subcommand("check", "load rules and say what is refused");
+  common(check_app);
+  check_app->add_flag("--json", options->json, "one JSON object instead of lines");
+  check_app->callback([options, &context] { check(*options, context); });
+  auto* eval_app = group.add_subcommand("eval", "run rules over events, one JSON object a line");
+  common(eval_app);
+  eval_app->add_option("--events,-e", options->events, "file of events, or - for standard input")
+      ->required();
+  eval_app->add_option("--explain", options->explain, "add why: the id of a rule, or all");
+  eval_app->callback([options, &context] { eval(*options, context); });
+}
+
+const Registration registration{{"sigma", "Sigma rules: check, eval", &setup}};
+
+}  // namespace
+}  // namespace ww::ctl

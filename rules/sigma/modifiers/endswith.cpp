@@ -1,0 +1,29 @@
+/// `endswith`: the value is the end of the field (modifier appendix, generic modifiers). After
+/// `fieldref` it says how the two fields compare.
+#include "rules/sigma/modifier.hpp"
+
+namespace ww::sigma {
+namespace {
+
+Result<void, std::string> change(Operand& value) {
+  value.str.prepend_many();
+  return {};
+}
+
+Result<void, std::string> apply(Item& item, const ModifierContext&) {
+  if (!item.values.empty() && item.values[0].kind == Operand::Kind::fieldref) {
+    for (auto& value : item.values) value.ref = RefMode::endswith;
+    return {};
+  }
+  return each_string(item, "endswith", &change);
+}
+
+const ModifierRegistration registration{{
+    .name = "endswith",
+    .summary = "the value is the end of the field",
+    .example = "Image|endswith: 'abc'",
+    .apply = &apply,
+}};
+
+}  // namespace
+}  // namespace ww::sigma
