@@ -59,6 +59,15 @@ std::uint64_t AppFlow::add_frame(sig::FrameType type, Dir dir, std::uint64_t off
   return f.id;
 }
 
+std::span<sig::Transaction* const> AppFlow::transactions() {
+  const auto now = parser ? parser->transactions() : std::span<sig::Transaction* const>{};
+  if (!previous) return now;
+  const auto before = previous->transactions();
+  joined_.assign(before.begin(), before.end());
+  joined_.insert(joined_.end(), now.begin(), now.end());
+  return joined_;
+}
+
 void AppFlow::set_frame_length(std::uint64_t frame, std::int64_t length) {
   for (auto it = frames_.rbegin(); it != frames_.rend(); ++it)
     if (it->id == frame) {
@@ -140,6 +149,7 @@ void AppLayer::choose(Flow& flow, AppFlow& app, const ProtocolTable::Entry* entr
   flow.app_proto = sig::app_protos().find(entry->protocol->name);
   if (app.protocol == entry->protocol) return;
   app.protocol = entry->protocol;
+  if (app.parser && !app.parser->transactions().empty()) app.previous = std::move(app.parser);
   app.parser = entry->parse ? entry->protocol->make(settings_) : nullptr;
   app.parser_failed = false;
   ++counters_.flows[entry->index];

@@ -24,9 +24,8 @@ class AppFlow final : public FlowPart, public ParserContext {
   ~AppFlow() override;
 
   // FlowPart
-  [[nodiscard]] std::span<sig::Transaction* const> transactions() override {
-    return parser ? parser->transactions() : std::span<sig::Transaction* const>{};
-  }
+  /// Those of the current parser, after those that the parser before a protocol change still has.
+  [[nodiscard]] std::span<sig::Transaction* const> transactions() override;
   [[nodiscard]] std::span<const sig::Frame> frames() override { return frames_; }
   [[nodiscard]] std::span<const sig::EventId> app_events() override { return events; }
   [[nodiscard]] Bytes stream_window(Dir dir, std::uint64_t offset, std::uint64_t length) override;
@@ -52,6 +51,7 @@ class AppFlow final : public FlowPart, public ParserContext {
   void drop_frames(Dir dir, std::uint64_t before);
 
   std::unique_ptr<Parser> parser;
+  std::unique_ptr<Parser> previous;  ///< before a protocol change, while it has transactions
   const Protocol* protocol = nullptr;
   DetectionState detection;
   std::vector<EventId> events;  ///< flow-level events
@@ -76,6 +76,7 @@ class AppFlow final : public FlowPart, public ParserContext {
   sig::Packet* packet_ = nullptr;
   std::unique_ptr<FileStore> files_;
   std::vector<sig::Frame> frames_;
+  std::vector<sig::Transaction*> joined_;
   std::uint64_t next_frame_ = 0;
   Bytes datagram_;
   Dir datagram_dir_ = Dir::to_server;

@@ -354,10 +354,12 @@ void EveWriter::transactions(const sig::Packet& p, Flow& flow, sig::Matcher* mat
                              bool flow_end) {
   auto* app = AppLayer::of(flow);
   if (app == nullptr || !app->parser) return;
-  const auto* protocol = app->protocol;
   (void)matcher;
   const bool over = flow_end || (app->ended[0] && app->ended[1]);
-  for (auto* tx : app->parser->transactions()) {
+  for (auto* tx : app->transactions()) {
+    const auto* protocol = app->protocol;
+    if (tx->proto != AppProto{} && tx->proto != protocol->buffers.proto)
+      if (const auto* own = find_protocol(tx->proto)) protocol = own;
     tx_anomalies(p, flow, *tx);
     for (auto* file : tx->files)
       if (file != nullptr && !file->logged && (file->state != sig::FileState::open || flow_end))

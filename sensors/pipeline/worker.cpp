@@ -125,7 +125,7 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
     auto& app = *AppLayer::of(*flow);
     if (app.parser) {
       // Complete in this direction and looked at: detection is done with it.
-      for (auto* tx : app.parser->transactions())
+      for (auto* tx : app.transactions())
         if (tx->complete[sig::index(p.dir)]) tx->inspected_end[sig::index(p.dir)] = true;
       release(*flow, false);
     }
@@ -137,7 +137,7 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
 
 void Worker::release(Flow& flow, bool all) {
   auto& app = *AppLayer::of(flow);
-  app.parser->release([&](const sig::Transaction& tx) {
+  const auto finished = [&](const sig::Transaction& tx) {
     bool done = all;
     if (!done) {
       const bool complete = (tx.complete[0] || tx.only[1]) && (tx.complete[1] || tx.only[0]);
@@ -149,7 +149,11 @@ void Worker::release(Flow& flow, bool all) {
     }
     if (done && app.has_files()) app.files().drop(tx);
     return done;
-  });
+  };
+  app.parser->release(finished);
+  if (!app.previous) return;
+  app.previous->release(finished);
+  if (app.previous->transactions().empty()) app.previous.reset();
 }
 
 // ------------------------------------------------------------------------------------------ flow
@@ -236,8 +240,7 @@ void Worker::end_flow(Flow& flow, FlowEnd reason) {
   auto* app = AppLayer::of(flow);
   const auto live = [&] {
     return app != nullptr && app->parser &&
-           std::any_of(app->parser->transactions().begin(), app->parser->transactions().end(),
-                       [](const sig::Transaction* t) { return !t->logged; });
+           std::ranges::any_of(app->transactions(), [](const auto* t) { return !t->logged; });
   };
   if (auto* s = StreamTracker::session(flow); s != nullptr && s->state != TcpState::none) {
     for (const auto dir : {Dir::to_server, Dir::to_client})
