@@ -86,11 +86,18 @@ struct Connection::Impl {
     on(HTP_HOST_AMBIGUOUS, ids().ambiguous_host);
     on(HTP_HOSTU_INVALID, ids().uri_host);
     on(HTP_HOSTH_INVALID, ids().header_host);
-    if (tx->request_auth_type == HTP_AUTH_UNRECOGNIZED) sink.on_event(&out, ids().auth);
+    if (tx->request_auth_type == HTP_AUTH_UNRECOGNIZED && !bearer(out))
+      sink.on_event(&out, ids().auth);
     if (tx->is_protocol_0_9 != 0 && tx->request_method_number == HTP_M_UNKNOWN &&
         (tx->request_protocol_number == HTP_PROTOCOL_INVALID ||
          tx->request_protocol_number == HTP_PROTOCOL_UNKNOWN))
       sink.on_event(&out, ids().line);
+  }
+
+  /// Bearer tokens (RFC 6750) are newer than libhtp's list of schemes.
+  static bool bearer(const HttpTransaction& out) {
+    const auto value = out.request().headers.find("authorization");
+    return value && value->size() > 6 && same_text(value->substr(0, 6), "bearer");
   }
 
   void double_decode(bstr* part, htp_tx_t* tx, HttpTransaction& out) {
