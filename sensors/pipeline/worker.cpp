@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <random>
 
 namespace ww::sensor {
 namespace {
@@ -12,6 +13,15 @@ constexpr std::size_t flow_cost =
 
 std::size_t share(std::uint64_t cap, std::size_t workers) {
   return static_cast<std::size_t>(cap / std::max<std::size_t>(workers, 1));
+}
+
+/// Live traffic is hostile to hash tables; a replay must give the same result twice.
+FlowOptions seeded(FlowOptions options, bool live) {
+  if (live && options.hash_seed == 0) {
+    std::random_device random;
+    options.hash_seed = (std::uint64_t{random()} << 32) | random();
+  }
+  return options;
 }
 
 }  // namespace
@@ -35,7 +45,8 @@ Worker::Worker(PipelineShared& shared, std::vector<std::shared_ptr<EventSink>> s
       eve_(shared.eve, std::move(sinks), shared.files),
       macs_(shared.eve.any_ethernet()),
       flows_(
-          shared.flows, share(shared.flows.memory_cap, shared.workers) / flow_cost,
+          seeded(shared.flows, shared.live),
+          share(shared.flows.memory_cap, shared.workers) / flow_cost,
           [this](Flow& f, FlowEnd reason) { end_flow(f, reason); },
           [this](const Flow& f, const sig::Packet& p) { return streams_.reuses(f, p); }) {
   app_.attach(streams_);
