@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+"""Runs a demo care system on this machine with the real binaries.
+
+Three sites: St Elsewhere (an acute trust) has a sensor that replays recorded captures and tails log files through the live path;
+Riverside (a community trust) has a sensor that tails what Winlogbeat wrote; the Meadow GP federation has no sensor and sends with the
+Elasticsearch bulk protocol. Standard library only.
+"""
+import argparse
+import collections
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+FIXTURES = os.path.join(TOP, "tests", "fixtures")
+PACKS = os.path.join(TOP, "rules", "packs")
+WAIT_SECONDS = 90
+
+
+class Trouble(Exception):
+    """A sentence for the person at the terminal."""
+
+
+def free_port(wanted):
+    for port in range(wanted, wanted + 50):
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise Trouble("no free port from %d on; set WARDWATCH_PORT" % wanted)
+
+
+class Demo:
+    def __init__(self, options):
+        self.bin = os.path.abspath(options.bin)
+        self.data = os.path.abspath(options.data)
+        self.port = free_port(options.port)
+        self.url = "https://127.0.0.1:%d" % self.port
+        self.processes = []
+        self.tls = None
+        self.token = None
+
+    # ---------------------------------------------------------------- processes
+    def tool(self, name, *arguments):
+        done = subprocess.run([os.path.join(self.bin, name), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if done.returncode != 0:
+            raise Trouble("%s %s failed: %s" % (name, " ".join(arguments[:2]), done.stderr.decode("utf-8", "replace").strip()))
+        return done.stdout.decode()
+
+    def start(self, name, *words):
+        log = open(os.path.join(self.data, name + ".log"), "ab")
+        process = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        log.close()
+        self.processes.append((name, process))
+
+    def check_alive(self):
+        for name, process in self.processes:
+            if process.poll() is not None:
+                with open(os.path.join(self.data, name + ".log"), "rb") as f:
+                    tail = f.read()[-1500:].decode("utf-8", "replace")
+                raise Trouble("%s ended with status %d; the end of its log:\n%s" % (name, process.returncode, tail))
+
+    def stop(self):
+        for _, process in reversed(self.processes):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for name, process in reversed(self.processes):
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                print("%s did not stop within 20 s and was killed" % name, file=sys.stderr)
+                process.kill()
+
+    # ---------------------------------------------------------------- API
+    def call(self, path, body=None, token=None, content_type="application/json"):
+        request = urllib.request.Request(self.url + path, data=body if isinstance(body, bytes) or body is None else json.dumps(body).encode())
+        request.add_header("Authorization", "Bearer " + (token or self.token))
+        if body is not None:
+            request.add_header("Content-Type", content_type)
+        with urllib.request.urlopen(request, timeout=10, context=self.tls) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def until(self, what, test, seconds=WAIT_SECONDS):
+        end = time.monotonic() + seconds
+        while True:
+            self.check_alive()
+            try:
+                if test():
+                    return True
+            except (urllib.error.URLError, ConnectionError, socket.timeout, ssl.SSLError):
+                pass
+            if time.monotonic() > end:
+                if what is None:
+                    return False
+                raise Trouble("%s did not happen within %d s; logs are in %s" % (what, seconds, self.data))
+            time.sleep(0.2)
+
+    # ---------------------------------------------------------------- steps
+    def prepare(self):
+        if os.path.exists(self.data):
+            if not os.path.exists(os.path.join(self.data, ".wardwatch-demo")):
+                raise Trouble("%s exists and was not made by this script; set WARDWATCH_DEMO to another folder" % self.data)
+            shutil.rmtree(self.data)
+        os.makedirs(self.data, mode=0o700)
+        open(os.path.join(self.data, ".wardwatch-demo"), "w").close()
+        for folder in ("st-elsewhere/logs", "riverside/logs"):
+            os.makedirs(os.path.join(self.data, folder))
+
+    def write(self, name, text):
+        path = os.path.join(self.data, name)
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def collector(self):
+        config = self.write("collector.yaml", """\
+server:
+  listen: ["127.0.0.1:{port}"]
+  public_url: {url}
+data:
+  folder: {data}/collector
+rules:
+  sigma: [{packs}/sigma]
+dashboard:
+  folder: {top}/dashboards/web/dist
+log:
+  level: info
+""".format(port=self.port, url=self.url, data=self.data, packs=PACKS, top=TOP))
+        made = json.loads(self.tool("wardwatch-collector", "init", "--config", config, "--login-link", "--json"))
+        self.login = made["login_link"]
+        with open(made["token_file"]) as f:
+            self.token = f.read().strip()
+        self.ca = made["ca"]
+        self.tls = ssl.create_default_context(cafile=self.ca)
+        self.start("collector", os.path.join(self.bin, "wardwatch-collector"), "run", "--config", config)
+
+        def healthy():
+            with urllib.request.urlopen(self.url + "/healthz", timeout=5, context=self.tls) as a:
+                return a.status == 200
+
+        self.until("the collector's first answer", healthy, 30)
+
+    def enrol(self, site, sensor):
+        return self.call("/api/v1/enrolments", {"site": site, "sensor": sensor, "expires_in": 3600})["token"]
+
+    def sensor(self, name, site, sensor, rest):
+        token = self.write(name + ".token", self.enrol(site, sensor))
+        os.chmod(token, 0o600)
+        config = self.write(name + ".yaml", """\
+site: {site}
+sensor: {sensor}
+uplink:
+  url: {url}
+  folder: {data}/{name}/state
+  token-file: {token}
+""".format(site=site, sensor=sensor, url=self.url, data=self.data, name=name, token=token) + rest)
+        self.start(name, os.path.join(self.bin, "wardwatch-sensor"), "run", "--config", config)
+
+    def sensors(self):
+        captures = sorted(glob.glob(os.path.join(FIXTURES, "captures", "*.pcap")))
+        self.sensor("st-elsewhere", "st-elsewhere", "core-1", """\
+capture:
+  files: [{captures}]
+rules:
+  files: [{packs}/network/hospital.rules]
+  classification: {packs}/network/classification.config
+logs:
+  files:
+    - paths: ["{data}/st-elsewhere/logs/auth.log"]
+      product: linux
+      service: sshd
+    - paths: ["{data}/st-elsewhere/logs/access.log"]
+      category: webserver
+""".format(captures=", ".join(captures), packs=PACKS, data=self.data))
+        self.sensor("riverside", "riverside-community", "ward-1", """\
+logs:
+  files:
+    - paths: ["{data}/riverside/logs/*.jsonl"]
+""".format(data=self.data))
+
+    def logs(self):
+        """The files grow while the sensors follow them, as logs do."""
+        for source, target in (("auth.log", "st-elsewhere/logs/auth.log"), ("nginx-access.log", "st-elsewhere/logs/access.log"),
+                               ("winlogbeat.jsonl", "riverside/logs/winlogbeat.jsonl")):
+            with open(os.path.join(FIXTURES, "logs", source), "rb") as f, open(os.path.join(self.data, target), "ab", buffering=0) as out:
+                for line in f:
+                    out.write(line)
+
+    def bulk(self):
+        token = self.call("/api/v1/tokens", {"name": "meadow-winlogbeat", "role": "ingest", "site": "meadow-gp-federation", "source": "winlogbeat",
+                                             "expires_in": 86400})["token"]
+        lines = b""
+        with open(os.path.join(HERE, "meadow.jsonl"), "rb") as f:
+            for line in f:
+                lines += b'{"create":{"_index":"winlogbeat"}}\n' + line
+        answer = self.call("/_bulk", lines, token=token, content_type="application/x-ndjson")
+        if answer.get("errors"):
+            raise Trouble("the bulk endpoint refused events: %s" % json.dumps(answer)[:300])
+
+    # ---------------------------------------------------------------- what was found
+    def alerts(self):
+        items, cursor = [], ""
+        while True:
+            page = self.call("/api/v1/alerts?limit=500" + cursor)
+            items += page["items"]
+            if not page.get("next"):
+                return items
+            cursor = "&cursor=" + page["next"]
+
+    def missing(self):
+        seen = collections.defaultdict(set)
+        for a in self.alerts():
+            seen[a["site"]].add(str(a["rule"]["id"]))
+        return [(site, rule) for site, rules in self.expected.items() for rule in rules if self.ids.get(rule, rule) not in seen[site]]
+
+    def load_expected(self):
+        with open(os.path.join(HERE, "expected.json")) as f:
+            self.expected = json.load(f)
+        self.ids = {}
+        for path in glob.glob(os.path.join(PACKS, "sigma", "*.yml")):
+            with open(path, encoding="utf-8") as f:
+                found = re.search(r"^id: (\S+)", f.read(), re.M)
+            self.ids[os.path.basename(path)[:-4]] = found.group(1)
+
+    def table(self):
+        rows = [(a["site"], a["level"], a["engine"], str(a["count"]), a["rule"]["title"]) for a in self.alerts()]
+        order = ["critical", "high", "medium", "low", "informational"]
+        rows.sort(key=lambda r: (r[0], order.index(r[1]), r[4]))
+        head = ("SITE", "LEVEL", "ENGINE", "COUNT", "ALERT")
+        widths = [max(len(r[i]) for r in rows + [head]) for i in range(4)]
+        print()
+        for r in [head] + rows:
+            print("  ".join(r[i].ljust(widths[i]) for i in range(4)) + "  " + r[4])
+        overview = self.call("/api/v1/stats/overview?minutes=100000000")
+        print()
+        print("%d alerts from %d stored events (%s)" % (
+            len(rows), overview["store"]["events"],
+            ", ".join("%d %s" % (t["count"], t["type"]) for t in overview["events"]["by_type"]) or "none"))
+        for s in self.call("/api/v1/sensors")["items"]:
+            print("sensor %s/%s: %s, stored up to event %s" % (s["site"], s["sensor"], s["status"], s.get("ack", 0)))
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--bin", required=True)
+    ap.add_argument("--data", required=True)
+    ap.add_argument("--port", type=int, default=8443)
+    ap.add_argument("--once", action="store_true")
+    options = ap.parse_args()
+    demo = Demo(options)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        demo.load_expected()
+        demo.prepare()
+        demo.collector()
+        print("collector: %s" % demo.url)
+        demo.sensors()
+        print("sensors: st-elsewhere/core-1 (captures and logs), riverside-community/ward-1 (logs); meadow-gp-federation sends bulk requests")
+        demo.logs()
+        demo.bulk()
+        print("waiting for the expected alerts (at most %d s)" % WAIT_SECONDS)
+        demo.until(None, lambda: not demo.missing())
+        missing = demo.missing()
+        demo.table()
+        for site, rule in missing:
+            print("MISSING: %s did not raise %s" % (site, rule))
+        if options.once:
+            return 1 if missing else 0
+        print()
+        print("Dashboard: %s" % demo.url)
+        print("Sign in once with: %s" % demo.login)
+        print("The certificate is the demo's own (%s); your browser will ask." % demo.ca)
+        print("Data and logs: %s.  Ctrl-C stops everything." % demo.data)
+        sys.stdout.flush()
+        while True:
+            demo.check_alive()
+            time.sleep(1)
+    except KeyboardInterrupt:
+        print("\nstopping")
+        return 0
+    except (Trouble, urllib.error.HTTPError) as e:
+        text = e.read().decode("utf-8", "replace") if isinstance(e, urllib.error.HTTPError) else ""
+        print("quickstart: %s %s" % (e, text), file=sys.stderr)
+        return 1
+    finally:
+        demo.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
