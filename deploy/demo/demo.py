@@ -162,23 +162,24 @@ log:
         token = self.write(name + ".token", self.enrol(site, sensor))
         os.chmod(token, 0o600)
         config = self.write(name + ".yaml", """\
-site: {site}
-sensor: {sensor}
-uplink:
-  url: {url}
+data:
   folder: {data}/{name}/state
-  token-file: {token}
-""".format(site=site, sensor=sensor, url=self.url, data=self.data, name=name, token=token) + rest)
+collector:
+  url: {url}
+uplink:
+  heartbeat: 5s
+""".format(url=self.url, data=self.data, name=name) + rest)
+        self.tool("wardwatch-sensor", "enrol", "--config", config, "--token-file", token)
         self.start(name, os.path.join(self.bin, "wardwatch-sensor"), "run", "--config", config)
 
     def sensors(self):
+        settings = self.write("suricata.yaml", "%%YAML 1.1\n---\nclassification-file: %s/network/classification.config\n" % PACKS)
         captures = sorted(glob.glob(os.path.join(FIXTURES, "captures", "*.pcap")))
         self.sensor("st-elsewhere", "st-elsewhere", "core-1", """\
 capture:
   files: [{captures}]
-rules:
-  files: [{packs}/network/hospital.rules]
-  classification: {packs}/network/classification.config
+rules: [{packs}/network/hospital.rules]
+suricata_yaml: {settings}
 logs:
   files:
     - paths: ["{data}/st-elsewhere/logs/auth.log"]
@@ -186,7 +187,7 @@ logs:
       service: sshd
     - paths: ["{data}/st-elsewhere/logs/access.log"]
       category: webserver
-""".format(captures=", ".join(captures), packs=PACKS, data=self.data))
+""".format(captures=", ".join(captures), packs=PACKS, data=self.data, settings=settings))
         self.sensor("riverside", "riverside-community", "ward-1", """\
 logs:
   files:
