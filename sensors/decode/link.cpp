@@ -25,8 +25,8 @@ constexpr Link links[] = {
     {dlt::chdlc, "C_HDLC"},
     {dlt::loop, "LOOP"},
     {dlt::sll, "LINUX_SLL"},
-    {dlt::ipv4, "IPV4"},
-    {dlt::ipv6, "IPV6"},
+    {dlt::ipv4, "IPv4"},
+    {dlt::ipv6, "IPv6"},
     {dlt::sll2, "LINUX_SLL2"},
 };
 

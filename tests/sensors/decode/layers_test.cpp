@@ -47,6 +47,9 @@ TEST(Link, EveryKindLeadsToTheSamePacket) {
     EXPECT_EQ(decode(hex(family) + datagram6(), 0).at(0).packet.ip_version, 6);
   EXPECT_EQ(decode(datagram6(), 229).at(0).packet.ip_version, 6);
   EXPECT_FALSE(datalink_supported(105));
+  EXPECT_EQ(datalink_name(1), "EN10MB");
+  EXPECT_EQ(datalink_name(104), "C_HDLC");
+  EXPECT_EQ(datalink_name(228), "IPv4");  // EVE's spelling, not libpcap's
 }
 
 TEST(Link, EveryShimLeadsToTheSamePacket) {
