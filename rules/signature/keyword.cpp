@@ -128,6 +128,14 @@ Status RuleBuilder::select_base64() {
   return bad("needs a base64_decode before it");
 }
 
+Status RuleBuilder::set_absent(Stage::Absent absent) {
+  if (selection_ == Selection::stage) return bad("must come right after its sticky buffer");
+  if (selection_ != Selection::pending) return bad("needs a sticky buffer before it");
+  pending_.absent = absent;
+  (void)stage();
+  return {};
+}
+
 Status RuleBuilder::add_transform(Transform t) {
   if (selection_ == Selection::payload || selection_ == Selection::base64)
     return bad("a transform must follow a sticky buffer");

@@ -48,6 +48,8 @@ class RuleBuilder {
   [[nodiscard]] Stage& stage();
   /// Adds an operation to the current stage (or to base64_data).
   void add(PayloadOp op);
+  /// The selected buffer must (or, or_else, may) be absent.
+  [[nodiscard]] Status set_absent(Stage::Absent absent);
   /// A transform of the selected buffer; refused once something looked at the buffer.
   [[nodiscard]] Status add_transform(Transform t);
   /// The last content, for its modifiers.

@@ -182,6 +182,8 @@ struct Stage {
   std::uint64_t number_key = 0, number_key_mask = 0;  ///< encoded pairs: (value & mask) == key selects
   std::uint8_t number_shift = 0;                       ///< value >> shift & shift_mask is tested
   std::uint64_t number_value_mask = UINT64_MAX;
+  std::vector<std::uint64_t> one_of, none_of;          ///< sets instead of number_test
+  enum class Now : std::uint8_t { no, before, not_before } against_now = Now::no;  ///< the number is a time
   enum class Which : std::uint8_t { any, all, all_or_none, index, count } which = Which::any;
   std::int32_t which_index = 0;
   NumberTest count_test;

@@ -258,7 +258,13 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
     }
     if (s.number_key_mask && (v & s.number_key_mask) != s.number_key) continue;
     v = (v >> s.number_shift) & s.number_value_mask;
-    const bool hit = s.number_test.test(v);
+    bool hit = s.number_test.test(v);
+    if (!s.one_of.empty() || !s.none_of.empty()) {
+      const auto in = [&](const std::vector<std::uint64_t>& list) { return std::find(list.begin(), list.end(), v) != list.end(); };
+      hit = !in(s.none_of) && (s.one_of.empty() || in(s.one_of));
+    }
+    if (s.against_now != Stage::Now::no)
+      hit = (static_cast<std::int64_t>(v) < services_.now_us / 1'000'000) == (s.against_now == Stage::Now::before);
     if (s.which == W::any && hit) return s.absent == Stage::Absent::must ? Verdict::no : Verdict::yes;
     ++seen;
     hits += hit;

@@ -1,0 +1,350 @@
+/// Transforms of sticky buffers: what a buffer is turned into before a rule looks at it.
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <openssl/evp.h>
+#include <pcre2.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "rules/signature/dataset.hpp"
+#include "rules/signature/keyword.hpp"
+#include "rules/signature/payload.hpp"
+
+namespace ww::sig {
+namespace {
+
+using Out = std::string;
+bool blank(std::uint8_t c) { return c == ' ' || (c >= 9 && c <= 13); }
+void append(Out& out, Bytes in) { out.append(reinterpret_cast<const char*>(in.data()), in.size()); }
+
+bool dotprefix(const Transform&, Bytes in, Out& out, std::uint64_t) {
+  out += '.';
+  append(out, in);
+  return true;
+}
+
+template <const EVP_MD* (*Algorithm)()>
+bool hash(const Transform&, Bytes in, Out& out, std::uint64_t) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned n = 0;
+  if (EVP_Digest(in.data(), in.size(), digest, &n, Algorithm(), nullptr) != 1) return false;
+  out.append(reinterpret_cast<const char*>(digest), n);
+  return true;
+}
+
+bool strip_whitespace(const Transform&, Bytes in, Out& out, std::uint64_t) {
+  for (const auto c : in)
+    if (!blank(c)) out += static_cast<char>(c);
+  return true;
+}
+bool compress_whitespace(const Transform&, Bytes in, Out& out, std::uint64_t) {
+  bool before = false;
+  for (const auto c : in) {
+    const bool b = blank(c);
+    if (!(b && before)) out += static_cast<char>(c);
+    before = b;
+  }
+  return true;
+}
+
+/// Lines of header text, each with its end.
+template <class F>
+void lines(Bytes in, F&& f) {
+  while (!in.empty()) {
+    const auto* nl = static_cast<const std::uint8_t*>(std::memchr(in.data(), '\n', in.size()));
+    const auto n = nl ? static_cast<std::size_t>(nl - in.data()) + 1 : in.size();
+    f(in.first(n));
+    in = in.subspan(n);
+  }
+}
+bool strip_pseudo_headers(const Transform&, Bytes in, Out& out, std::uint64_t) {
+  lines(in, [&](Bytes line) {
+    if (line[0] != ':') append(out, line);
+  });
+  return true;
+}
+bool header_lowercase(const Transform&, Bytes in, Out& out, std::uint64_t) {
+  lines(in, [&](Bytes line) {
+    bool name = true;
+    for (const auto c : line) {
+      if (c == ':' && &c != line.data()) name = false;
+      out += static_cast<char>(name && c >= 'A' && c <= 'Z' ? c + 32 : c);
+    }
+  });
+  return true;
+}
+bool to_lower_case(const Transform&, Bytes in, Out& out, std::uint64_t) {
+  for (const auto c : in) out += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return true;
+}
+bool to_upper_case(const Transform&, Bytes in, Out& out, std::uint64_t) {
+  for (const auto c : in) out += static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
+  return true;
+}
+
+int hex(std::uint8_t c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+bool url_decode(const Transform&, Bytes in, Out& out, std::uint64_t) {
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    if (in[i] == '+') {
+      out += ' ';
+    } else if (in[i] == '%' && i + 2 < in.size() && hex(in[i + 1]) >= 0 && hex(in[i + 2]) >= 0) {
+      out += static_cast<char>(hex(in[i + 1]) * 16 + hex(in[i + 2]));
+      i += 2;
+    } else {
+      out += static_cast<char>(in[i]);
+    }
+  }
+  return true;
+}
+
+bool exclusive_or(const Transform& t, Bytes in, Out& out, std::uint64_t) {
+  for (std::size_t i = 0; i < in.size(); ++i)
+    out += static_cast<char>(in[i] ^ static_cast<std::uint8_t>(t.text[i % t.text.size()]));
+  return true;
+}
+
+bool pcrexform(const Transform& t, Bytes in, Out& out, std::uint64_t) {
+  thread_local PcreScratch scratch;
+  if (!t.pcre->search(in, 0, scratch)) {
+    append(out, in);
+    return true;
+  }
+  const auto g = scratch.group(1);
+  if (g.set && g.to <= in.size()) append(out, in.subspan(g.from, g.to - g.from));
+  return true;
+}
+
+constexpr std::uint64_t rfc4648 = 0, rfc2045 = 1, strict = 2;
+/// a: offset, b: octets << 8 | mode; octets 0: all.
+bool from_base64(const Transform& t, Bytes in, Out& out, std::uint64_t) {
+  const auto octets = t.b >> 8;
+  if (t.a > in.size()) return false;
+  in = in.subspan(static_cast<std::size_t>(t.a));
+  if (octets) {
+    if (octets > in.size()) return false;
+    in = in.first(static_cast<std::size_t>(octets));
+  }
+  const auto mode = t.b & 0xff;
+  if (mode == strict) {
+    auto v = decode_base64_strict(as_text(in));
+    if (!v || v->empty()) return false;
+    out = std::move(*v);
+    return true;
+  }
+  std::uint32_t bits = 0;
+  int have = 0;
+  for (const auto c : in) {
+    int v = -1;
+    if (c >= 'A' && c <= 'Z') v = c - 'A';
+    else if (c >= 'a' && c <= 'z') v = c - 'a' + 26;
+    else if (c >= '0' && c <= '9') v = c - '0' + 52;
+    else if (c == '+') v = 62;
+    else if (c == '/') v = 63;
+    else if (c == '=') break;
+    if (v < 0) {
+      if (mode == rfc2045) continue;  // RFC 2045 ignores what is not of the alphabet
+      break;                          // RFC 4648 ends there
+    }
+    bits = (bits << 6) | static_cast<std::uint32_t>(v);
+    have += 6;
+    if (have >= 8) {
+      have -= 8;
+      out += static_cast<char>((bits >> have) & 0xff);
+    }
+  }
+  return !out.empty();
+}
+
+/// a: most octets of output; b: zlib window bits.
+bool inflate_all(const Transform& t, Bytes in, Out& out, std::uint64_t) {
+  z_stream z{};
+  if (inflateInit2(&z, static_cast<int>(t.b)) != Z_OK) return false;
+  z.next_in = const_cast<Bytef*>(in.data());
+  z.avail_in = static_cast<uInt>(std::min<std::size_t>(in.size(), UINT32_MAX));
+  char piece[4096];
+  int rc = Z_OK;
+  while (rc == Z_OK && out.size() < t.a) {
+    z.next_out = reinterpret_cast<Bytef*>(piece);
+    z.avail_out = static_cast<uInt>(std::min<std::uint64_t>(sizeof piece, t.a - out.size()));
+    const auto before = z.avail_out;
+    rc = inflate(&z, Z_NO_FLUSH);
+    out.append(piece, before - z.avail_out);
+    if (before == z.avail_out && rc == Z_OK) break;
+  }
+  inflateEnd(&z);
+  return !out.empty();
+}
+
+/// The registrable domain (one label and its public suffix) or the suffix alone; suffixes are the common two-level ones.
+bool two_level_suffix(std::string_view tld, std::string_view second) {
+  static constexpr std::string_view seconds[] = {"ac", "co", "com", "edu", "gov", "ltd", "me", "net", "nhs", "nic", "org", "or", "plc", "police", "sch", "go", "ne", "gob", "mil", "asn", "id"};
+  static constexpr std::string_view countries[] = {"uk", "jp", "au", "nz", "za", "br", "kr", "il", "in", "tr", "mx", "ar", "cn", "tw", "hk", "sg", "my", "th", "id", "ke", "ng", "ua"};
+  return std::find(std::begin(countries), std::end(countries), tld) != std::end(countries) &&
+         std::find(std::begin(seconds), std::end(seconds), second) != std::end(seconds);
+}
+std::string_view suffix_of(std::string_view host) {
+  const auto last = host.rfind('.');
+  if (last == std::string_view::npos) return {};
+  const auto tld = host.substr(last + 1);
+  const auto before = host.rfind('.', last - 1);
+  const auto second_at = last == 0 ? std::string_view::npos : before;
+  const auto second = second_at == std::string_view::npos ? host.substr(0, last) : host.substr(second_at + 1, last - second_at - 1);
+  if (two_level_suffix(tld, second) && second_at != std::string_view::npos) return host.substr(second_at + 1);
+  return tld;
+}
+bool tld(const Transform&, Bytes in, Out& out, std::uint64_t) {
+  const auto s = suffix_of(as_text(in));
+  if (s.empty()) return false;
+  out = s;
+  return true;
+}
+bool domain(const Transform&, Bytes in, Out& out, std::uint64_t) {
+  const auto host = as_text(in);
+  const auto s = suffix_of(host);
+  if (s.empty() || s.size() >= host.size()) return false;
+  const auto rest = host.substr(0, host.size() - s.size() - 1);
+  const auto dot = rest.rfind('.');
+  out = dot == std::string_view::npos ? host : host.substr(dot + 1);
+  return true;
+}
+
+/// a, b: offset and length as int64; b INT64_MAX: to the end; negative counts from the end.
+bool subslice(const Transform& t, Bytes in, Out& out, std::uint64_t) {
+  const auto size = static_cast<std::int64_t>(in.size());
+  auto from = static_cast<std::int64_t>(t.a);
+  if (from < 0) from += size;
+  const auto length = static_cast<std::int64_t>(t.b);
+  if (from < 0 || from > size) return false;
+  std::int64_t to = length == INT64_MAX ? size : length < 0 ? size + length : from + length;
+  to = std::min(to, size);
+  if (to <= from) return false;
+  append(out, in.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from)));
+  return true;
+}
+
+// --------------------------------------------------------------------------- setup
+
+template <Transform::Function Run>
+Status plain(RuleBuilder& b, const Option&, const Keyword& k) {
+  Transform t;
+  t.run = Run;
+  t.name = k.name;
+  return b.add_transform(std::move(t));
+}
+
+Transform named(const Option& o, const Keyword& k, Transform::Function run) {
+  Transform t;
+  t.run = run;
+  t.name = k.name + ":" + std::string(o.value);
+  return t;
+}
+
+Status xor_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
+  auto v = trim(o.value);
+  if (const auto q = unquote(v)) v = *q;
+  auto t = named(o, k, &exclusive_or);
+  if (v.size() % 2) return bad("the key needs an even number of hexadecimal digits");
+  for (std::size_t i = 0; i + 1 < v.size(); i += 2) {
+    const int a = hex(static_cast<std::uint8_t>(v[i])), c = hex(static_cast<std::uint8_t>(v[i + 1]));
+    if (a < 0 || c < 0) return bad("the key is not hexadecimal");
+    t.text += static_cast<char>(a * 16 + c);
+  }
+  if (t.text.empty() || t.text.size() > 255) return bad("the key has 1 to 255 octets");
+  return b.add_transform(std::move(t));
+}
+
+Status pcrexform_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
+  auto v = trim(o.value);
+  if (const auto q = unquote(v)) v = *q;
+  if (v.size() >= 2 && v.front() == '/' && v.back() == '/') v = v.substr(1, v.size() - 2);
+  auto code = CompiledPcre::compile(v, 0);
+  if (!code) return bad(code.error());
+  if ((*code)->groups() != 1) return bad("needs exactly one capture group");
+  auto t = named(o, k, &pcrexform);
+  t.pcre = std::move(*code);
+  return b.add_transform(std::move(t));
+}
+
+Status base64_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
+  auto t = named(o, k, &from_base64);
+  std::uint64_t octets = 0, mode = rfc4648;
+  for (const auto& [name, value] : split_pairs(o.value)) {
+    if (name == "offset" || name == "bytes") {
+      const auto n = parse_unsigned(value);
+      if (!n || *n > 65535) return bad(std::string(name) + " is 0 to 65535");
+      (name == "offset" ? t.a : octets) = *n;
+    } else if (name == "mode") {
+      if (value == "rfc4648") mode = rfc4648;
+      else if (value == "rfc2045") mode = rfc2045;
+      else if (value == "strict") mode = strict;
+      else return bad("mode is rfc4648, rfc2045 or strict");
+    } else {
+      return bad("unknown part '" + std::string(name) + "'");
+    }
+  }
+  t.b = octets << 8 | mode;
+  return b.add_transform(std::move(t));
+}
+
+template <int WindowBits>
+Status inflate_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
+  auto t = named(o, k, &inflate_all);
+  t.a = 1024;
+  t.b = static_cast<std::uint64_t>(WindowBits);
+  for (const auto& [name, value] : split_pairs(o.value)) {
+    const auto n = parse_unsigned(value);
+    if (name != "max-size" || !n || *n == 0 || *n > (16U << 20)) return bad("takes max-size, up to 16 MiB");
+    t.a = *n;
+  }
+  return b.add_transform(std::move(t));
+}
+
+Status subslice_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
+  const auto parts = split_list(o.value);
+  if (parts.empty() || parts.size() > 2) return bad("needs offset and at most a length");
+  auto t = named(o, k, &subslice);
+  const auto from = parse_integer(parts[0]);
+  if (!from || *from < -65535 || *from > 65535) return bad("offset is -65535 to 65535");
+  t.a = static_cast<std::uint64_t>(*from);
+  t.b = static_cast<std::uint64_t>(INT64_MAX);
+  if (parts.size() == 2) {
+    const auto n = parse_integer(parts[1]);
+    if (!n || *n == 0 || *n < -65535 || *n > 65535) return bad("length is -65535 to 65535 and not 0");
+    t.b = static_cast<std::uint64_t>(*n);
+  }
+  return b.add_transform(std::move(t));
+}
+
+using V = Keyword::Value;
+constexpr const char* g = "transform";
+const KeywordRegistration registration{{
+    {.name = "dotprefix", .group = g, .summary = "puts a dot before the buffer, to match whole domain labels", .example = "dns.query; dotprefix; content:\".example.org\"; endswith;", .value = V::none, .setup = &plain<&dotprefix>},
+    {.name = "to_md5", .group = g, .summary = "MD5 of the buffer, 16 octets", .example = "http.uri; to_md5; content:\"|00 11|\";", .value = V::none, .setup = &plain<&hash<&EVP_md5>>},
+    {.name = "to_sha1", .group = g, .summary = "SHA-1 of the buffer, 20 octets", .example = "http.uri; to_sha1; content:\"|00 11|\";", .value = V::none, .setup = &plain<&hash<&EVP_sha1>>},
+    {.name = "to_sha256", .group = g, .summary = "SHA-256 of the buffer, 32 octets", .example = "http.uri; to_sha256; content:\"|00 11|\";", .value = V::none, .setup = &plain<&hash<&EVP_sha256>>},
+    {.name = "strip_whitespace", .group = g, .summary = "takes all white space away", .example = "file.data; strip_whitespace; content:\"window.navigate(\";", .value = V::none, .setup = &plain<&strip_whitespace>},
+    {.name = "compress_whitespace", .group = g, .summary = "makes runs of white space one", .example = "file.data; compress_whitespace; content:\"window.navigate (\";", .value = V::none, .setup = &plain<&compress_whitespace>},
+    {.name = "strip_pseudo_headers", .group = g, .summary = "takes HTTP/2 pseudo headers away", .example = "http.header.raw; strip_pseudo_headers; content:\"user-agent\";", .value = V::none, .setup = &plain<&strip_pseudo_headers>},
+    {.name = "header_lowercase", .group = g, .summary = "makes header names lower case", .example = "http.header_names; header_lowercase; content:\"|0d 0a|host|0d 0a|\";", .value = V::none, .setup = &plain<&header_lowercase>},
+    {.name = "to_lowercase", .group = g, .summary = "makes letters lower case", .example = "http.uri; to_lowercase; content:\"/admin\";", .value = V::none, .setup = &plain<&to_lower_case>},
+    {.name = "to_uppercase", .group = g, .summary = "makes letters upper case", .example = "http.uri; to_uppercase; content:\"/ADMIN\";", .value = V::none, .setup = &plain<&to_upper_case>},
+    {.name = "url_decode", .group = g, .summary = "decodes %XX and +", .example = "http.request_body; url_decode; content:\"<script\";", .value = V::none, .setup = &plain<&url_decode>},
+    {.name = "xor", .group = g, .summary = "exclusive or with a key in hexadecimal", .example = "http.uri; xor:\"0d0ac8ff\"; content:\"abc\";", .setup = &xor_setup},
+    {.name = "pcrexform", .group = g, .summary = "the first capture group of an expression; the whole buffer when it does not match", .example = "http.request_line; pcrexform:\"[a-zA-Z]+\\s+(.*)\\s+HTTP\"; content:\"/login\";", .setup = &pcrexform_setup},
+    {.name = "from_base64", .group = g, .summary = "decodes base64: bytes, offset, mode", .example = "http.uri; from_base64:offset 6; content:\"admin\";", .value = V::optional, .setup = &base64_setup},
+    {.name = "gunzip", .group = g, .summary = "decompresses gzip, up to max-size", .example = "http.request_body; gunzip:max-size 2048; content:\"abc\";", .value = V::optional, .setup = &inflate_setup<15 + 16>},
+    {.name = "zlib_deflate", .group = g, .summary = "decompresses zlib, up to max-size", .example = "http.request_body; zlib_deflate; content:\"abc\";", .value = V::optional, .setup = &inflate_setup<15>},
+    {.name = "domain", .group = g, .summary = "the registrable domain of a host name", .example = "dns.query; domain; content:\"example.org\";", .value = V::none, .setup = &plain<&domain>},
+    {.name = "tld", .group = g, .summary = "the top-level domain of a host name", .example = "dns.query; tld; content:\"org\";", .value = V::none, .setup = &plain<&tld>},
+    {.name = "subslice", .group = g, .summary = "a part of the buffer: offset, length; negative counts from the end", .example = "http.uri; subslice:1,4; content:\"adm\";", .setup = &subslice_setup},
+    {.name = "luaxform", .group = g, .summary = "transforms with a Lua script", .refused = "Wardwatch runs no scripts from rules"},
+}};
+
+}  // namespace
+}  // namespace ww::sig
