@@ -642,9 +642,12 @@ class ServerImpl final : public Server {
     if (!is_head && !bodiless) message.body() = std::move(response.body);
     beast::get_lowest_layer(link->stream).expires_after(limits_.write);
     bhttp::response_serializer<bhttp::string_body> serializer(message);
-    const auto [ec, n] = is_head
-                             ? co_await bhttp::async_write_header(link->stream, serializer, token)
-                             : co_await bhttp::async_write(link->stream, serializer, token);
+    error_code ec;
+    if (is_head)
+      std::tie(ec, std::ignore) =
+          co_await bhttp::async_write_header(link->stream, serializer, token);
+    else
+      std::tie(ec, std::ignore) = co_await bhttp::async_write(link->stream, serializer, token);
     if (ec == beast::error::timeout) ++counters_.timeouts;
     co_return !ec && keep;
   }

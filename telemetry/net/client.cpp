@@ -259,11 +259,16 @@ class ClientImpl final : public Client {
         if (auto connected = co_await connect(); !connected)
           co_return fail(std::move(connected.error()));
       const auto before = progress_;
-      auto answer = url_.tls ? co_await converse(*secure_, message, on_data)
-                             : co_await converse(*socket_, message, on_data);
+      // No co_await inside ?: here: gcc 12 destroys its temporaries twice.
+      std::optional<Result<Response, ClientError>> result;
+      if (url_.tls)
+        result.emplace(co_await converse(*secure_, message, on_data));
+      else
+        result.emplace(co_await converse(*socket_, message, on_data));
+      auto& answer = *result;
       if (answer || !reused || retried || cancelled_ || progress_ != before ||
           answer.error().code != ClientErrc::broken)
-        co_return answer;
+        co_return std::move(answer);
       drop();
     }
   }

@@ -1,9 +1,6 @@
 #include "collector/app/service/service.hpp"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <condition_variable>
 #include <filesystem>
@@ -33,35 +30,6 @@ namespace ww::collector {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// One process per data folder: two would write one store.
-class FolderLock {
- public:
-  static Result<std::unique_ptr<FolderLock>, Problem> take(const std::string& folder) {
-    std::error_code ec;
-    fs::create_directories(folder, ec);
-    if (ec)
-      return fail(Problem{"cannot make the data folder: " + ec.message(), folder,
-                          "check its parent's permissions"});
-    fs::permissions(folder, fs::perms::owner_all, ec);
-    const auto path = (fs::path(folder) / "lock").string();
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return fail(Problem{"cannot open the lock file", path, "check the folder's owner"});
-    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-      ::close(fd);
-      return fail(Problem{"another collector works in this data folder", folder,
-                          "stop it first, or choose another data.folder"});
-    }
-    return std::make_unique<FolderLock>(fd);
-  }
-  explicit FolderLock(int fd) : fd_(fd) {}
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-  ~FolderLock() { ::close(fd_); }
-
- private:
-  int fd_;
-};
 
 Result<std::string, Problem> read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -125,7 +93,6 @@ Result<ServerIdentity, Problem> server_identity(const Config& c, Authority& auth
 /// Store, alerts, detection, accounts: what init, migrate and run share. Destroyed in reverse
 /// order.
 struct Core {
-  std::unique_ptr<FolderLock> lock;
   std::unique_ptr<AlertBook> alerts;
   std::unique_ptr<Detector> detector;
   std::unique_ptr<Store> store;
@@ -135,9 +102,13 @@ struct Core {
 
   static Result<Core, Problem> open(const Config& c, const Clock& clock) {
     Core core;
-    auto lock = FolderLock::take(c.folder);
-    if (!lock) return fail(lock.error());
-    core.lock = std::move(*lock);
+    // The store locks its folder: one process a data folder.
+    std::error_code ec;
+    fs::create_directories(c.folder, ec);
+    if (ec)
+      return fail(Problem{"cannot make the data folder: " + ec.message(), c.folder,
+                          "check its parent's permissions"});
+    fs::permissions(c.folder, fs::perms::owner_all, ec);
     core.alerts = AlertBook::create(clock);
     core.detector = Detector::create(detect_options(c), clock, *core.alerts);
     auto store =
