@@ -100,15 +100,6 @@ void read_decoding(DecodeLimits& d, const Settings& s) {
       static_cast<std::uint32_t>(s.integer_or("decompression-time-limit", d.time_microseconds));
 }
 
-void read_swf(SwfOptions& o, const Settings& s) {
-  o.enabled = s.flag_or("swf-decompression.enabled", false);
-  const auto type = s.text_or("swf-decompression.type", "both");
-  o.deflate = type != "lzma";
-  o.lzma = type != "deflate";
-  o.compressed_depth = s.size_or("swf-decompression.compress-depth", 0);
-  o.decompressed_depth = s.size_or("swf-decompression.decompress-depth", 0);
-}
-
 /// So that an attacker cannot know where one inspection ends: sizes move by up to half the range,
 /// both ways.
 void randomise(ServerConfig& c, double range_percent) {
@@ -143,7 +134,6 @@ ServerConfig read_server(const Settings& s) {
   (void)s.flag_or("http-body-inline",
                   false);  // inspection follows every packet here, as inline mode does
   read_decoding(c.decode, s);
-  read_swf(c.swf, s);
   // Off unless asked for: the same capture gives the same alerts.
   if (s.flag_or("randomize-inspection-sizes", false))
     randomise(c, static_cast<double>(s.integer_or("randomize-inspection-range", 10)));
@@ -168,7 +158,6 @@ std::shared_ptr<const Config> Config::from(const Settings& settings) {
   }
   std::stable_sort(out->servers_.begin(), out->servers_.end(),
                    [](const auto& a, const auto& b) { return a.first.prefix > b.first.prefix; });
-  settings.mark_read(root);
   return out;
 }
 

@@ -28,17 +28,10 @@ struct BodyLimits {
   std::uint64_t inspect_window = 4 * 1024;
 };
 
-/// Adobe Flash files in responses, unpacked for inspection.
-struct SwfOptions {
-  bool enabled = false, deflate = true, lzma = true;
-  std::uint64_t compressed_depth = 0, decompressed_depth = 0;  ///< 0 = no limit
-};
-
 /// One server's settings. Immutable once made.
 struct ServerConfig {
   BodyLimits body[2];  ///< by Dir
   DecodeLimits decode;
-  SwfOptions swf;
   std::uint32_t max_transactions = 512;  ///< live at one time in a flow
   bool whole_target = false;  ///< uri-include-all: scheme, user and host belong to http.uri
   bool double_decode_path = false, double_decode_query = false;

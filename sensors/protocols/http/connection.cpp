@@ -64,15 +64,20 @@ struct Connection::Impl {
   Impl& operator=(const Impl&) = delete;
 
   static Impl& of(const htp_connp_t* p) { return *static_cast<Impl*>(htp_connp_get_user_data(p)); }
+  /// libhtp's transactions carry the id of ours plus one: ours may be gone while libhtp still works
+  /// on its own.
   static HttpTransaction* of(const htp_tx_t* tx) {
-    return static_cast<HttpTransaction*>(htp_tx_get_user_data(tx));
+    const auto tag = reinterpret_cast<std::uintptr_t>(htp_tx_get_user_data(tx));
+    return tag == 0 ? nullptr : of(tx->connp).sink.find_transaction(tag - 1);
   }
 
   /// The transaction of a libhtp transaction, made when this is its first sign.
   HttpTransaction* adopt(htp_tx_t* tx) {
-    if (auto* known = of(tx)) return known;
+    if (htp_tx_get_user_data(tx) != nullptr) return of(tx);
     auto* made = sink.on_transaction();
-    if (made != nullptr) htp_tx_set_user_data(tx, made);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a number, never followed
+    if (made != nullptr)
+      htp_tx_set_user_data(tx, reinterpret_cast<void*>(static_cast<std::uintptr_t>(made->id) + 1));
     return made;
   }
 
@@ -282,14 +287,14 @@ using Impl = Connection::Impl;
 int request_start(htp_tx_t* tx) {
   auto& c = Impl::of(tx->connp);
   auto* out = c.adopt(tx);
-  if (out == nullptr) return HTP_ERROR;
+  if (out == nullptr) return htp_tx_get_user_data(tx) != nullptr ? HTP_OK : HTP_ERROR;
   c.sink.on_start(*out, Dir::to_server);
   return HTP_OK;
 }
 int response_start(htp_tx_t* tx) {
   auto& c = Impl::of(tx->connp);
   auto* out = c.adopt(tx);
-  if (out == nullptr) return HTP_ERROR;
+  if (out == nullptr) return htp_tx_get_user_data(tx) != nullptr ? HTP_OK : HTP_ERROR;
   if (!out->request().line_done && tx->request_uri != nullptr)
     c.request_line(tx, *out);  // no request was seen
   c.sink.on_start(*out, Dir::to_client);

@@ -19,6 +19,8 @@ class ConnectionSink {
   /// which must live until both directions are complete or the connection is gone. Null: no more
   /// transactions; parsing fails.
   virtual HttpTransaction* on_transaction() = 0;
+  /// The transaction of that id, or null when it is gone.
+  virtual HttpTransaction* find_transaction(std::uint64_t id) = 0;
   virtual void on_start(HttpTransaction& tx, Dir dir) = 0;
   virtual void on_line(HttpTransaction& tx, Dir dir) = 0;
   virtual void on_headers(HttpTransaction& tx, Dir dir) = 0;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t piece = 8 * 1024;           // output space of one step
 constexpr std::size_t max_undecided = 64 * 1024;  // input kept to try another coding on
+constexpr std::size_t convincing = 8 * 1024;      // output of a guess that shows it to be right
 constexpr unsigned max_tries = 4;                 // the announced coding and three more
 constexpr std::size_t max_layers = 16;            // also when the configuration says no limit
 
@@ -82,7 +83,8 @@ struct Layer {
   Coding coding{};
   unsigned tries = 1;
   bool pass = false, dead = false, decided = false;
-  std::vector<std::uint8_t> kept;
+  std::vector<std::uint8_t> kept;     // input, while not decided
+  std::vector<std::uint8_t> pending;  // output of a guess
 };
 
 struct BodyDecoder::Impl {
@@ -110,7 +112,7 @@ struct BodyDecoder::Impl {
       if (layer.kept.size() + data.size() <= max_undecided || layer.kept.empty())
         layer.kept.insert(layer.kept.end(), data.begin(), data.end());
       else
-        layer.decided = true;
+        decide(run, index);
     }
     inflate(run, index, data);
   }
@@ -121,12 +123,8 @@ struct BodyDecoder::Impl {
     for (;;) {
       const auto s = layer.inflater->step(data, space);
       data = data.subspan(s.taken);
-      if (s.made != 0) {
-        layer.decided = true;
-        std::vector<std::uint8_t>().swap(layer.kept);
-        feed(run, index + 1, Bytes(space.data(), s.made));
-        if (stopped) return;
-      }
+      if (s.made != 0) made(run, index, Bytes(space.data(), s.made));
+      if (stopped) return;
       switch (s.status) {
         case Inflater::Status::output:
           continue;
@@ -134,8 +132,9 @@ struct BodyDecoder::Impl {
           if (data.empty() || (s.taken == 0 && s.made == 0)) return;
           continue;
         case Inflater::Status::end:
-          layer.dead = true;
-          return;  // what follows the stream is not shown by anyone
+          decide(run, index);
+          layer.dead = true;  // what follows the stream is not shown by anyone
+          return;
         case Inflater::Status::memory:
           run.report(DecodeEvent::lzma_memory);
           layer.dead = true;
@@ -151,10 +150,31 @@ struct BodyDecoder::Impl {
     }
   }
 
+  void made(Run& run, std::size_t index, Bytes data) {
+    auto& layer = layers[index];
+    if (!layer.decided && layer.tries > 1) {
+      layer.pending.insert(layer.pending.end(), data.begin(), data.end());
+      if (layer.pending.size() >= convincing) decide(run, index);
+      return;
+    }
+    decide(run, index);
+    feed(run, index + 1, data);
+  }
+
+  void decide(Run& run, std::size_t index) {
+    auto& layer = layers[index];
+    layer.decided = true;
+    std::vector<std::uint8_t>().swap(layer.kept);
+    const auto pending = std::move(layer.pending);
+    layer.pending.clear();
+    feed(run, index + 1, pending);
+  }
+
   void retry(Run& run, std::size_t index) {
     auto& layer = layers[index];
     auto kept = std::move(layer.kept);
     layer.kept.clear();
+    layer.pending.clear();
     if (layer.tries >= max_tries) return pass_from(run, index, kept);
     ++layer.tries;
     layer.coding = next_guess(layer.coding);
@@ -207,6 +227,10 @@ void BodyDecoder::finish(const Output& output, const DecodeReport& report) {
   for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
     auto& layer = impl_->layers[i];
     if (layer.pass || layer.dead || layer.decided || layer.kept.empty()) continue;
+    if (!layer.pending.empty()) {
+      impl_->decide(run, i);  // cut off, but nothing was wrong with it so far
+      continue;
+    }
     // Too little to tell what it is; a body of a few octets that only claims a coding is shown as
     // it is.
     const auto kept = std::move(layer.kept);

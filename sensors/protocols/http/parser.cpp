@@ -99,6 +99,14 @@ HttpTransaction* HttpParser::on_transaction() {
   return &add(std::move(tx), *ctx_);
 }
 
+HttpTransaction* HttpParser::find_transaction(std::uint64_t id) {
+  const auto all = transactions();  // in order of their ids
+  const auto at =
+      std::lower_bound(all.begin(), all.end(), id,
+                       [](const Transaction* tx, std::uint64_t wanted) { return tx->id < wanted; });
+  return at != all.end() && (*at)->id == id ? static_cast<HttpTransaction*>(*at) : nullptr;
+}
+
 void HttpParser::on_start(HttpTransaction& tx, Dir dir) {
   auto& side = side_[sig::index(dir)];
   tx.progress[sig::index(dir)] = in_line;
@@ -125,11 +133,11 @@ Body& HttpParser::body(HttpTransaction& tx, Dir dir) {
 }
 
 void HttpParser::on_body(HttpTransaction& tx, Dir dir, Bytes data) {
-  body(tx, dir).data(*ctx_, data);
+  if (!tx.complete[sig::index(dir)]) body(tx, dir).data(*ctx_, data);
 }
 
 void HttpParser::on_body_gap(HttpTransaction& tx, Dir dir, std::uint64_t octets) {
-  body(tx, dir).gap(*ctx_, octets);
+  if (!tx.complete[sig::index(dir)]) body(tx, dir).gap(*ctx_, octets);
 }
 
 void HttpParser::on_trailer(HttpTransaction& tx, Dir dir) {
@@ -138,6 +146,15 @@ void HttpParser::on_trailer(HttpTransaction& tx, Dir dir) {
 }
 
 void HttpParser::on_complete(HttpTransaction& tx, Dir dir) {
+  if (tx.complete[sig::index(dir)]) return;
+  end_message(tx, dir);
+  if (dir == Dir::to_server) return;
+  ++responses_;
+  finish_connect(tx);
+  finish_upgrade(tx);
+}
+
+void HttpParser::end_message(HttpTransaction& tx, Dir dir) {
   auto& side = side_[sig::index(dir)];
   if (side.body) side.body->end(*ctx_, true);
   side.body.reset();
@@ -147,10 +164,6 @@ void HttpParser::on_complete(HttpTransaction& tx, Dir dir) {
   tx.progress[sig::index(dir)] = complete;
   tx.complete[sig::index(dir)] = true;
   ++tx.revision;
-  if (dir == Dir::to_server) return;
-  ++responses_;
-  finish_connect(tx);
-  finish_upgrade(tx);
 }
 
 /// A CONNECT that was answered with success makes the rest of the connection a tunnel (RFC 9110
@@ -158,10 +171,7 @@ void HttpParser::on_complete(HttpTransaction& tx, Dir dir) {
 void HttpParser::finish_connect(HttpTransaction& tx) {
   if (tx.method != "CONNECT" || tx.status_code < 200 || tx.status_code > 299 || responses_ != 1)
     return;
-  for (const auto d : {0, 1}) {
-    tx.progress[d] = complete;
-    tx.complete[d] = true;
-  }
+  if (!tx.complete[0]) end_message(tx, Dir::to_server);
   change_to_ = "";
 }
 
@@ -171,7 +181,7 @@ void HttpParser::enter_tunnel() {
   for (auto* t : transactions()) {
     auto& tx = static_cast<HttpTransaction&>(*t);
     if (tx.status_code != 101 || tx.complete[1]) continue;
-    if (!tx.complete[0]) on_complete(tx, Dir::to_server);
+    if (!tx.complete[0]) end_message(tx, Dir::to_server);
     on_complete(tx, Dir::to_client);
     return;
   }

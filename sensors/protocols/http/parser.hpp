@@ -20,6 +20,7 @@ class HttpParser final : public Parser, public ConnectionSink {
 
  private:
   HttpTransaction* on_transaction() override;
+  HttpTransaction* find_transaction(std::uint64_t id) override;
   void on_start(HttpTransaction& tx, Dir dir) override;
   void on_line(HttpTransaction& tx, Dir dir) override;
   void on_headers(HttpTransaction& tx, Dir dir) override;
@@ -33,6 +34,7 @@ class HttpParser final : public Parser, public ConnectionSink {
   void trim_windows();
   Connection::Status feed(Dir dir, const StreamInput& input);
   ParseResult answer(Dir dir, const StreamInput& input, Connection::Status status);
+  void end_message(HttpTransaction& tx, Dir dir);
   void finish_connect(HttpTransaction& tx);
   void finish_upgrade(HttpTransaction& tx);
   void enter_tunnel();

@@ -107,6 +107,12 @@ TEST(BodyDecoder, PassesThroughWhatIsNotCoded) {
   EXPECT_EQ(decode("gzip", "abc").text, "abc");
 }
 
+TEST(BodyDecoder, IsNotFooledByTextThatStartsLikeDeflate) {
+  constexpr std::string_view json =
+      R"({"sdk_version":11026,"app_package":"com.xcm.huasheng","app_version":"1.7.4","device_id":"350672920106648"})";
+  for (std::size_t n = 1; n <= json.size(); ++n) EXPECT_EQ(decode("gzip", json, n).text, json);
+}
+
 TEST(BodyDecoder, DoesNotMindAWrongGzipChecksum) {
   auto body = gzip(text);
   body[body.size() - 6] ^= 0x55;

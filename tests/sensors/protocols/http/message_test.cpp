@@ -204,6 +204,20 @@ TEST(HttpMessage, TellsAMissingProtocolFromHttp09) {
   EXPECT_TRUE(c.has_event(0, "http.request_line_missing_protocol"));
 }
 
+TEST(HttpMessage, SurvivesTransactionsThatAreFreedEarly) {
+  Conversation c;
+  c.client("POST /u HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc");
+  c.server("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc");
+  c.parser().release([](const Transaction&) { return true; });
+  c.client("def");
+  c.server("def");
+  c.client(std::string(94, 'x') + "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+  c.server(std::string(94, 'x') + "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+  ASSERT_EQ(c.count(), 1U);
+  EXPECT_EQ(c.tx(0).uri, "/2");
+  EXPECT_EQ(c.tx(0).status_code, 404);
+}
+
 TEST(HttpMessage, FramesRequestsAndResponses) {
   Conversation c;
   c.client("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
