@@ -164,7 +164,8 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
     c.logs = s.below("logs");
     if (auto ok = logs::read_log_config(c.logs); !ok) {
       auto p = ok.error();
-      p.what = "logs." + p.what;
+      const std::string_view unknown = "unknown key '";
+      p.what.insert(p.what.starts_with(unknown) ? unknown.size() : 0, "logs.");
       return fail(p);
     }
   }

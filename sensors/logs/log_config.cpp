@@ -147,9 +147,13 @@ Result<void, Problem> check_keys(const Settings& s, const std::string& path,
     for (const auto& k : known) (all += all.empty() ? "" : ", ") += k;
     const auto full = path.empty() ? key : path + "." + key;
     auto where = s.where(full);
-    if (where.empty())
-      if (const auto below = s.children(full); !below.empty())
-        where = s.where(full + "." + below.front());
+    for (auto at = full;
+         where.empty();) {  // a key that holds others: the line of the first value in it
+      const auto below = s.children(at);
+      if (below.empty()) break;
+      at += "." + below.front();
+      where = s.where(at);
+    }
     return fail(
         Problem{"unknown key '" + full + "'", where.empty() ? "configuration" : where,
                 nearest.empty() ? "known here are " + all : "did you mean '" + nearest + "'?"});
