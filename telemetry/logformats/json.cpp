@@ -193,7 +193,7 @@ bool parse_flat_windows(const dom::object& root, const Context& context, Record&
   if (!channel && !source && !provider) return false;
   std::optional<std::int64_t> event_id;
   add_number("EventID", id, out, &event_id);
-  std::optional<std::string_view> event_time, message, severity, host;
+  std::optional<std::string_view> message;
   for (const auto& kv : root) {
     if (kv.key == "EventID") continue;
     if (out.fields.size() >= max_flat_fields) break;

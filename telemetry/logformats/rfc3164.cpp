@@ -365,7 +365,6 @@ class Rfc3164 final : public Format {
     if (take_cisco(in.rest(), out)) return;
     const auto start = in.at;
     const auto first = in.word();
-    const auto after_first = in.at;
     if (h.has_time && take_selector(first, out)) {  // OpenWrt: no host, "user.notice prog:"
       in.spaces();
     } else if (first == "Message" && in.rest().starts_with(" forwarded from ")) {  // AIX
@@ -394,7 +393,6 @@ class Rfc3164 final : public Format {
         in.at = before;
     } else {
       in.at = start;
-      (void)after_first;
     }
     const bool tagged = take_tag(in, out, h.has_time && !h.cisco_mark);
     auto message = in.rest();
