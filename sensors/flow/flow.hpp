@@ -62,6 +62,7 @@ class Flow final : public sig::Flow {
   Timestamp ended;       ///< time of the packet that ended it, for records
   bool swapped = false;  ///< originator and responder were exchanged after the first packet
   bool logged = false;
+  bool dropped = false;  ///< a drop rule matched on its stream or a transaction: EVE flow.action
   bool elephant[2] = {false, false};
   std::uint64_t tx_count = 0;
   std::vector<PolicyHit> policies;

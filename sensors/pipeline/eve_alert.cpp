@@ -8,10 +8,12 @@
 namespace ww::sensor {
 namespace {
 
-std::string_view action_name(sig::Action action) {
-  // A sensor that only listens lets everything pass: what a rule would have stopped is shown by
-  // `verdict`.
-  return action == sig::Action::drop || action == sig::Action::reject ? "blocked" : "allowed";
+/// A sensor that only listens lets everything pass but what it resets; inline mode really stops
+/// what a rule drops.
+std::string_view action_name(sig::Action action, bool inline_mode) {
+  const bool stopped =
+      action == sig::Action::reject || (action == sig::Action::drop && inline_mode);
+  return stopped ? "blocked" : "allowed";
 }
 
 /// Printable octets as they are, CR and LF kept, everything else a dot.
@@ -139,7 +141,7 @@ void EveWriter::alert(std::size_t output, const sig::Packet& p, const sig::Alert
   if (a.tx_id != UINT64_MAX) json.field("tx_id", a.tx_id);
 
   json.begin_object("alert");
-  json.field("action", action_name(a.action));
+  json.field("action", action_name(a.action, streams.options().inline_mode));
   json.field("gid", rule.gid);
   json.field("signature_id", rule.sid);
   json.field("rev", rule.rev);

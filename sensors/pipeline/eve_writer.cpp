@@ -489,8 +489,8 @@ void EveWriter::tcp_block(JsonWriter& json, const Flow& flow) {
     json.field("state", tcp_state_name(s->state));
     if (s->peers[1].had_gap) json.field("tc_gap", true);
     if (s->peers[0].had_gap) json.field("ts_gap", true);
-    json.field("ts_max_regions", s->peers[0].data.max_regions_seen());
-    json.field("tc_max_regions", s->peers[1].data.max_regions_seen());
+    json.field("ts_max_regions", std::max<std::size_t>(1, s->peers[0].data.max_regions_seen()));
+    json.field("tc_max_regions", std::max<std::size_t>(1, s->peers[1].data.max_regions_seen()));
     if (!s->peers[1].urgent.empty()) json.field("tc_urgent_oob_data", s->peers[1].urgent.size());
     if (!s->peers[0].urgent.empty()) json.field("ts_urgent_oob_data", s->peers[0].urgent.size());
   }
@@ -520,7 +520,10 @@ void EveWriter::flow_end(Flow& flow, FlowEnd reason, sig::Matcher* matcher) {
       json.field("state", flow_state_name(flow.state));
       json.field("reason", flow_end_name(reason));
       json.field("alerted", flow.alerted);
-      if (flow.passed) json.field("action", "pass");
+      if (flow.dropped)
+        json.field("action", "drop");
+      else if (flow.passed)
+        json.field("action", "pass");
       policies(json, flow);
       json.field("tx_cnt", flow.tx_count);
       json.end_object();

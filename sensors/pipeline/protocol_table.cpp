@@ -203,6 +203,11 @@ Detected ProtocolTable::run_probes(Bytes data, Dir dir, const sig::Flow& flow,
         case Probe::yes:
           return {&p, false};
         case Probe::reversed:
+          // A lone datagram between ports nobody expects is too little to turn a flow round.
+          if (udp && when == 2) {
+            state.refused[d].set(e.index);
+            break;
+          }
           return {&p, true};
         case Probe::maybe:
           if (p.probe_max != 0 && data.size() >= p.probe_max)

@@ -106,13 +106,20 @@ void Worker::packet(sig::Packet& p) {
 
 void Worker::inspect(sig::Packet& p, Flow* flow) {
   const bool tcp = flow != nullptr && flow->ip_proto == 6 && p.ip_proto == 6;
-  if (matcher_) {
+  const bool dropped = flow != nullptr && flow->dropped;
+  if (matcher_ && !dropped) {
     std::span<const sig::StreamChunk> chunks;
     if (tcp) chunks = streams_.raw_chunks(p, *flow);
     const auto found = matcher_->inspect(p, chunks);
     if (!found.empty()) {
       alerts_ += found.size();
-      if (flow != nullptr) flow->alerted = true;
+      if (flow != nullptr) {
+        flow->alerted = true;
+        for (const auto& a : found)
+          if ((a.action == sig::Action::drop || a.action == sig::Action::reject) &&
+              (a.stream_match || a.state_match))
+            flow->dropped = true;
+      }
       eve_.alerts(p, found, matcher_.get(), streams_);
     } else if (matcher_->tagged(p)) {
       eve_.tagged(p);

@@ -422,13 +422,12 @@ bool StreamTracker::on_syn_sent(Context& c) {
       return true;
     }
     if (p.tcp_seq != client.isn) {
-      std::erase_if(c.s.syns, [&](const TcpSession::Candidate& k) {
-        return k.seq == p.tcp_seq || k.seq == client.isn;
-      });
       if (options_.max_syn_queued == 0) return false;
-      if (c.s.syns.size() >= options_.max_syn_queued) {
+      if (c.s.syns.size() + 1 > options_.max_syn_queued) {
         event(c.p, StreamEvent::whs3_syn_flood);
-        c.s.syns.erase(c.s.syns.begin());  // the oldest attempt is the least likely to be answered
+        if (!c.s.syns.empty())
+          c.s.syns.erase(
+              c.s.syns.begin());  // the oldest attempt is the least likely to be answered
       }
       // The newest attempt counts; the former one stays possible.
       TcpSession::Candidate former;
