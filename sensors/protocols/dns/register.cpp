@@ -33,6 +33,8 @@ const Events& event_ids() {
 // Interned before threads start: the name tables are read without a lock afterwards.
 const sig::FrameType pdu = sig::frame_types().intern("dns.pdu");
 
+const sig::AppProto dns_proto = sig::app_protos().intern("dns");
+
 struct DnsTx final : Transaction {
   dns::Message message;
   Dir dir = Dir::to_server;
@@ -123,6 +125,7 @@ class DnsParser final : public Parser {
     auto owned = std::make_unique<DnsTx>();
     owned->message = std::move(*parsed);
     owned->dir = dir;
+    owned->proto = dns_proto;
     auto& tx = add(std::move(owned), ctx);
     ctx.add_frame(pdu, dir, offset, static_cast<std::int64_t>(octets.size()), tx.id);
     tx.only[sig::index(dir)] = true;

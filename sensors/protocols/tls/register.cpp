@@ -66,6 +66,8 @@ const Events& ev() {
   return e;
 }
 
+const sig::AppProto tls_proto = sig::app_protos().intern("tls");
+
 struct TlsTx final : Transaction {
   struct Side {
     bool hello_seen = false, certificates_seen = false, certificate_requested = false,
@@ -134,6 +136,7 @@ class TlsParser final : public Parser {
   TlsTx& transaction(ParserContext& ctx) {
     if (tx_ == nullptr) {
       auto owned = std::make_unique<TlsTx>();
+      owned->proto = tls_proto;
       owned->revision = 1;
       tx_ = &add(std::move(owned), ctx);
       if (const auto orig = ctx.flow().app_proto_original; orig != sig::AppProto{})
