@@ -360,6 +360,9 @@ class TlsParser final : public Parser {
       case message::certificate:
         take_certificates(tx, dir, side, body);
         break;
+      case message::request:
+        side.certificate_requested = true;
+        break;
       case message::done:
         advance(tx, dir, step::handshake_done);
         break;
@@ -584,8 +587,8 @@ enum Column : std::uint32_t {
   server_handshake = 1U << 21
 };
 constexpr std::uint32_t basic = subject | issuer;
-constexpr std::uint32_t extended = basic | resumed | serial | fingerprint | sni | version_ |
-                                   not_before | not_after | ja3 | ja3s | ja4 | client | alt_names |
+constexpr std::uint32_t extended = basic | serial | fingerprint | sni | version_ | not_before |
+                                   not_after | ja3 | ja3s | ja4 | client | alt_names |
                                    client_alpns | server_alpns;
 
 std::uint32_t read_columns(const Settings& s) {
@@ -618,7 +621,10 @@ std::uint32_t read_columns(const Settings& s) {
       if (const auto it = names.find(name); it != names.end()) out |= it->second;
     return out;
   }
-  std::uint32_t out = s.flag_or("extended", false) ? extended : basic | resumed;
+  std::uint32_t out = s.flag_or("extended", false) ? extended : basic;
+  // A bare `- tls` in the list of types has no options at all, and then leaves resumed sessions
+  // out.
+  if (!s.children("").empty() && s.flag_or("session-resumption", true)) out |= resumed;
   if (s.flag_or("ja4", false)) out |= ja4;
   return out;
 }
@@ -764,15 +770,16 @@ bool log_tls(const Transaction& t, const LogContext& ctx, JsonWriter& json) {
     return !s.chain.empty() &&
            (!s.chain.front().subject.empty() || !s.chain.front().issuer.empty());
   };
-  if (!named(tx.side[1]) && !named(tx.side[0]) && !tx.resumed && !tx.tls13 &&
-      !tx.side[0].hello_seen)
-    return false;
-  write_tls(tx, columns_of(ctx.options), json);
+  const auto columns = columns_of(ctx.options);
+  const bool nameless = !named(tx.side[1]) && !named(tx.side[0]) && !tx.tls13;
+  if (nameless && (tx.resumed ? (columns & resumed) == 0 : !tx.side[0].hello_seen)) return false;
+
+  write_tls(tx, columns, json);
   return true;
 }
 
 bool alert_tls(const Transaction& t, const LogContext&, JsonWriter& json) {
-  write_tls(as_tls(t), extended, json);
+  write_tls(as_tls(t), extended | resumed, json);
   return true;
 }
 
