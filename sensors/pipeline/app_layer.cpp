@@ -230,6 +230,8 @@ std::uint64_t AppLayer::detect_tcp(Flow& flow, TcpSession& session, sig::Packet&
     std::swap(app.detection.refused[0], app.detection.refused[1]);
     piece.dir = sig::opposite(piece.dir);
     d = 1 - d;
+    if (session.first_data == 1 || session.first_data == 2)
+      session.first_data = static_cast<std::uint8_t>(3 - session.first_data);
   }
   auto& peer = session.peer(found.protocol != nullptr && found.reversed ? sig::opposite(piece.dir)
                                                                         : piece.dir);

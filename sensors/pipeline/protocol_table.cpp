@@ -168,13 +168,17 @@ Detected ProtocolTable::match_patterns(Bytes data, Dir dir, const sig::Flow& flo
     }
     return {entry->protocol, false};
   }
-  if (midstream || udp == 1) {
+  if (midstream) {
     // We may have taken the server for the client: its patterns would show it.
-    const auto o = sig::index(sig::opposite(dir));
-    if (midstream)
-      for (const auto& [entry, pattern] : patterns_[udp][o])
-        if (pattern->min_octets == 0 && pattern->octets.size() >= 4 && find_pattern(data, *pattern))
-          return {entry->protocol, true};
+    const auto other = sig::opposite(dir);
+    for (const auto& [entry, pattern] : patterns_[udp][sig::index(other)]) {
+      if (pattern->octets.size() < 4 || !find_pattern(data, *pattern)) continue;
+      if (pattern->min_octets != 0 && entry->protocol->probe != nullptr &&
+          (data.size() < pattern->min_octets ||
+           entry->protocol->probe(data, other, flow) != Probe::yes))
+        continue;
+      return {entry->protocol, true};
+    }
   }
   if (!waiting && data.size() >= pattern_reach_[udp][d]) state.patterns_done[d] = true;
   return {};

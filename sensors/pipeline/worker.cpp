@@ -24,6 +24,22 @@ FlowOptions seeded(FlowOptions options, bool live) {
   return options;
 }
 
+/// Does the rule's header name an application protocol? Its drop then means the whole flow, not one
+/// packet.
+bool for_application(const sig::RuleInfo& rule) {
+  const std::string_view text = rule.text;
+  const auto from = text.find_first_of(" \t");
+  if (from == std::string_view::npos) return false;
+  const auto at = text.find_first_not_of(" \t", from);
+  if (at == std::string_view::npos) return false;
+  const auto name = text.substr(at, text.find_first_of(" \t", at) - at);
+  const auto& all = protocols();
+  return std::any_of(all.begin(), all.end(), [&](const Protocol& p) {
+    return p.name == name ||
+           std::find(p.rule_names.begin(), p.rule_names.end(), name) != p.rule_names.end();
+  });
+}
+
 }  // namespace
 
 PipelineShared::PipelineShared(const Settings& s)
@@ -117,7 +133,7 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
         flow->alerted = true;
         for (const auto& a : found)
           if ((a.action == sig::Action::drop || a.action == sig::Action::reject) &&
-              (a.stream_match || a.state_match))
+              (a.stream_match || a.state_match || for_application(*a.rule)))
             flow->dropped = true;
       }
       eve_.alerts(p, found, matcher_.get(), streams_);

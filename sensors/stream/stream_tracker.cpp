@@ -150,6 +150,12 @@ void StreamTracker::packet(sig::Packet& p, Flow& flow) {
     if (is_bad_window_update(c) || is_outdated_ack(c) || is_spurious_retransmission(c)) return;
   }
   if (!dispatch(c, s->state)) ++counters_.rejected;
+  // Who sent a reset and then goes on did not send it: someone else wanted the connection to look
+  // closed.
+  if ((c.flags & rst) == 0 && c.other.rst_received) {
+    c.other.rst_received = false;
+    event(p, StreamEvent::suspected_rst_inject);
+  }
 }
 
 bool StreamTracker::dispatch(Context& c, TcpState state) {
