@@ -87,7 +87,7 @@ struct BlockBuilder::Sink {
       table.complete = false;
       return;
     }
-    const auto key = hash64(value, stream + 1);
+    const auto key = mix64(hash64(value) + stream * 0x9e3779b97f4a7c15ULL);
     const auto [it, fresh] = table.entries.try_emplace(key);
     auto& entry = it->second;
     if (fresh) {

@@ -487,6 +487,11 @@ Result<CountResult, QueryError> Searcher::count(const CountQuery& q,
 
 namespace {
 
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view s) const { return hash64(s); }
+};
+
 struct TopSink {
   std::string_view path;
   std::vector<std::string>& values;
@@ -510,9 +515,9 @@ Result<TopResult, QueryError> Searcher::top(const TopQuery& q,
                                                 : q.path;
   const Scope scope(q.search, std::move(*expr));
   Run run(scope, q.search.budget, out.work, out.problems, damaged_);
-  std::unordered_map<std::string, std::uint64_t> counts;
+  std::unordered_map<std::string, std::uint64_t, TextHash, std::equal_to<>> counts;
   const auto add = [&](std::string_view value, std::uint64_t n) {
-    const auto it = counts.find(std::string(value));
+    const auto it = counts.find(value);
     if (it != counts.end()) {
       it->second += n;
     } else if (counts.size() < max_distinct) {

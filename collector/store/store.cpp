@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 
 #include "collector/store/commit_codec.hpp"
@@ -421,10 +422,17 @@ class EmbeddedStore final : public Store {
     for (const auto& [key, f] : catalogue_) out.push_back(f);
     return out;
   }
+  /// The newest day before a leap in the days held: a file dated by a clock that was wrong proves
+  /// nothing.
   [[nodiscard]] std::optional<std::int64_t> newest_day() const {
-    std::optional<std::int64_t> day;
-    for (const auto& [key, f] : catalogue_) day = std::max(day.value_or(key.day), key.day);
-    return day;
+    std::set<std::int64_t> days;
+    for (const auto& [key, f] : catalogue_) days.insert(key.day);
+    std::optional<std::int64_t> newest;
+    for (const auto day : days) {
+      if (newest && std::chrono::hours(24) * (day - *newest) > Retention::away) break;
+      newest = day;
+    }
+    return newest;
   }
   [[nodiscard]] const std::string& class_of(const std::string& type) const {
     const auto it = class_of_type_.find(type);

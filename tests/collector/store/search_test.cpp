@@ -401,6 +401,18 @@ TEST_F(FilledStore, TopValuesAgreeWithCountingWithAndWithoutFacets) {
   }
 }
 
+TEST_F(FilledStore, TopValuesOfAFacetReadNoBlocks) {
+  fill(3'000, 7);
+  for (const auto* path : {"src_ip", "dest_port", "log.host"}) {
+    TopQuery q;
+    q.path = path;
+    const auto r = store_->top(q);
+    ASSERT_TRUE(r);
+    EXPECT_EQ(r->work.blocks, 0U) << path;
+    EXPECT_GT(r->events, 0U);
+  }
+}
+
 TEST_F(FilledStore, ABudgetEndsASearchAndItsCursorGoesOn) {
   fill(3'000, 8);
   SearchQuery q;
