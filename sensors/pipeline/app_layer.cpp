@@ -376,6 +376,10 @@ std::uint64_t AppLayer::parse(Flow& flow, sig::Packet& packet, const StreamPiece
   const auto before = app.parser->transaction_count();
   const auto result = app.parser->parse(app, piece.dir, in);
   const auto made = app.parser->transaction_count() - before;
+  if (made != 0)
+    for (auto* tx : app.parser->transactions())
+      if (tx->proto == AppProto{})
+        tx->proto = flow.app_proto;  // detection binds getters by protocol
   flow.tx_count += made;
   if (entry != nullptr) counters_.transactions[entry->index] += made;
   if (peer != nullptr) peer->app_needed = 0;
