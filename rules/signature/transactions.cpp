@@ -14,8 +14,9 @@ void WorkerMatcher::run_transactions(std::span<const StreamChunk> chunks) {
   const auto d = index(p.dir);
   for (auto* tx : p.flow->transactions()) {
     if (tx->inspected_end[d]) continue;
-    const auto& plan = engine_->plans[static_cast<std::size_t>(tx->proto)][d];
-    const auto& other = engine_->plans[static_cast<std::size_t>(tx->proto)][d ^ 1];
+    const auto proto = static_cast<std::size_t>(tx->proto != AppProto{} ? tx->proto : p.flow->app_proto);
+    const auto& plan = engine_->plans[proto][d];
+    const auto& other = engine_->plans[proto][d ^ 1];
     const bool here = !tx->only[d ^ 1];  // a transaction of the other direction alone has nothing here
     if (here && ((plan && !plan->empty()) || (other && tx->engine))) {
       static TxPlan nothing;

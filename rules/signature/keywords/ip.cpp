@@ -56,6 +56,11 @@ Value icmpv6_mtu(const Packet& p) {
   return p.ip_proto == 58 && icmp(p) && p.icmp_type == 2 && p.l4.size() >= 8 ? Value(load_be32(p.l4.data() + 4)) : std::nullopt;
 }
 Value dsize(const Packet& p) { return p.ip_version && !p.stream_pseudo ? Value(p.payload.size()) : std::nullopt; }
+/// `!N` asks for a payload of another size, so there must be one.
+bool dsize_test(const PacketTest& t, MatchServices& m) {
+  const auto v = dsize(*m.packet);
+  return v && (*v > 0 || !t.number.negate) && t.number.test(*v);
+}
 Value vlan_layers(const Packet& p) { return p.vlan_count; }
 
 template <auto Get>
@@ -285,7 +290,7 @@ const KeywordRegistration registration{{
     row<icmp_id>("icmp_id", "icmp", "identifier of an ICMP query or reply", "icmp_id:0;", 65535),
     row<icmp_seq>("icmp_seq", "icmp", "sequence of an ICMP query or reply", "icmp_seq:0;", 65535),
     row<icmpv6_mtu>("icmpv6.mtu", "icmp", "MTU of an ICMPv6 packet-too-big", "icmpv6.mtu:<1280;", UINT32_MAX),
-    row<dsize>("dsize", "payload", "size of the packet's payload", "dsize:>100;", 65535),
+    {.name = "dsize", .group = "payload", .summary = "size of the packet's payload", .example = "dsize:>100;", .setup = &setup<&dsize_test>, .max = 65535},
     row<vlan_layers>("vlan.layers", "vlan", "number of VLAN tags", "vlan.layers:0;", 3),
 }};
 const KeywordRegistration others{{

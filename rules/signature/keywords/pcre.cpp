@@ -58,11 +58,15 @@ Status setup(RuleBuilder& b, const Option& o, const Keyword&) {
     op.negated = true;
     value = trim(value.substr(1));
   }
-  // The closing quote is the last one: captures may follow it.
-  const auto last = value.rfind('"');
-  if (value.size() < 2 || value.front() != '"' || last == 0) return bad("needs \"/expression/flags\"");
-  auto quoted = value.substr(1, last - 1);
-  auto after = trim(value.substr(last + 1));
+  auto quoted = value;  // quotes may be left out
+  std::string_view after;
+  if (value.starts_with('"')) {
+    // The closing quote is the last one: captures may follow it.
+    const auto last = value.rfind('"');
+    if (last == 0) return bad("the opening quote has no closing one");
+    quoted = value.substr(1, last - 1);
+    after = trim(value.substr(last + 1));
+  }
   if (after.starts_with(',')) after.remove_prefix(1);
   // Captures may also stand inside the quotes, after the flags.
   const auto slash = quoted.rfind('/');
@@ -127,7 +131,9 @@ Status setup(RuleBuilder& b, const Option& o, const Keyword&) {
   const auto* k = find_keyword(buffer);
   if (!k) return bad("the HTTP keywords are not built in");
   if (b.buffer_selected()) {
-    if (b.selected() != buffers().intern(k->buffer))
+    const auto selected = buffers().name(b.selected());
+    // file.data of HTTP is the response body, which Q has always meant.
+    if (selected != k->buffer && !(k->buffer == "http.response_body" && selected == "file.data"))
       return bad("its flag names another buffer than the sticky buffer that is selected");
     b.add(std::move(op));
     return {};
