@@ -31,6 +31,17 @@ void enter(Keyword k) {
   for (const auto& a : kept->aliases) add(a);
 }
 
+/// A keyword that starts where the match before ended, other than content and pcre, which have their own modifiers.
+bool follows(const PayloadOp& op) {
+  if (const auto* o = std::get_if<IsDataAtOp>(&op)) return o->relative;
+  if (const auto* o = std::get_if<ByteTestOp>(&op)) return o->read.relative;
+  if (const auto* o = std::get_if<ByteJumpOp>(&op)) return o->read.relative;
+  if (const auto* o = std::get_if<ByteExtractOp>(&op)) return o->read.relative;
+  if (const auto* o = std::get_if<ByteMathOp>(&op)) return o->read.relative;
+  if (const auto* o = std::get_if<Base64Op>(&op)) return o->relative;
+  return false;
+}
+
 bool same_buffer(const Stage& a, const Stage& b) {
   if (a.kind != b.kind || a.buffer != b.buffer || a.frames != b.frames || a.only_dir != b.only_dir ||
       a.multi || b.multi || a.absent != b.absent || a.transforms.size() != b.transforms.size())
@@ -99,6 +110,18 @@ Stage& RuleBuilder::stage() {
 }
 
 void RuleBuilder::add(PayloadOp op) {
+  // Old rules: a relative keyword that is no content follows the last content into the buffer that a modifier gave it.
+  if (selection_ == Selection::payload && last_ != Last::none && follows(op) && last_stage_ < rule_.stages.size() &&
+      rule_.stages[last_stage_].kind == Stage::Kind::buffer && !last_inner_) {
+    auto& s = rule_.stages[last_stage_];
+    if (std::holds_alternative<Base64Op>(op)) {
+      base64_stage_ = last_stage_;
+      base64_op_ = s.ops.size();
+      std::get<Base64Op>(op).inner_from = static_cast<std::uint32_t>(s.inner.size());
+    }
+    s.ops.push_back(std::move(op));
+    return;
+  }
   auto& s = stage();
   last_stage_ = static_cast<std::size_t>(&s - rule_.stages.data());
   last_inner_ = selection_ == Selection::base64;
@@ -139,7 +162,15 @@ Status RuleBuilder::set_absent(Stage::Absent absent) {
 Status RuleBuilder::add_transform(Transform t) {
   if (selection_ == Selection::payload || selection_ == Selection::base64)
     return bad("a transform must follow a sticky buffer");
-  if (selection_ == Selection::stage) return bad("transforms must come before the keywords that look at the buffer");
+  if (selection_ == Selection::stage) {
+    // After keywords that looked at the buffer as it was: what follows looks at it transformed once more.
+    pending_ = rule_.stages[stage_];
+    pending_.ops.clear();
+    pending_.inner.clear();
+    if (rule_.stages[stage_].kind == Stage::Kind::frame && rule_.stages[stage_].ops.empty() && stage_ + 1 == rule_.stages.size())
+      rule_.stages.pop_back();  // a frame makes its stage at once; nothing used it yet
+    selection_ = Selection::pending;
+  }
   if (pending_.transforms.size() >= 16) return bad("more than 16 transforms on a buffer");
   pending_.transforms.push_back(std::move(t));
   return {};

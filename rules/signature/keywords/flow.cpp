@@ -115,7 +115,6 @@ Status stream_size(RuleBuilder& b, const Option& o, const Keyword&) {
   if (parts.size() != 3) return bad("needs side, operator, size");
   PacketTest t;
   t.test = &stream_size_test;
-  t.require_packet = false;
   if (parts[0] == "client") t.a = 0;
   else if (parts[0] == "server") t.a = 1;
   else if (parts[0] == "both") t.a = 2;
