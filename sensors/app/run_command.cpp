@@ -1,10 +1,8 @@
 /// `wardwatch-sensor run|check|enrol`: the live sensor. Capture threads feed workers, the log
 /// thread reads its inputs, all events go through the sink into the spool, the uplink sends them.
-#include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,12 +12,15 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "sensors/app/command.hpp"
+#include "sensors/app/metrics_server.hpp"
 #include "sensors/app/options.hpp"
 #include "sensors/app/run_config.hpp"
+#include "sensors/host/sandbox.hpp"
 #include "sensors/logs/log_service.hpp"
 #include "sensors/pipeline/replay.hpp"
 #include "sensors/privacy/privacy.hpp"
@@ -190,15 +191,9 @@ struct Sensor {
     if (config.interfaces.empty() && config.capture_files.empty()) return {};
     if (auto ok = load_engine(); !ok) return ok;
     eve = std::make_shared<SpoolEve>(*sink);
-    const std::vector<std::shared_ptr<EventSink>> sinks(
-        std::max<std::size_t>(1, shared->eve.outputs().size()), eve);
-    std::vector<std::string> names;
-    for (const auto& i : config.interfaces) names.push_back(i.interface);
     const auto add = [&](std::unique_ptr<capture::PacketSource> source) {
       auto lane = std::make_unique<CaptureLane>();
       lane->source = std::move(source);
-      lane->dispatcher = std::make_unique<Dispatcher>(*shared, sinks, engine);
-      if (!names.empty()) lane->dispatcher->set_interfaces(names);
       lanes.push_back(std::move(lane));
     };
     for (const auto& i : config.interfaces) {
@@ -215,6 +210,17 @@ struct Sensor {
   }
 
   void start() {
+    sink->start();
+    if (!lanes.empty()) {
+      const std::vector<std::shared_ptr<EventSink>> sinks(
+          std::max<std::size_t>(1, shared->eve.outputs().size()), eve);
+      std::vector<std::string> names;
+      for (const auto& i : config.interfaces) names.push_back(i.interface);
+      for (auto& lane : lanes) {
+        lane->dispatcher = std::make_unique<Dispatcher>(*shared, sinks, engine);
+        if (!names.empty()) lane->dispatcher->set_interfaces(names);
+      }
+    }
     if (uplink) uplink->start();
     if (logs) logs->start();
     for (auto& lane : lanes) lane->thread = std::thread([l = lane.get()] { l->run(); });
@@ -291,9 +297,8 @@ struct Sensor {
     }
   }
 
-  /// Prometheus text for node_exporter's textfile collector; whole or not at all.
-  void write_metrics() {
-    if (config.metrics_file.empty()) return;
+  /// Prometheus text. Any thread.
+  std::string render_metrics() {
     std::string out;
     const auto put = [&](const char* name, const char* type, std::uint64_t value) {
       out += std::string("# TYPE ") + name + " " + type + "\n" + name + " " +
@@ -337,33 +342,34 @@ struct Sensor {
       put("wardwatch_sensor_kernel_drops_total", "counter", drops);
       put("wardwatch_sensor_interface_drops_total", "counter", interface_drops);
     }
-    if (auto ok = net::write_file(config.metrics_file, out, 0644); !ok)
+    return out;
+  }
+  /// For node_exporter's textfile collector; whole or not at all.
+  void write_metrics() {
+    if (config.metrics_file.empty()) return;
+    if (auto ok = net::write_file(config.metrics_file, render_metrics(), 0644); !ok)
       spdlog::warn("{}", ok.error().text());
   }
 };
 
-/// Gives up what opening sockets needed.
-Result<void, Problem> drop_privileges(const RunConfig& c) {
-  if (!c.user.empty() && ::geteuid() == 0) {
-    const passwd* user = ::getpwnam(c.user.c_str());
-    if (user == nullptr)
-      return fail(
-          Problem{"no such user", "user: " + c.user, "create it: adduser --system " + c.user});
-    // The spool is the one thing that was made with privileges and is used without.
-    const auto give = [&](const std::string& path) {
-      return ::lchown(path.c_str(), user->pw_uid, user->pw_gid) == 0;
-    };
-    for (const auto& path : {c.data_folder, c.spool.folder, c.spool.folder + "/cursor",
-                             c.spool.folder + "/lock", c.identity_folder})
-      if (!give(path) && errno != ENOENT)
-        return fail(Problem{std::string("cannot give it to the user: ") + std::strerror(errno),
-                            path, "check the owner"});
-    if (::initgroups(user->pw_name, user->pw_gid) != 0 || ::setgid(user->pw_gid) != 0 ||
-        ::setuid(user->pw_uid) != 0)
-      return fail(Problem{std::string("cannot become that user: ") + std::strerror(errno),
-                          "user: " + c.user, "start as root or as that user"});
+/// The data folder was made with privileges and is used without.
+Result<void, Problem> give_to_user(const RunConfig& c) {
+  if (c.user.empty() || ::geteuid() != 0) return {};
+  const passwd* user = ::getpwnam(c.user.c_str());
+  if (user == nullptr)
+    return fail(
+        Problem{"no such user", "user: " + c.user, "create it: adduser --system " + c.user});
+  std::vector<std::string> paths{c.data_folder, c.spool.folder, c.identity_folder};
+  for (std::size_t i = 0, folders = paths.size(); i < folders; ++i) {
+    std::error_code ec;
+    for (std::filesystem::directory_iterator it(paths[i], ec), end; !ec && it != end;
+         it.increment(ec))
+      paths.push_back(it->path().string());
   }
-  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  for (const auto& path : paths)
+    if (::lchown(path.c_str(), user->pw_uid, user->pw_gid) != 0 && errno != ENOENT)
+      return fail(Problem{std::string("cannot give it to the user: ") + std::strerror(errno), path,
+                          "check the owner"});
   return {};
 }
 
@@ -378,8 +384,17 @@ int run(const std::string& file, bool once) {
   Sensor sensor;
   sensor.config = std::move(*config);
   if (auto ok = sensor.open(); !ok) return problem(ok.error(), 2);
-  if (auto ok = drop_privileges(sensor.config); !ok) return problem(ok.error(), 2);
+  MetricsServer metrics([&sensor] { return sensor.render_metrics(); });
+  if (!sensor.config.metrics_listen.empty())
+    if (auto ok = metrics.open(sensor.config.metrics_listen); !ok) return problem(ok.error(), 2);
+  // Sockets and files are open, and this is still the only thread.
+  if (auto ok = give_to_user(sensor.config); !ok) return problem(ok.error(), 2);
+  SandboxOptions sandbox;
+  sandbox.user = sensor.config.user;
+  sandbox.keep_net_raw = !sensor.config.interfaces.empty();
+  if (auto report = enter_sandbox(sandbox); !report) return problem(report.error(), 2);
   sensor.start();
+  if (!sensor.config.metrics_listen.empty()) metrics.start();
   spdlog::info("running: {} interfaces, {} capture files{}", sensor.config.interfaces.size(),
                sensor.config.capture_files.size(), sensor.logs ? ", logs" : "");
   int code = 0;
@@ -399,6 +414,7 @@ int run(const std::string& file, bool once) {
       sensor.write_metrics();
     }
   }
+  metrics.stop();
   sensor.stop();
   sensor.write_metrics();
   if (code == 3)

@@ -106,7 +106,7 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
         "pause_most"}},
       {"privacy", {"key_file"}},
       {"capture", {"interfaces", "files", "workers", "checksums"}},
-      {"metrics", {"file"}}};
+      {"metrics", {"file", "listen"}}};
   for (const auto& [path, keys] : known)
     if (auto ok = logs::check_keys(s, path, keys); !ok) return fail(ok.error());
 
@@ -158,6 +158,7 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
   for (const auto& name : s.children("vars"))
     c.vars.push_back(name + "=" + s.text_or("vars." + name, ""));
   c.suricata_yaml = r.path("suricata_yaml", "");
+  c.metrics_listen = s.text_or("metrics.listen", "");
   c.metrics_file = r.path("metrics.file", "");
   c.has_logs = s.has("logs");
   if (c.has_logs) {

@@ -29,7 +29,8 @@ struct RunConfig {
   std::string suricata_yaml;
   Settings logs;
   bool has_logs = false;
-  std::string metrics_file;  ///< Prometheus text, written again and again; "" = none
+  std::string metrics_listen;  ///< address of /metrics and /healthz, plain HTTP; "" = none
+  std::string metrics_file;    ///< Prometheus text, written again and again; "" = none
 };
 
 /// Reads the file. Relative paths are relative to it. An unknown key is an error that names key,

@@ -74,6 +74,10 @@ class SpoolSink : public EventSink {
   /// @param privacy  outlives the sink; null: nothing is tokenised
   [[nodiscard]] static std::unique_ptr<SpoolSink> make(SinkOptions options, Spool& spool,
                                                        const Privacy* privacy, const Clock& clock);
+  /// Starts the syncing thread. Until then groups are taken and written, but only bounds in octets
+  /// sync them: a process that still has to give up privileges (which needs a single thread) calls
+  /// this afterwards.
+  virtual void start() = 0;
   [[nodiscard]] virtual SinkStats stats() const = 0;
   /// Everything taken so far is on the disk when this returns true.
   virtual bool sync() = 0;

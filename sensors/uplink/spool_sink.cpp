@@ -23,7 +23,9 @@ class Sink final : public SpoolSink {
     append_json_escaped(envelope_tail_, options_.sensor);
     envelope_tail_ += "\",\"schema\":1,\"tokenised\":";
     envelope_tail_ += privacy_ != nullptr ? "true}" : "false}";
-    thread_ = std::thread([this] { run(); });
+  }
+  void start() override {
+    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   }
   ~Sink() override {
     {
@@ -31,7 +33,7 @@ class Sink final : public SpoolSink {
       stopping_ = true;
     }
     wake_.notify_all();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
     (void)spool_.sync();
   }
 

@@ -154,6 +154,7 @@ int main() {
     o.folder = (folder / "spool2").string();
     auto spool = Spool::open(o, clock);
     auto sink = SpoolSink::make({"trust-a", "s1"}, **spool, nullptr, clock);
+    sink->start();
     auto settings = Settings::from_yaml(
         "files:\n  - paths: [" + (folder / "auth.log").string() + "]\n", "bench");
     auto service = LogService::make(*settings, *sink, clock);

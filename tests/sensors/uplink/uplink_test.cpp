@@ -169,6 +169,7 @@ class UplinkTest : public testing::Test {
     spool_ = std::move(*s);
     sink_ = SpoolSink::make({"trust-a", "s1", std::chrono::milliseconds(5)}, *spool_,
                             privacy_.get(), clock_);
+    sink_->start();
   }
   void close() {
     uplink_.reset();
