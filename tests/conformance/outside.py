@@ -60,11 +60,11 @@ def main():
             failed = {c["name"]: c["detail"] for c in judged["cases"] if c["status"] not in ("pass", "na")}
             total = len(judged["cases"])
         else:
-            judged = run([os.path.join(base, "sigma", "sigma_conformance.py"), "--cases", os.path.join(base, "sigma"), "--engine", binary + " sigma eval",
-                          "--check", binary + " sigma check"], result)
-            cases = judged["cases"] if isinstance(judged["cases"], list) else list(judged["cases"].values())
-            failed = {c["name"]: str(c.get("detail", "")) for c in cases if c.get("status") not in ("pass", "na")}
-            total = len(cases)
+            judged = run([os.path.join(base, "sigma", "sigma_conformance.py"), "--cases", os.path.join(base, "sigma"), "--engine",
+                          binary + " sigma eval --rules {rules} --events {events}", "--check",
+                          binary + " sigma check --rules {rules} --json"], result)
+            failed = {c["name"]: str(c.get("why", "")) for c in judged["results"] if c["verdict"] != "pass"}
+            total = len(judged["results"])
     known = open_cases(kind)
     surprises = sorted(set(failed) - set(known))
     mended = sorted(set(known) - set(failed))

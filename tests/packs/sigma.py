@@ -4,7 +4,8 @@
     sigma.py WARDWATCHCTL
 
 tests/packs/sigma/NAME.jsonl: one object a line, {"expect": "fires"|"silent", "event": {...}}; for a correlation one object a
-line, {"expect": ..., "events": [{...}, ...]}. Events are evaluated by the real engine, all shipped rules loaded at once.
+line, {"expect": ..., "events": [{...}, ...]}. Events are evaluated by the real engine; a correlation sees all shipped rules, another rule
+only itself (a rule that feeds a correlation is silent beside it).
 """
 import glob
 import json
@@ -19,13 +20,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PACK = os.path.join(os.path.dirname(os.path.dirname(HERE)), "rules", "packs", "sigma")
 
 
-def fired(ctl, events):
+def fired(ctl, rules, events):
     """Ids of the rules that matched, in one evaluation of these events."""
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as f:
         for e in events:
             f.write(json.dumps(e) + "\n")
         f.flush()
-        done = subprocess.run([ctl, "sigma", "eval", "--rules", PACK, "--events", f.name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        done = subprocess.run([ctl, "sigma", "eval", "--rules", rules, "--events", f.name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.decode("utf-8", "replace")[-300:])
     return [(m["rule"]["id"], m.get("event_index")) for m in map(json.loads, done.stdout.decode().splitlines())]
@@ -55,7 +56,7 @@ def main():
             bad.append("%s: needs a case that fires and one that stays silent" % name)
         for case in cases:
             ran += 1
-            got = rule["id"] in {i for i, _ in fired(ctl, case.get("events") or [case["event"]])}
+            got = rule["id"] in {i for i, _ in fired(ctl, PACK if "correlation" in rule else path, case.get("events") or [case["event"]])}
             if got != (case["expect"] == "fires"):
                 bad.append("%s: %s, expected %s: %s" % (name, "fired" if got else "silent", case["expect"], json.dumps(case)[:200]))
     for line in bad:

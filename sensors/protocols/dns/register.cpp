@@ -457,7 +457,8 @@ Probe probe(Bytes data, Dir dir, const sig::Flow& flow) {
     return Probe::no;
   }
   const bool response = (message[2] & 0x80) != 0;
-  return response == (dir == Dir::to_client) ? Probe::yes : Probe::reversed;
+  if (response == (dir == Dir::to_client)) return Probe::yes;
+  return usual_port ? Probe::reversed : Probe::no;  // elsewhere a lone answer is too little to turn a flow round
 }
 
 Protocol describe() {
