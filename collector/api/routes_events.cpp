@@ -165,13 +165,16 @@ void top(const CallPtr& call) {
 }
 
 void overview(const CallPtr& call) {
-  const auto minutes = std::clamp<std::int64_t>(integer_arg(*call, "minutes", 60), 1, 7 * 24 * 60);
+  // Up to ten years; a long range is counted in longer steps, so the answer stays small.
+  const auto minutes =
+      std::clamp<std::int64_t>(integer_arg(*call, "minutes", 60), 1, 10 * 366 * 24 * 60);
   const auto now = call->services.clock.now();
   CountQuery q;
   q.search.to = {(now.us / 60'000'000 + 1) * 60'000'000};
   q.search.from = {q.search.to.us - minutes * 60'000'000};
   q.search.sites = call->list_arg("site");
   q.search.visible_sites = call->visible_sites();
+  while (minutes * 60 / q.step.count() > 2000) q.step *= 2;
   const auto& store = call->services.store;
   std::string text;
   JsonWriter json(text);
@@ -179,6 +182,7 @@ void overview(const CallPtr& call) {
   json.field("from", rfc3339(q.search.from));
   json.field("to", rfc3339(q.search.to));
   json.begin_object("events");
+  json.field("step", q.step.count());
   std::uint64_t total = 0;
   bool partial = false;
   json.begin_array("by_minute");
