@@ -261,7 +261,8 @@ def main():
     ap.add_argument("--bin", required=True)
     ap.add_argument("--data", required=True)
     ap.add_argument("--port", type=int, default=8443)
-    ap.add_argument("--once", action="store_true")
+    ap.add_argument("--once", action="store_true", help="stop after the table; exit 0 only if every expected alert arrived")
+    ap.add_argument("--then", nargs=argparse.REMAINDER, metavar="COMMAND", help="after the table run this ({login} is the login link) and exit as it does")
     options = ap.parse_args()
     demo = Demo(options)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -282,6 +283,9 @@ def main():
             print("MISSING: %s did not raise %s" % (site, rule))
         if options.once:
             return 1 if missing else 0
+        if options.then:
+            sys.stdout.flush()
+            return subprocess.call([word.replace("{login}", demo.login) for word in options.then]) or (1 if missing else 0)
         print()
         print("Dashboard: %s" % demo.url)
         print("Sign in once with: %s" % demo.login)

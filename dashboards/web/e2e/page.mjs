@@ -1,0 +1,81 @@
+// Drives the real page in Chromium against a running collector: sign in by link, look, acknowledge from the keyboard, read evidence,
+// search, and check what an accessible page needs.   node e2e/page.mjs LOGIN-LINK [SCREENSHOT-FOLDER]
+import { strict as assert } from 'node:assert';
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+
+const [link, shots] = process.argv.slice(2);
+assert.ok(link, 'usage: node e2e/page.mjs LOGIN-LINK [SCREENSHOT-FOLDER]');
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+assert.ok(executablePath, 'Chromium is needed (Debian: apt-get install chromium)');
+
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ignoreHTTPSErrors: true });
+const page = await context.newPage();
+page.setDefaultTimeout(15_000);
+const problems = [];
+page.on('console', (m) => m.type() === 'error' && problems.push(m.text()));
+page.on('pageerror', (e) => problems.push(String(e)));
+const shot = async (name) => shots && (await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true }));
+const go = (path) => page.goto(new URL(path, link).href);
+
+// Signing in leaves no secret in the address, and the link works once.
+await page.goto(link);
+await page.getByRole('heading', { name: 'Overview' }).waitFor();
+assert.ok(!page.url().includes('login='), 'the secret stayed in the address');
+for (const site of ['st-elsewhere', 'riverside-community', 'meadow-gp-federation']) await page.getByRole('link', { name: site }).first().waitFor();
+await shot('overview');
+const second = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
+await second.goto(link);
+await second.getByRole('heading', { name: 'Sign in to Wardwatch' }).waitFor();
+const expected = problems.length;
+
+// The inbox works from the keyboard alone.
+await page.keyboard.press('g');
+await page.keyboard.press('i');
+await page.getByRole('heading', { name: 'Alerts', exact: true }).waitFor();
+await page.locator('tbody tr a').first().waitFor();
+const first = (await page.locator('tbody tr a').first().textContent()) ?? '';
+await page.keyboard.press('e');
+await page.getByText('1 alert acknowledged').waitFor();
+await shot('alerts');
+await page.keyboard.press('o');
+await page.getByRole('heading', { name: first }).waitFor();
+await page.locator('#h-evidence').waitFor();
+await page.getByText('acknowledged', { exact: true }).first().waitFor();
+await page.locator('details table tbody tr').first().waitFor();
+await page.getByLabel('Add a note').fill('<b>seen</b> from the test');
+await page.getByRole('button', { name: 'Add note' }).click();
+await page.getByText('<b>seen</b> from the test').waitFor();  // shown as text, not as markup
+await shot('alert');
+
+// A link brings back the same search, and text from telemetry is only text.
+await go('/events?type=dns&q=anydesk&range=all');
+await page.locator('details').first().waitFor();
+assert.ok((await page.locator('details').count()) >= 1);
+await go('/sensors');
+await page.getByRole('cell', { name: 'core-1' }).waitFor();
+await shot('sensors');
+
+// What a person with a screen reader or at 200 % zoom needs.
+for (const path of ['/', '/alerts', '/events', '/sensors']) {
+  await go(path);
+  await page.locator('h1').waitFor();
+  const faults = await page.evaluate(() => {
+    const out = [];
+    if (document.querySelectorAll('h1').length !== 1) out.push('not exactly one h1');
+    for (const e of document.querySelectorAll('input, select, textarea')) if (!e.labels?.length) out.push(`no label: ${e.outerHTML.slice(0, 80)}`);
+    for (const e of document.querySelectorAll('button, a')) if (!(e.textContent ?? '').trim() && !e.getAttribute('aria-label')) out.push(`no name: ${e.outerHTML.slice(0, 80)}`);
+    return out;
+  });
+  assert.deepEqual(faults, [], path);
+  await page.setViewportSize({ width: 640, height: 400 });  // 1280 x 800 at 200 %
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(overflow <= 1, `${path} scrolls sideways by ${overflow} px at 200 % zoom`);
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+await page.getByRole('button', { name: 'Sign out' }).click();
+await page.getByRole('heading', { name: 'Sign in to Wardwatch' }).waitFor();
+assert.deepEqual(problems.slice(0, expected), [], 'the console shows errors');
+await browser.close();
+console.log('page: sign-in, keyboard triage, notes, search, zoom, sign-out work');
