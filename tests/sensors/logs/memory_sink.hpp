@@ -12,7 +12,11 @@ class MemorySink final : public EventSink {
  public:
   bool submit(const EventGroup& group) override {
     const std::lock_guard lock(mutex_);
-    if (refusing) return false;
+    if (refusing) {
+      refused_ = true;
+      changed_.notify_all();
+      return false;
+    }
     std::string_view rest = group.lines;
     while (!rest.empty()) {
       const auto end = rest.find('\n');
@@ -56,11 +60,21 @@ class MemorySink final : public EventSink {
     return changed_.wait_for(lock, std::chrono::seconds(20),
                              [&] { return events_.size() >= count; });
   }
+  void refuse(bool yes) {
+    const std::lock_guard lock(mutex_);
+    refusing = yes;
+  }
+  /// Waits until a group was refused.
+  bool wait_for_refusal() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return refused_; });
+  }
   bool refusing = false;
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
+  bool refused_ = false;
   std::vector<std::string> events_;
   std::map<std::string, std::string> state_;
 };
