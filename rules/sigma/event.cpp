@@ -16,6 +16,7 @@ constexpr std::size_t max_values = 65'536;  // per event; what comes after is no
 constexpr std::size_t arena_block = 64 * 1024;
 constexpr std::uint16_t overlay_rank = 1000;
 constexpr std::uint16_t alias_rank = 2000;
+constexpr std::uint16_t object_rank = 8000;
 
 /// Shapes in which sources deliver the fields that rules name, besides the plain one.
 constexpr std::string_view overlays[] = {"log.fields", "winlog.event_data", "winlog.user_data",
@@ -197,8 +198,9 @@ bool EventReader::read_value(simdjson::ondemand::value value, Slot slot, Slot al
   if (type == simdjson::ondemand::json_type::object) {
     Value out;
     out.kind = Value::Kind::object;
-    if (slot != no_slot) put(slot, out, rank);
-    if (alias != no_slot) put(alias, out, static_cast<std::uint16_t>(rank + alias_rank));
+    // An object has no text of its own: whatever else fills the field goes first.
+    if (slot != no_slot) put(slot, out, static_cast<std::uint16_t>(rank + object_rank));
+    if (alias != no_slot) put(alias, out, static_cast<std::uint16_t>(rank + object_rank));
     if (depth > max_depth || (!descend && !overlay)) return true;
     simdjson::ondemand::object object;
     if (value.get_object().get(object) != simdjson::SUCCESS) return false;
