@@ -341,6 +341,29 @@ struct Sensor {
       put("wardwatch_sensor_bytes_total", "counter", octets);
       put("wardwatch_sensor_kernel_drops_total", "counter", drops);
       put("wardwatch_sensor_interface_drops_total", "counter", interface_drops);
+      WorkerCounters sum;
+      for (auto& lane : lanes)
+        for (const auto& w : lane->dispatcher->counters()) {
+          sum.flows_active += w.flows_active;
+          sum.flow_emergency = sum.flow_emergency || w.flow_emergency;
+          sum.flows.created += w.flows.created;
+          sum.flows.ended_forced += w.flows.ended_forced;
+          sum.alerts += w.alerts;
+          sum.streams.memory_used += w.streams.memory_used;
+          sum.streams.gaps += w.streams.gaps;
+          sum.streams.segment_memory_refused += w.streams.segment_memory_refused;
+          sum.streams.invalid_checksum += w.streams.invalid_checksum;
+        }
+      put("wardwatch_sensor_flows_active", "gauge", sum.flows_active);
+      put("wardwatch_sensor_flows_total", "counter", sum.flows.created);
+      put("wardwatch_sensor_flows_forced_total", "counter", sum.flows.ended_forced);
+      put("wardwatch_sensor_flow_emergency", "gauge", sum.flow_emergency ? 1 : 0);
+      put("wardwatch_sensor_rule_matches_total", "counter", sum.alerts);
+      put("wardwatch_sensor_reassembly_bytes", "gauge", sum.streams.memory_used);
+      put("wardwatch_sensor_reassembly_refused_total", "counter",
+          sum.streams.segment_memory_refused);
+      put("wardwatch_sensor_stream_gaps_total", "counter", sum.streams.gaps);
+      put("wardwatch_sensor_invalid_checksums_total", "counter", sum.streams.invalid_checksum);
     }
     return out;
   }

@@ -28,7 +28,8 @@ Result<void, Problem> become(const std::string& name, bool keep) {
     return fail(Problem{"no such user", "privileges.user " + name, "create it or name another"});
   if (keep && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
     return fail(failed("cannot keep capabilities", "start as root"));
-  if (::setgroups(0, nullptr) != 0 || ::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0)
+  if (::initgroups(user->pw_name, user->pw_gid) != 0 || ::setgid(user->pw_gid) != 0 ||
+      ::setuid(user->pw_uid) != 0)
     return fail(failed("cannot become " + name,
                        "start as root, or set privileges.user to the present user"));
   if (user->pw_uid != 0 && ::setuid(0) == 0)
@@ -60,6 +61,8 @@ Result<void, Problem> limit_system_calls(bool allow_exec) {
                                                                    &::seccomp_release);
   if (!filter)
     return fail(failed("cannot make a system call filter", "set privileges.system-calls: no"));
+  // Also for threads that run already.
+  (void)::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);
   // What gives control over the machine, other processes or the kernel; a sensor does none of it.
   const char* refused[] = {"ptrace",
                            "process_vm_readv",
@@ -129,8 +132,11 @@ Result<SandboxReport, Problem> enter_sandbox(const SandboxOptions& o) {
     if (auto ok = become(o.user, o.keep_net_raw); !ok) return fail(ok.error());
     report.done.push_back("user " + o.user);
   }
-  if (auto ok = limit_capabilities(o.keep_net_raw); !ok) return fail(ok.error());
-  report.done.push_back(o.keep_net_raw ? "capabilities: net_raw only" : "no capabilities");
+  // Root without capabilities could not read the logs of others: who stays root keeps them.
+  if (::geteuid() != 0) {
+    if (auto ok = limit_capabilities(o.keep_net_raw); !ok) return fail(ok.error());
+    report.done.push_back(o.keep_net_raw ? "no capability but net_raw" : "no capabilities");
+  }
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
     return fail(failed("cannot refuse new privileges", "needs Linux 3.5"));
   report.done.push_back("no new privileges");

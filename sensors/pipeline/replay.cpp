@@ -123,8 +123,14 @@ Dispatcher::Dispatcher(PipelineShared& shared, const std::vector<std::shared_ptr
                        const std::shared_ptr<const sig::Engine>& engine) {
   for (std::size_t i = 0; i < std::max<std::size_t>(shared.workers, 1); ++i)
     lanes_.push_back(std::make_unique<Lane>(shared, sinks, engine));
-  if (lanes_.size() > 1)
-    for (auto& lane : lanes_) lane->thread = std::thread([l = lane.get()] { l->run(); });
+}
+
+/// Threads start with the first work, so that they inherit privileges that were dropped after
+/// construction.
+void Dispatcher::start() {
+  if (started_ || lanes_.size() == 1) return;
+  started_ = true;
+  for (auto& lane : lanes_) lane->thread = std::thread([l = lane.get()] { l->run(); });
 }
 
 Dispatcher::~Dispatcher() {
@@ -136,6 +142,7 @@ void Dispatcher::frame(const capture::CapturedFrame& f) {
     lanes_[0]->worker.frame(f.octets, f.datalink, f.time, f.number, f.interface_index);
     return;
   }
+  start();
   auto& lane = *lanes_[decode::steering_hash(f.octets, f.datalink) % lanes_.size()];
   if (!lane.filling) lane.filling = lane.fresh();
   auto& b = *lane.filling;
@@ -147,6 +154,7 @@ void Dispatcher::frame(const capture::CapturedFrame& f) {
 }
 
 void Dispatcher::idle(Timestamp now) {
+  start();
   for (auto& lane : lanes_) {
     if (lanes_.size() == 1) {
       lane->worker.idle(now);
@@ -158,6 +166,7 @@ void Dispatcher::idle(Timestamp now) {
 }
 
 void Dispatcher::replace_engine(std::shared_ptr<const sig::Engine> engine) {
+  start();
   for (auto& lane : lanes_) {
     if (lanes_.size() == 1)
       lane->worker.replace_engine(engine);
@@ -191,6 +200,7 @@ void Dispatcher::finish() {
     lanes_[0]->publish();
     return;
   }
+  start();
   for (auto& lane : lanes_) lane->control(Block::Kind::finish, [](Block&) {});
   for (auto& lane : lanes_)
     if (lane->thread.joinable()) lane->thread.join();

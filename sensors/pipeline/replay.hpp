@@ -45,7 +45,9 @@ class Dispatcher {
 
  private:
   struct Lane;
+  void start();
   std::vector<std::unique_ptr<Lane>> lanes_;
+  bool started_ = false;
   bool finished_ = false;
 };
 
