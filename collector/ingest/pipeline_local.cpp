@@ -175,6 +175,7 @@ class LocalPipelineImpl final : public LocalPipeline {
     stats_.bad_times = counts.bad_times;
     stats_.missing_ids = counts.missing_ids;
     stats_.wrong_identity = counts.wrong_identity;
+    stats_.clock_skew = counts.clock_skew;
     return out;
   }
 

@@ -110,7 +110,10 @@ Result<Stamped, std::string> Stamper::stamp(const std::string& json, const Stamp
   if (f.has_timestamp) time = parse_time(f.timestamp);
   const bool good_time = time && !(*time < earliest) && *time - c.received <= c.max_future;
   e.time = good_time ? *time : c.received;
-  if (!good_time) ++counts_.bad_times;
+  if (!good_time)
+    ++counts_.bad_times;
+  else if (e.time - c.received > tolerated_skew)
+    ++counts_.clock_skew;
   if (f.has_id && good_id(f.id)) {
     out.id = std::move(f.id);
   } else {

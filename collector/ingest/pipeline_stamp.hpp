@@ -32,12 +32,15 @@ class Stamper {
   static constexpr Timestamp earliest{
       631'152'000'000'000};  ///< 1990: before it a clock was not set
 
+  static constexpr std::chrono::minutes tolerated_skew{
+      1};  ///< a sensor's clock may be this far ahead uncounted
+
   /// @return the event, or why it is none (then it becomes a dead letter)
   [[nodiscard]] Result<Stamped, std::string> stamp(const std::string& json,
                                                    const StampContext& context);
 
   struct Counts {
-    std::uint64_t bad_times = 0, missing_ids = 0, wrong_identity = 0;
+    std::uint64_t bad_times = 0, missing_ids = 0, wrong_identity = 0, clock_skew = 0;
   };
   [[nodiscard]] const Counts& counts() const { return counts_; }
 

@@ -17,8 +17,7 @@ Result<std::unique_ptr<sql::Database>, sql::Error> ReaderPool::take(const std::s
       return db;
     }
   }
-  return sql::Database::open(path,
-                             {.read_only = true, .cache_kib = 1024, .mmap_octets = 1ULL << 30});
+  return sql::Database::open(path, {.read_only = true, .cache_kib = 1024});
 }
 
 void ReaderPool::give(std::unique_ptr<sql::Database> db) {

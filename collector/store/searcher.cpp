@@ -244,6 +244,7 @@ class PageSearch {
 
   void run(std::vector<FileSummary>& files) {
     files_.resize(files.size());
+    blocks_left_.resize(files.size());
     for (std::size_t i = 0; i < files.size(); ++i) {
       const auto& f = files[i];
       if (f.t_max < from_ || !(f.t_min < to_)) continue;
@@ -264,10 +265,13 @@ class PageSearch {
       }
       auto next = unread_.top();
       unread_.pop();
-      if (next.is_file)
+      if (next.is_file) {
         open(files[next.file], next.file);
-      else
+      } else {
         read(next);
+        --blocks_left_[next.file];
+      }
+      if (blocks_left_[next.file] == 0) files_[next.file] = {};
     }
     finish();
   }
@@ -306,6 +310,7 @@ class PageSearch {
           q_.oldest_first ? std::max(b.t_min, from_) : std::min(b.t_max, Timestamp{to_.us - 1});
       const auto rank = dir_.rank(first);
       unread_.push({rank, index, false, std::move(b)});
+      ++blocks_left_[index];
     }
     run_.check(*file.reader);
   }
@@ -360,7 +365,10 @@ class PageSearch {
   std::optional<CursorAt> after_;
   std::vector<OpenFile> files_;
   std::priority_queue<Unread> unread_;
-  std::set<StoredEvent, std::function<bool(const StoredEvent&, const StoredEvent&)>> kept_;
+  // Several, because a foreign source may give two events one id and one time.
+  std::multiset<StoredEvent, std::function<bool(const StoredEvent&, const StoredEvent&)>> kept_;
+  std::vector<std::size_t>
+      blocks_left_;  // by file; at none its reader is closed, so few are open at a time
   bool read_any_ = false, gave_up_ = false;
 };
 

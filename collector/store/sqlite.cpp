@@ -125,9 +125,10 @@ Result<std::unique_ptr<Database>, Error> Database::open(const std::string& path,
         "PRAGMA page_size=" + std::to_string(options.page_size) +
         ";PRAGMA journal_mode=WAL;PRAGMA synchronous=" + (options.full_sync ? "FULL" : "NORMAL") +
         ";";
-  setup += "PRAGMA cache_size=-" + std::to_string(options.cache_kib) +
-           ";PRAGMA foreign_keys=ON;PRAGMA temp_store=MEMORY;PRAGMA mmap_size=" +
-           std::to_string(options.mmap_octets) + ";";
+  setup +=
+      "PRAGMA cache_size=-" + std::to_string(options.cache_kib) +
+      // No memory map: a file that a failing disk cuts short would end the process with SIGBUS.
+      ";PRAGMA foreign_keys=ON;PRAGMA temp_store=MEMORY;PRAGMA mmap_size=0;";
   if (!options.auto_checkpoint) setup += "PRAGMA wal_autocheckpoint=0;";
   db->exec(setup);
   // Reading the schema finds a file that is not a database at all.

@@ -38,7 +38,6 @@ struct OpenOptions {
   bool auto_checkpoint = true;     ///< false: the owner calls checkpoint()
   std::uint32_t page_size = 4096;  ///< for a new file
   std::uint32_t cache_kib = 2048;
-  std::uint64_t mmap_octets = 0;
 };
 
 class Database;

@@ -116,7 +116,7 @@ class EmbeddedStore final : public Store {
 
   ~EmbeddedStore() override {
     const std::lock_guard lock(commit_mutex_);
-    if (control_ != nullptr && !pending_) trim(true);
+    if (journal_ != nullptr && !pending_) trim(true);
   }
 
   Result<void, Problem> start(std::vector<ControlModule> modules) {

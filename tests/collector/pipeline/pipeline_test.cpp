@@ -204,6 +204,13 @@ TEST_F(PipelineTest, AnEventWithoutEnvelopeGetsOneWithAFreshId) {
   }
 }
 
+TEST_F(PipelineTest, TwoEventsThatClaimOneIdAreBothKept) {
+  const std::string e =
+      R"({"event_type":"log","timestamp":"2026-11-22T00:30:00Z","n":1,"ww":{"id":"same"}})";
+  send(loose({e, e, e}));
+  EXPECT_EQ(stored().size(), 3U);
+}
+
 TEST_F(PipelineTest, AnUnusableTimeBecomesTheTimeOfArrivalAndIsCounted) {
   send(loose({R"({"event_type":"log","timestamp":"yesterday"})", R"({"event_type":"log"})",
               R"({"event_type":"log","timestamp":"1970-01-01T00:00:10Z"})",
@@ -214,6 +221,9 @@ TEST_F(PipelineTest, AnUnusableTimeBecomesTheTimeOfArrivalAndIsCounted) {
   q.to = clock_.now() + std::chrono::microseconds(1);
   EXPECT_EQ(store_->search(q)->events.size(), 4U);
   EXPECT_EQ(pipeline_->stats().bad_times, 4U);
+  EXPECT_EQ(pipeline_->stats().clock_skew, 0U);
+  send(loose({R"({"event_type":"log","timestamp":"2026-11-22T01:02:00Z"})"}));
+  EXPECT_EQ(pipeline_->stats().clock_skew, 1U);
   EXPECT_EQ(stored("ww.clock:received").size(), 4U);
 }
 
