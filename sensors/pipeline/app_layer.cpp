@@ -121,6 +121,10 @@ AppLayer::AppLayer(const ProtocolTable& table, const Settings& settings, const F
   counters_.transactions.resize(n);
   counters_.errors.resize(n);
   counters_.gaps.resize(n);
+  // HTTP bodies may be inspected again from this far back, so the stream is kept as long.
+  const std::string http = "app-layer.protocols.http.libhtp.default-config.";
+  http_min_inspect_[0] = settings.size_or(http + "request-body-minimal-inspect-size", 32U << 10);
+  http_min_inspect_[1] = settings.size_or(http + "response-body-minimal-inspect-size", 40U << 10);
 }
 
 AppFlow& AppLayer::state(Flow& flow) {
@@ -287,6 +291,10 @@ std::uint64_t AppLayer::detect_tcp(Flow& flow, TcpSession& session, sig::Packet&
     }
     session.first_data = data_handed_on;
     flow.app_proto_done = true;
+    if (entry->protocol->name == "http") {
+      session.peers[0].min_inspect = http_min_inspect_[0];
+      session.peers[1].min_inspect = http_min_inspect_[1];
+    }
     if (!app.parser) {
       session.app_disabled = entry->protocol->make == nullptr || !entry->parse;
       return piece.offset + piece.data.size();
@@ -401,7 +409,12 @@ std::uint64_t AppLayer::parse(Flow& flow, sig::Packet& packet, const StreamPiece
       }
       break;
   }
-  if (app.payload_bypassed && peer != nullptr) peer->trigger_raw = true;
+  if (peer != nullptr) {
+    if (app.payload_bypassed) peer->trigger_raw = true;
+    // A whole message is worth looking at without waiting for a full chunk.
+    for (const auto* tx : app.parser->transactions())
+      if (tx->complete[d] && !tx->inspected_end[d]) peer->trigger_raw = true;
+  }
   return stop;
 }
 

@@ -128,6 +128,7 @@ class AppLayer final : public StreamReader {
   Expectations& expectations_;
   StreamTracker* tracker_ = nullptr;
   AppCounters counters_;
+  std::uint64_t http_min_inspect_[2] = {0, 0};
   int depth_ = 0;  ///< how deep directions trigger each other
 };
 
