@@ -13,9 +13,12 @@ namespace {
 
 const char* severity_name(sig::RuleProblem::Severity s) {
   switch (s) {
-    case sig::RuleProblem::Severity::error: return "error";
-    case sig::RuleProblem::Severity::warning: return "warning";
-    case sig::RuleProblem::Severity::performance: return "performance";
+    case sig::RuleProblem::Severity::error:
+      return "error";
+    case sig::RuleProblem::Severity::warning:
+      return "warning";
+    case sig::RuleProblem::Severity::performance:
+      return "performance";
   }
   return "error";
 }
@@ -35,7 +38,9 @@ Exit check(const CheckOptions& o) {
   options.cache_folder = o.cache;
   for (const auto& v : o.vars) {
     const auto eq = v.find('=');
-    if (eq == std::string::npos) throw Failure{Exit::usage, {"--var '" + v + "' is not NAME=VALUE", "", "write --var HOME_NET=10.0.0.0/8"}};
+    if (eq == std::string::npos)
+      throw Failure{Exit::usage,
+                    {"--var '" + v + "' is not NAME=VALUE", "", "write --var HOME_NET=10.0.0.0/8"}};
     const auto name = v.substr(0, eq);
     (name.ends_with("_PORTS") ? options.port_vars : options.address_vars)[name] = v.substr(eq + 1);
   }
@@ -74,9 +79,11 @@ Exit check(const CheckOptions& o) {
       std::printf("%s\n", p.what.c_str());
     }
     const auto f = (*engine)->figures();
-    std::printf("%u rules loaded, %u refused; %zu fast patterns in %zu databases (%zu KiB), %zu rules without one%s\n", report.loaded,
-                report.refused, f.patterns, f.databases, f.database_octets / 1024, f.without_fast_pattern,
-                f.from_cache ? "; databases from the cache" : "");
+    std::printf(
+        "%u rules loaded, %u refused; %zu fast patterns in %zu databases (%zu KiB), %zu rules "
+        "without one%s\n",
+        report.loaded, report.refused, f.patterns, f.databases, f.database_octets / 1024,
+        f.without_fast_pattern, f.from_cache ? "; databases from the cache" : "");
   }
   bool failed = report.refused > 0;
   for (const auto& p : report.problems) failed |= p.severity == sig::RuleProblem::Severity::error;
@@ -101,11 +108,15 @@ void markdown() {
     groups[k->group].push_back(k);
     ++n;
   }
-  std::printf("# Rule keywords\n\n<!-- Made by `wardwatchctl rules keywords --markdown`; edit the keyword's file, not this page. -->\n\n"
-              "%zu keywords of the Suricata 8 rule language. A rule is\n"
-              "`action protocol source port -> destination port (options)`; `<>` matches both ways, `=>` matches a request and its\n"
-              "response together. `wardwatchctl rules check PATH` says what is wrong with a rule and where.\n",
-              n);
+  std::printf(
+      "# Rule keywords\n\n<!-- Made by `wardwatchctl rules keywords --markdown`; edit the "
+      "keyword's file, not this page. -->\n\n"
+      "%zu keywords of the Suricata 8 rule language. A rule is\n"
+      "`action protocol source port -> destination port (options)`; `<>` matches both ways, `=>` "
+      "matches a request and its\n"
+      "response together. `wardwatchctl rules check PATH` says what is wrong with a rule and "
+      "where.\n",
+      n);
   for (const auto& [group, list] : groups) {
     std::printf("\n## %s\n\n| keyword | what | example |\n| --- | --- | --- |\n", group.c_str());
     for (const auto* k : list) {
@@ -121,7 +132,8 @@ void markdown() {
 }
 
 void setup(CLI::App& group, Context& context) {
-  auto* check_command = group.add_subcommand("check", "load rule files and say what is refused, and why");
+  auto* check_command =
+      group.add_subcommand("check", "load rule files and say what is refused, and why");
   auto options = std::make_shared<CheckOptions>();
   check_command->add_option("paths", options->paths, "rule files or folders")->required();
   check_command->add_option("--var", options->vars, "address or port variable, NAME=VALUE");
@@ -142,7 +154,8 @@ void setup(CLI::App& group, Context& context) {
     if (*as_markdown) return markdown();
     Table table({"keyword", "group", "what", "example"});
     for (const auto* k : sig::keyword_list())
-      table.add({k->name, k->group, k->refused.empty() ? k->summary : "refused: " + k->refused, k->example});
+      table.add({k->name, k->group, k->refused.empty() ? k->summary : "refused: " + k->refused,
+                 k->example});
     table.print(context);
   });
 }

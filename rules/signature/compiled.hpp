@@ -1,5 +1,6 @@
 #pragma once
-/// The engine behind engine.hpp: rules, scanners and the plans that say what to look at for a packet or transaction.
+/// The engine behind engine.hpp: rules, scanners and the plans that say what to look at for a
+/// packet or transaction.
 #include <array>
 #include <memory>
 #include <string>
@@ -20,7 +21,8 @@ struct BoundStage {
   bool from_files = false;
   Dir dir{};
 };
-/// A rule as it is checked on transactions of one protocol in one direction (or, with `=>`, in both).
+/// A rule as it is checked on transactions of one protocol in one direction (or, with `=>`, in
+/// both).
 struct TxRule {
   const Rule* rule = nullptr;
   std::uint32_t first = 0, count = 0;  ///< in CompiledEngine::bound
@@ -37,7 +39,7 @@ struct ScanSlot {
 /// What to do with transactions of one protocol in one direction.
 struct TxPlan {
   std::vector<ScanSlot> slots;
-  std::vector<std::uint32_t> always;       ///< TxRules without fast pattern
+  std::vector<std::uint32_t> always;                         ///< TxRules without fast pattern
   std::unordered_map<std::uint32_t, std::uint32_t> of_rule;  ///< rule index -> TxRule
   [[nodiscard]] bool empty() const { return slots.empty() && always.empty(); }
 };
@@ -48,7 +50,8 @@ struct PacketBucket {
   std::unordered_map<std::uint16_t, std::vector<std::uint32_t>> by_dport, by_sport;
 };
 
-/// Addresses of rules that are checked once per flow: elementary intervals with the rules that cover them.
+/// Addresses of rules that are checked once per flow: elementary intervals with the rules that
+/// cover them.
 struct AddressIndex {
   struct Piece {
     std::uint32_t from;
@@ -74,7 +77,8 @@ class CompiledEngine final : public Engine {
   [[nodiscard]] EngineFigures figures() const override;
 
   /// Builds everything below from a finished rule set.
-  [[nodiscard]] Result<void, std::string> build(RuleSet& set, const EngineOptions& options, LoadReport& report);
+  [[nodiscard]] Result<void, std::string> build(RuleSet& set, const EngineOptions& options,
+                                                LoadReport& report);
 
   std::vector<std::unique_ptr<Rule>> rules;
   SetTable sets;
@@ -83,11 +87,14 @@ class CompiledEngine final : public Engine {
   std::vector<Scanner> scanners;
   enum Transport : std::size_t { tcp_packet, tcp_stream, udp, other, transports };
   static constexpr std::uint32_t none = UINT32_MAX;
-  std::array<std::array<std::uint32_t, 2>, transports> payload_scanner{};  ///< by transport and direction
-  std::array<std::array<PacketBucket, 2>, 5> buckets;  ///< tcp, udp, icmp, other IP, not IP; by direction
+  std::array<std::array<std::uint32_t, 2>, transports>
+      payload_scanner{};  ///< by transport and direction
+  std::array<std::array<PacketBucket, 2>, 5>
+      buckets;  ///< tcp, udp, icmp, other IP, not IP; by direction
   std::unordered_map<std::uint16_t, std::vector<std::uint32_t>> by_event;  ///< EventId -> rules
-  std::array<std::vector<std::uint32_t>, 256> by_app;    ///< AppProto -> rules that need no more than it
-  std::vector<std::uint32_t> stream_always;              ///< stream rules without fast pattern
+  std::array<std::vector<std::uint32_t>, 256>
+      by_app;                                ///< AppProto -> rules that need no more than it
+  std::vector<std::uint32_t> stream_always;  ///< stream rules without fast pattern
   std::vector<std::uint32_t> proto_only;
   AddressIndex ip_src, ip_dst;
   std::vector<std::uint32_t> frame_rules;
@@ -104,7 +111,8 @@ class CompiledEngine final : public Engine {
   void bind(RuleSet& set, LoadReport& report);
   void index_packets();
   void index_addresses();
-  [[nodiscard]] Result<void, std::string> compile_scanners(const EngineOptions& options, LoadReport& report);
+  [[nodiscard]] Result<void, std::string> compile_scanners(const EngineOptions& options,
+                                                           LoadReport& report);
   std::uint32_t scanner_for(const std::string& name);
   std::unordered_map<std::string, std::uint32_t> scanner_names_;
 };

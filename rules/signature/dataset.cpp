@@ -85,11 +85,16 @@ std::optional<std::string> decode_base64_strict(std::string_view text) {
   for (; i < text.size() && text[i] != '='; ++i) {
     const char c = text[i];
     int v = -1;
-    if (c >= 'A' && c <= 'Z') v = c - 'A';
-    else if (c >= 'a' && c <= 'z') v = c - 'a' + 26;
-    else if (c >= '0' && c <= '9') v = c - '0' + 52;
-    else if (c == '+') v = 62;
-    else if (c == '/') v = 63;
+    if (c >= 'A' && c <= 'Z')
+      v = c - 'A';
+    else if (c >= 'a' && c <= 'z')
+      v = c - 'a' + 26;
+    else if (c >= '0' && c <= '9')
+      v = c - '0' + 52;
+    else if (c == '+')
+      v = 62;
+    else if (c == '/')
+      v = 63;
     if (v < 0) return std::nullopt;
     bits = (bits << 6) | static_cast<std::uint32_t>(v);
     have += 6;
@@ -114,12 +119,14 @@ Result<std::shared_ptr<Dataset>, std::string> Dataset::make(Options options) {
       if (o.must_exist) return bad("cannot read dataset file '" + o.load + "'");
       return set;
     }
-    if (std::filesystem::file_size(o.load, ec) > max_file_octets) return bad("dataset file '" + o.load + "' is over 1 GiB");
+    if (std::filesystem::file_size(o.load, ec) > max_file_octets)
+      return bad("dataset file '" + o.load + "' is over 1 GiB");
     std::ifstream in(o.load, std::ios::binary);
     std::ostringstream text;
     text << in.rdbuf();
     if (!in) return bad("cannot read dataset file '" + o.load + "'");
-    const auto loaded = o.format == Format::csv ? set->load_csv(text.str()) : set->load_json(text.str());
+    const auto loaded =
+        o.format == Format::csv ? set->load_csv(text.str()) : set->load_json(text.str());
     if (!loaded) return bad("dataset file '" + o.load + "': " + loaded.error());
   }
   set->changed_ = false;
@@ -127,11 +134,14 @@ Result<std::shared_ptr<Dataset>, std::string> Dataset::make(Options options) {
 }
 
 Result<void, std::string> Dataset::compatible(const Options& other) const {
-  if (other.type != options_.type) return bad("dataset '" + options_.name + "' was defined with another type");
+  if (other.type != options_.type)
+    return bad("dataset '" + options_.name + "' was defined with another type");
   if (!other.load.empty() && !options_.load.empty() && other.load != options_.load)
-    return bad("dataset '" + options_.name + "' was defined with load file '" + options_.load + "'");
+    return bad("dataset '" + options_.name + "' was defined with load file '" + options_.load +
+               "'");
   if (!other.save.empty() && !options_.save.empty() && other.save != options_.save)
-    return bad("dataset '" + options_.name + "' was defined with save file '" + options_.save + "'");
+    return bad("dataset '" + options_.name + "' was defined with save file '" + options_.save +
+               "'");
   return {};
 }
 
@@ -168,7 +178,9 @@ Result<void, std::string> Dataset::load_csv(std::string_view text) {
     if (const auto comma = line.rfind(','); comma != std::string_view::npos) {
       const auto rep = parse_unsigned(line.substr(comma + 1));
       if (!rep || *rep > 65535)
-        return bad("line " + std::to_string(number) + ": '" + std::string(trim(line.substr(comma + 1))) + "' is not a reputation from 0 to 65535");
+        return bad("line " + std::to_string(number) + ": '" +
+                   std::string(trim(line.substr(comma + 1))) +
+                   "' is not a reputation from 0 to 65535");
       value.reputation = static_cast<std::uint16_t>(*rep);
       value.has_reputation = true;
       line = trim(line.substr(0, comma));
@@ -194,7 +206,8 @@ Result<void, std::string> Dataset::load_csv(std::string_view text) {
 Result<void, std::string> Dataset::load_json(std::string_view text) {
   boost::json::parse_options limits;
   limits.max_depth = 32;
-  const auto take = [&](boost::json::value& item, const std::string& where) -> Result<void, std::string> {
+  const auto take = [&](boost::json::value& item,
+                        const std::string& where) -> Result<void, std::string> {
     const auto* v = walk(item, options_.value_key);
     if (!v) return {};  // an element without the key does not take part
     std::string text_value;
@@ -207,7 +220,8 @@ Result<void, std::string> Dataset::load_json(std::string_view text) {
     if (options_.remove_key) erase_path(item, options_.value_key);
     Value value;
     value.json = std::make_unique<std::string>(boost::json::serialize(item));
-    if (!insert(std::move(*k), std::move(value))) return bad(where + ": the set's memory limit is reached");
+    if (!insert(std::move(*k), std::move(value)))
+      return bad(where + ": the set's memory limit is reached");
     return {};
   };
   if (options_.format == Format::ndjson) {
@@ -219,7 +233,8 @@ Result<void, std::string> Dataset::load_json(std::string_view text) {
       text.remove_prefix(eol == std::string_view::npos ? text.size() : eol + 1);
       if (line.empty()) continue;
       boost::json::error_code ec;
-      auto item = boost::json::parse(boost::json::string_view(line.data(), line.size()), ec, {}, limits);
+      auto item =
+          boost::json::parse(boost::json::string_view(line.data(), line.size()), ec, {}, limits);
       const auto where = "line " + std::to_string(number);
       if (ec) return bad(where + ": not JSON");
       if (auto ok = take(item, where); !ok) return ok;
@@ -227,11 +242,13 @@ Result<void, std::string> Dataset::load_json(std::string_view text) {
     return {};
   }
   boost::json::error_code ec;
-  auto root = boost::json::parse(boost::json::string_view(text.data(), text.size()), ec, {}, limits);
+  auto root =
+      boost::json::parse(boost::json::string_view(text.data(), text.size()), ec, {}, limits);
   if (ec) return bad("not JSON");
   auto* list = const_cast<boost::json::value*>(walk(root, options_.array_key));
   if (!list || !list->is_array())
-    return bad(options_.array_key.empty() ? "the top level is not an array" : "'" + options_.array_key + "' is not an array");
+    return bad(options_.array_key.empty() ? "the top level is not an array"
+                                          : "'" + options_.array_key + "' is not an array");
   std::size_t number = 0;
   for (auto& item : list->as_array())
     if (auto ok = take(item, "element " + std::to_string(number++)); !ok) return ok;

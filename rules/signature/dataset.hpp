@@ -1,5 +1,6 @@
 #pragma once
-/// Sets of values that rules look up and add to: `dataset` and `datarep`. Shared by all workers, bounded.
+/// Sets of values that rules look up and add to: `dataset` and `datarep`. Shared by all workers,
+/// bounded.
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -21,12 +22,12 @@ class Dataset {
     std::string name;
     Type type = Type::string;
     Format format = Format::csv;
-    std::string load, save;      ///< file paths; state = both
-    bool must_exist = true;      ///< load: a missing file is an error; state: it is not
+    std::string load, save;  ///< file paths; state = both
+    bool must_exist = true;  ///< load: a missing file is an error; state: it is not
     std::string value_key, array_key;
     bool remove_key = false;
     std::uint64_t max_octets = 100ULL << 20;
-    bool reputation = false;     ///< datarep: lines are value,number
+    bool reputation = false;  ///< datarep: lines are value,number
   };
   /// Reads the load file. Errors name the file and line.
   [[nodiscard]] static Result<std::shared_ptr<Dataset>, std::string> make(Options options);
@@ -40,7 +41,7 @@ class Dataset {
     const std::string* json = nullptr;  ///< value's JSON object; lives as long as the set
   };
   [[nodiscard]] Found find(Bytes value) const;
-  bool add(Bytes value);     ///< false: was there, or the set is full
+  bool add(Bytes value);  ///< false: was there, or the set is full
   bool remove(Bytes value);
   void save() const;
   [[nodiscard]] const Options& options() const { return options_; }

@@ -55,7 +55,8 @@ std::string sha256_hex(std::string_view data) {
 CompiledEngine::~CompiledEngine() = default;
 
 std::uint32_t CompiledEngine::scanner_for(const std::string& name) {
-  const auto [it, fresh] = scanner_names_.try_emplace(name, static_cast<std::uint32_t>(scanners.size()));
+  const auto [it, fresh] =
+      scanner_names_.try_emplace(name, static_cast<std::uint32_t>(scanners.size()));
   if (fresh) {
     scanners.emplace_back();
     scanners.back().name = name;
@@ -82,13 +83,15 @@ void CompiledEngine::bind(RuleSet&, LoadReport& report) {
   std::vector<AppProto> everything;
   for (const auto& p : protocol_buffers()) everything.push_back(p.proto);
 
-  // A getter of `proto` for the stage in direction `dir`; false when the protocol does not offer it.
+  // A getter of `proto` for the stage in direction `dir`; false when the protocol does not offer
+  // it.
   const auto find = [](const Stage& s, AppProto proto, Dir dir, BoundStage& out) {
     out.stage = &s;
     out.dir = dir;
     if (s.only_dir && *s.only_dir != dir) return false;
-    if (s.kind == Stage::Kind::event || s.kind == Stage::Kind::file || s.kind == Stage::Kind::hook ||
-        s.kind == Stage::Kind::payload || s.kind == Stage::Kind::packet_buffer)
+    if (s.kind == Stage::Kind::event || s.kind == Stage::Kind::file ||
+        s.kind == Stage::Kind::hook || s.kind == Stage::Kind::payload ||
+        s.kind == Stage::Kind::packet_buffer)
       return true;
     const auto* p = registered(proto);
     if (!p) return false;
@@ -140,7 +143,8 @@ void CompiledEngine::bind(RuleSet&, LoadReport& report) {
           }
           if (fast->dir != d) return;
           plan->of_rule.emplace(rule->index, index);
-          const auto scanner = scanner_for(std::string(buffers().name(fast->stage->buffer)) + transform_names(*fast->stage));
+          const auto scanner = scanner_for(std::string(buffers().name(fast->stage->buffer)) +
+                                           transform_names(*fast->stage));
           scanners[scanner].add(rule->fast_pattern, rule->fast_nocase, rule->index);
           for (const auto& slot : plan->slots)
             if (slot.scanner == scanner) return;
@@ -160,11 +164,14 @@ void CompiledEngine::bind(RuleSet&, LoadReport& report) {
         bool ok = true;
         for (const auto& s : rule->stages) {
           BoundStage ts, tc;
-          const bool in_ts = find(s, proto, Dir::to_server, ts), in_tc = find(s, proto, Dir::to_client, tc);
+          const bool in_ts = find(s, proto, Dir::to_server, ts),
+                     in_tc = find(s, proto, Dir::to_client, tc);
           if (!in_ts && !in_tc) ok = false;
           if (in_ts && in_tc && s.kind == Stage::Kind::buffer) {
-            report.problems.push_back({RuleProblem::Severity::error, rule->info.file, rule->info.line, 1, rule->info.sid,
-                                       "'" + s.name + "' exists in both directions: write " + s.name + ": to_server or to_client"});
+            report.problems.push_back({RuleProblem::Severity::error, rule->info.file,
+                                       rule->info.line, 1, rule->info.sid,
+                                       "'" + s.name + "' exists in both directions: write " +
+                                           s.name + ": to_server or to_client"});
             drop[rule->index] = true;
             ok = false;
             any = true;
@@ -198,8 +205,10 @@ void CompiledEngine::bind(RuleSet&, LoadReport& report) {
     }
     if (any) continue;
     if (all_offered_somewhere) {
-      report.problems.push_back({RuleProblem::Severity::error, rule->info.file, rule->info.line, 1, rule->info.sid,
-                                 "its keywords look at opposite directions; use => instead of -> to match request and response together"});
+      report.problems.push_back({RuleProblem::Severity::error, rule->info.file, rule->info.line, 1,
+                                 rule->info.sid,
+                                 "its keywords look at opposite directions; use => instead of -> "
+                                 "to match request and response together"});
       drop[rule->index] = true;
       continue;
     }
@@ -208,13 +217,15 @@ void CompiledEngine::bind(RuleSet&, LoadReport& report) {
       bool offered = s.kind != Stage::Kind::buffer && s.kind != Stage::Kind::number;
       for (const auto proto : protos) {
         BoundStage ignored;
-        offered |= find(s, proto, Dir::to_server, ignored) || find(s, proto, Dir::to_client, ignored);
+        offered |=
+            find(s, proto, Dir::to_server, ignored) || find(s, proto, Dir::to_client, ignored);
       }
       if (!offered) missing = s.name;
     }
-    report.problems.push_back({RuleProblem::Severity::warning, rule->info.file, rule->info.line, 1, rule->info.sid,
-                               missing.empty() ? "no protocol offers all its keywords together: it cannot match"
-                                               : "no protocol parser offers '" + missing + "': it cannot match"});
+    report.problems.push_back(
+        {RuleProblem::Severity::warning, rule->info.file, rule->info.line, 1, rule->info.sid,
+         missing.empty() ? "no protocol offers all its keywords together: it cannot match"
+                         : "no protocol parser offers '" + missing + "': it cannot match"});
   }
   for (std::size_t i = 0; i < drop.size(); ++i)
     if (drop[i]) {
@@ -230,7 +241,8 @@ void CompiledEngine::index_packets() {
   const auto scanner = [&](Transport t, std::size_t d) -> Scanner& {
     static constexpr const char* names[] = {"tcp packet", "tcp stream", "udp", "other"};
     if (payload_scanner[t][d] == none)
-      payload_scanner[t][d] = scanner_for(std::string("payload ") + names[t] + (d ? " to client" : " to server"));
+      payload_scanner[t][d] =
+          scanner_for(std::string("payload ") + names[t] + (d ? " to client" : " to server"));
     return scanners[payload_scanner[t][d]];
   };
   for (const auto& rule : rules) {
@@ -245,11 +257,18 @@ void CompiledEngine::index_packets() {
     for (const auto& s : r.stages) magic |= s.name == "file.magic";
     stream |= r.require_stream && r.payload >= 0;
     switch (r.type) {
-      case RuleType::transaction: continue;
-      case RuleType::frame: frame_rules.push_back(r.index); continue;
-      case RuleType::proto_only: proto_only.push_back(r.index); continue;
-      case RuleType::ip_only: continue;  // index_addresses
-      default: break;
+      case RuleType::transaction:
+        continue;
+      case RuleType::frame:
+        frame_rules.push_back(r.index);
+        continue;
+      case RuleType::proto_only:
+        proto_only.push_back(r.index);
+        continue;
+      case RuleType::ip_only:
+        continue;  // index_addresses
+      default:
+        break;
     }
     EventId event{};
     for (const auto& t : r.tests)
@@ -259,12 +278,16 @@ void CompiledEngine::index_packets() {
       continue;
     }
     const bool tcp = r.any_proto || r.protos.test(6), udp_ok = r.any_proto || r.protos.test(17);
-    const bool others = r.any_proto || (r.protos.count() > static_cast<std::size_t>(r.protos.test(6)) + r.protos.test(17));
+    const bool others =
+        r.any_proto ||
+        (r.protos.count() > static_cast<std::size_t>(r.protos.test(6)) + r.protos.test(17));
     if (r.payload >= 0 && r.fast_stage == r.payload) {
       for (std::size_t d = 0; d < 2; ++d) {
         if (!(r.dirs & (1U << d))) continue;
-        if (tcp && r.require_packet) scanner(tcp_packet, d).add(r.fast_pattern, r.fast_nocase, r.index);
-        if (tcp && r.require_stream) scanner(tcp_stream, d).add(r.fast_pattern, r.fast_nocase, r.index);
+        if (tcp && r.require_packet)
+          scanner(tcp_packet, d).add(r.fast_pattern, r.fast_nocase, r.index);
+        if (tcp && r.require_stream)
+          scanner(tcp_stream, d).add(r.fast_pattern, r.fast_nocase, r.index);
         if (udp_ok && !r.tcp_stream) scanner(udp, d).add(r.fast_pattern, r.fast_nocase, r.index);
         if (others) scanner(other, d).add(r.fast_pattern, r.fast_nocase, r.index);
       }
@@ -281,12 +304,16 @@ void CompiledEngine::index_packets() {
     for (std::size_t d = 0; d < 2; ++d) {
       if (!(r.dirs & (1U << d))) continue;
       const auto put = [&](PacketBucket& b, bool ports) {
-        if (ports && !r.bidirectional && r.dport && port_count(sets.port_set(r.dport)) <= max_ports_indexed) {
+        if (ports && !r.bidirectional && r.dport &&
+            port_count(sets.port_set(r.dport)) <= max_ports_indexed) {
           for (const auto& [lo, hi] : sets.port_set(r.dport).items())
-            for (std::uint32_t p = lo; p <= hi; ++p) b.by_dport[static_cast<std::uint16_t>(p)].push_back(r.index);
-        } else if (ports && !r.bidirectional && r.sport && port_count(sets.port_set(r.sport)) <= max_ports_indexed) {
+            for (std::uint32_t p = lo; p <= hi; ++p)
+              b.by_dport[static_cast<std::uint16_t>(p)].push_back(r.index);
+        } else if (ports && !r.bidirectional && r.sport &&
+                   port_count(sets.port_set(r.sport)) <= max_ports_indexed) {
           for (const auto& [lo, hi] : sets.port_set(r.sport).items())
-            for (std::uint32_t p = lo; p <= hi; ++p) b.by_sport[static_cast<std::uint16_t>(p)].push_back(r.index);
+            for (std::uint32_t p = lo; p <= hi; ++p)
+              b.by_sport[static_cast<std::uint16_t>(p)].push_back(r.index);
         } else {
           b.any.push_back(r.index);
         }
@@ -301,7 +328,8 @@ void CompiledEngine::index_packets() {
 }
 
 void CompiledEngine::index_addresses() {
-  const auto build = [&](AddressIndex& index, const std::vector<std::uint32_t>& list, bool by_source) {
+  const auto build = [&](AddressIndex& index, const std::vector<std::uint32_t>& list,
+                         bool by_source) {
     std::map<std::uint32_t, std::vector<std::uint32_t>> starts, ends;
     std::set<std::uint32_t> edges;
     for (const auto i : list) {
@@ -320,7 +348,8 @@ void CompiledEngine::index_addresses() {
     for (const auto e : edges) {
       for (const auto i : ends[e]) active.erase(active.find(i));
       for (const auto i : starts[e]) active.insert(i);
-      index.pieces.push_back({e, static_cast<std::uint32_t>(index.rules.size()), static_cast<std::uint32_t>(active.size())});
+      index.pieces.push_back({e, static_cast<std::uint32_t>(index.rules.size()),
+                              static_cast<std::uint32_t>(active.size())});
       index.rules.insert(index.rules.end(), active.begin(), active.end());
     }
   };
@@ -329,7 +358,8 @@ void CompiledEngine::index_addresses() {
     if (r->type != RuleType::ip_only) continue;
     const auto& s = sets.address_set(r->src);
     const auto& d = sets.address_set(r->dst);
-    // Sets that hold a large part of the address space select nothing; many rules over them would fill the pieces.
+    // Sets that hold a large part of the address space select nothing; many rules over them would
+    // fill the pieces.
     const auto narrow = [](const AddressSet& a) {
       if (a.any) return false;
       std::uint64_t n = 0;
@@ -347,9 +377,11 @@ void CompiledEngine::index_addresses() {
   build(ip_dst, by_dst, false);
 }
 
-// --------------------------------------------------------------------------- scanners and their cache
+// --------------------------------------------------------------------------- scanners and their
+// cache
 
-Result<void, std::string> CompiledEngine::compile_scanners(const EngineOptions& options, LoadReport& report) {
+Result<void, std::string> CompiledEngine::compile_scanners(const EngineOptions& options,
+                                                           LoadReport& report) {
   std::string identity(cache_magic);
   identity += hs_version();
   hs_platform_info_t platform{};
@@ -363,7 +395,7 @@ Result<void, std::string> CompiledEngine::compile_scanners(const EngineOptions& 
   if (!options.cache_folder.empty()) {
     path = options.cache_folder + "/signatures-" + sha256_hex(identity).substr(0, 32) + ".hsdb";
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat st {};
+    struct stat st{};
     if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
       const auto size = static_cast<std::size_t>(st.st_size);
       void* map = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -384,7 +416,8 @@ Result<void, std::string> CompiledEngine::compile_scanners(const EngineOptions& 
         }
         for (auto& s : scanners)
           if (s.database()) {  // a half-read cache: compile all again
-            report.problems.push_back({RuleProblem::Severity::warning, path, 0, 0, 0, "the compiled cache is damaged; compiling again"});
+            report.problems.push_back({RuleProblem::Severity::warning, path, 0, 0, 0,
+                                       "the compiled cache is damaged; compiling again"});
             return tl::unexpected<std::string>("damaged cache");
           }
       } else {
@@ -417,12 +450,14 @@ Result<void, std::string> CompiledEngine::compile_scanners(const EngineOptions& 
   if (ec) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
-    report.problems.push_back({RuleProblem::Severity::warning, path, 0, 0, 0, "cannot write the compiled cache: " + ec.message()});
+    report.problems.push_back({RuleProblem::Severity::warning, path, 0, 0, 0,
+                               "cannot write the compiled cache: " + ec.message()});
   }
   return {};
 }
 
-Result<void, std::string> CompiledEngine::build(RuleSet& set, const EngineOptions& options, LoadReport& report) {
+Result<void, std::string> CompiledEngine::build(RuleSet& set, const EngineOptions& options,
+                                                LoadReport& report) {
   rules = std::move(set.rules);
   sets = std::move(set.sets);
   bind(set, report);
@@ -435,10 +470,12 @@ Result<void, std::string> CompiledEngine::build(RuleSet& set, const EngineOption
 
 // --------------------------------------------------------------------------- load
 
-Result<std::shared_ptr<const Engine>, Problem> Engine::load(const std::vector<std::string>& files, const EngineOptions& given,
+Result<std::shared_ptr<const Engine>, Problem> Engine::load(const std::vector<std::string>& files,
+                                                            const EngineOptions& given,
                                                             LoadReport& report) {
   EngineOptions options = given;
-  auto shared = options.shared ? options.shared : std::make_shared<SharedState>(options.max_state_octets);
+  auto shared =
+      options.shared ? options.shared : std::make_shared<SharedState>(options.max_state_octets);
   options.shared = shared;
   std::uint32_t max_alerts = 15, steps = 3000;
   if (const auto* s = options.settings) {
@@ -446,14 +483,20 @@ Result<std::shared_ptr<const Engine>, Problem> Engine::load(const std::vector<st
       options.address_vars.try_emplace(group, s->text_or("vars.address-groups." + group, "any"));
     for (const auto& group : s->children("vars.port-groups"))
       options.port_vars.try_emplace(group, s->text_or("vars.port-groups." + group, "any"));
-    if (options.classification_file.empty()) options.classification_file = s->text_or("classification-file", "");
-    if (options.reference_file.empty()) options.reference_file = s->text_or("reference-config-file", "");
+    if (options.classification_file.empty())
+      options.classification_file = s->text_or("classification-file", "");
+    if (options.reference_file.empty())
+      options.reference_file = s->text_or("reference-config-file", "");
     if (options.threshold_file.empty()) options.threshold_file = s->text_or("threshold-file", "");
-    max_alerts = static_cast<std::uint32_t>(std::clamp<std::int64_t>(s->integer_or("packet-alert-max", 15), 1, 255));
-    steps = static_cast<std::uint32_t>(std::clamp<std::int64_t>(s->integer_or("detect.inspection-recursion-limit", 3000), 1, 1'000'000));
-    const auto match = s->integer_or("pcre.match-limit", 3500), depth = s->integer_or("pcre.match-limit-recursion", 1500);
-    CompiledPcre::set_limits(static_cast<std::uint32_t>(std::clamp<std::int64_t>(match, 1, 10'000'000)),
-                             static_cast<std::uint32_t>(std::clamp<std::int64_t>(depth, 1, 1'000'000)));
+    max_alerts = static_cast<std::uint32_t>(
+        std::clamp<std::int64_t>(s->integer_or("packet-alert-max", 15), 1, 255));
+    steps = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
+        s->integer_or("detect.inspection-recursion-limit", 3000), 1, 1'000'000));
+    const auto match = s->integer_or("pcre.match-limit", 3500),
+               depth = s->integer_or("pcre.match-limit-recursion", 1500);
+    CompiledPcre::set_limits(
+        static_cast<std::uint32_t>(std::clamp<std::int64_t>(match, 1, 10'000'000)),
+        static_cast<std::uint32_t>(std::clamp<std::int64_t>(depth, 1, 1'000'000)));
   }
   // A damaged cache is the one thing worth a second try, without it.
   for (int attempt = 0; attempt < 2; ++attempt) {

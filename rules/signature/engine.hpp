@@ -1,6 +1,7 @@
 #pragma once
 /// The signature engine: Suricata-language rules to alerts.
-///   RuleSet (parse, check) -> Engine (compiled, immutable, shared) -> Matcher (one per worker thread).
+///   RuleSet (parse, check) -> Engine (compiled, immutable, shared) -> Matcher (one per worker
+///   thread).
 /// Sources: Suricata 8 user guide, chapter "Rules".
 #include <cstdint>
 #include <functional>
@@ -17,7 +18,8 @@
 
 namespace ww::sig {
 
-/// State shared by workers (thresholds, xbits, hostbits, datasets): bounded, sharded, survives a reload.
+/// State shared by workers (thresholds, xbits, hostbits, datasets): bounded, sharded, survives a
+/// reload.
 class SharedState;
 
 /// Why a rule was refused or deserves a remark.
@@ -35,13 +37,15 @@ enum class Action : std::uint8_t { alert, pass, drop, reject };
 struct RuleInfo {
   Action action{};
   std::uint32_t gid = 1, sid = 0, rev = 0;
-  std::string msg, classtype, classification;  ///< classification: the description, EVE's `category`
+  std::string msg, classtype,
+      classification;  ///< classification: the description, EVE's `category`
   std::uint32_t priority = 3;
-  std::vector<std::pair<std::string, std::vector<std::string>>> metadata;  ///< in rule order, values joined by key
-  std::vector<std::pair<std::string, std::string>> references;             ///< type, value
+  std::vector<std::pair<std::string, std::vector<std::string>>>
+      metadata;  ///< in rule order, values joined by key
+  std::vector<std::pair<std::string, std::string>> references;  ///< type, value
   enum class Target : std::uint8_t { none, src_ip, dest_ip } target = Target::none;
   bool noalert = false;
-  std::string text;   ///< the rule as written
+  std::string text;  ///< the rule as written
   std::string file;
   std::uint32_t line = 0;
 };
@@ -49,12 +53,12 @@ struct RuleInfo {
 /// One alert on one packet.
 struct Alert {
   const RuleInfo* rule = nullptr;
-  Action action{};                 ///< after rule and threshold actions
-  Transaction* tx = nullptr;       ///< when a transaction made it match
+  Action action{};            ///< after rule and threshold actions
+  Transaction* tx = nullptr;  ///< when a transaction made it match
   std::uint64_t tx_id = UINT64_MAX;
   const Frame* frame = nullptr;
-  bool stream_match = false;       ///< matched in the reassembled stream
-  bool state_match = false;        ///< matched on transaction state
+  bool stream_match = false;  ///< matched in the reassembled stream
+  bool state_match = false;   ///< matched on transaction state
   Dir dir{};
   /// EVE `alert.context`: key and its value as JSON text (dataset JSON, pcre `alert:` captures).
   std::vector<std::pair<std::string, std::string>> context;
@@ -65,10 +69,11 @@ struct Alert {
 struct EngineOptions {
   std::map<std::string, std::string> address_vars, port_vars;  ///< HOME_NET ...
   std::string classification_file, reference_file, threshold_file;
-  std::string base_folder;      ///< relative dataset, iprep and lua paths start here
-  std::string cache_folder;     ///< compiled databases; empty = none
+  std::string base_folder;             ///< relative dataset, iprep and lua paths start here
+  std::string cache_folder;            ///< compiled databases; empty = none
   const Settings* settings = nullptr;  ///< Suricata keys (detect.*, datasets.*, ...)
-  /// From the engine that these rules replace, so that bits, thresholds and datasets go on; null: fresh.
+  /// From the engine that these rules replace, so that bits, thresholds and datasets go on; null:
+  /// fresh.
   std::shared_ptr<SharedState> shared;
   std::uint64_t max_state_octets = 64ULL << 20;  ///< xbits, hostbits, thresholds, flowvars
 };
@@ -91,9 +96,8 @@ struct EngineFigures {
 class Engine {
  public:
   /// Parses and compiles files. A refused rule is reported and left out, never its neighbours.
-  [[nodiscard]] static Result<std::shared_ptr<const Engine>, Problem> load(const std::vector<std::string>& files,
-                                                                           const EngineOptions& options,
-                                                                           LoadReport& report);
+  [[nodiscard]] static Result<std::shared_ptr<const Engine>, Problem> load(
+      const std::vector<std::string>& files, const EngineOptions& options, LoadReport& report);
   virtual ~Engine() = default;
   [[nodiscard]] virtual std::size_t rule_count() const = 0;
   /// True when some rule needs it, so that the sensor may skip the work otherwise.
@@ -114,8 +118,10 @@ class Matcher {
   virtual ~Matcher() = default;
 
   /// Inspects one packet with what it made available. Call once per packet, after flow, stream and
-  /// application layer have taken it in, with the new chunks of its flow's stream in this packet's direction.
-  /// @return alerts in Suricata's order (action, priority, then sid), borrowed until the next call; `pass` applied.
+  /// application layer have taken it in, with the new chunks of its flow's stream in this packet's
+  /// direction.
+  /// @return alerts in Suricata's order (action, priority, then sid), borrowed until the next call;
+  /// `pass` applied.
   virtual std::span<const Alert> inspect(Packet& packet, std::span<const StreamChunk> chunks) = 0;
 
   /// True when a `tag` is active for this packet's session or host: EVE packet logging.

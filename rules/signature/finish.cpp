@@ -35,12 +35,20 @@ Place place(const PayloadOp& op) {
 std::vector<const Operand*> operands(const PayloadOp& op) {
   struct Visitor {
     using List = std::vector<const Operand*>;
-    List operator()(const ContentOp& c) const { return {&c.offset, &c.depth, &c.distance, &c.within}; }
+    List operator()(const ContentOp& c) const {
+      return {&c.offset, &c.depth, &c.distance, &c.within};
+    }
     List operator()(const IsDataAtOp& o) const { return {&o.at}; }
-    List operator()(const ByteTestOp& o) const { return {&o.read.octets, &o.read.offset, &o.value}; }
-    List operator()(const ByteJumpOp& o) const { return {&o.read.octets, &o.read.offset, &o.post_offset_operand}; }
+    List operator()(const ByteTestOp& o) const {
+      return {&o.read.octets, &o.read.offset, &o.value};
+    }
+    List operator()(const ByteJumpOp& o) const {
+      return {&o.read.octets, &o.read.offset, &o.post_offset_operand};
+    }
     List operator()(const ByteExtractOp& o) const { return {&o.read.octets, &o.read.offset}; }
-    List operator()(const ByteMathOp& o) const { return {&o.read.octets, &o.read.offset, &o.rvalue}; }
+    List operator()(const ByteMathOp& o) const {
+      return {&o.read.octets, &o.read.offset, &o.rvalue};
+    }
     List operator()(const PcreOp&) const { return {}; }
     List operator()(const Base64Op&) const { return {}; }
     List operator()(const BufferCheckOp&) const { return {}; }
@@ -52,7 +60,8 @@ std::vector<const Operand*> operands(const PayloadOp& op) {
   return std::visit(Visitor{}, op);
 }
 
-Status finish_ops(std::vector<PayloadOp>& ops, std::size_t from, std::size_t count, bool& positive) {
+Status finish_ops(std::vector<PayloadOp>& ops, std::size_t from, std::size_t count,
+                  bool& positive) {
   for (std::size_t i = from; i < from + count; ++i) {
     bool next = false;
     for (std::size_t j = i + 1; j < from + count; ++j) {
@@ -68,20 +77,24 @@ Status finish_ops(std::vector<PayloadOp>& ops, std::size_t from, std::size_t cou
       if (c->startswith && (c->has_depth || c->has_offset || c->relative()))
         return bad("startswith excludes offset, depth, distance and within on the same content");
       if (c->has_depth && c->depth.var < 0 && c->depth.value < n)
-        return bad("depth " + std::to_string(c->depth.value) + " is less than the content's " + std::to_string(n) + " octets");
+        return bad("depth " + std::to_string(c->depth.value) + " is less than the content's " +
+                   std::to_string(n) + " octets");
       if (c->has_within && c->within.var < 0 && c->within.value < n)
-        return bad("within " + std::to_string(c->within.value) + " is less than the content's " + std::to_string(n) + " octets");
+        return bad("within " + std::to_string(c->within.value) + " is less than the content's " +
+                   std::to_string(n) + " octets");
     } else if (auto* p = std::get_if<PcreOp>(&ops[i])) {
       p->relative_next = next;
       positive |= !p->negated;
-    } else if (std::holds_alternative<ByteExtractOp>(ops[i]) || std::holds_alternative<ByteMathOp>(ops[i])) {
+    } else if (std::holds_alternative<ByteExtractOp>(ops[i]) ||
+               std::holds_alternative<ByteMathOp>(ops[i])) {
       positive = true;
     }
   }
   return {};
 }
 
-/// How much a pattern tells apart: distinct octets count by how rare they are in traffic, repeats count little.
+/// How much a pattern tells apart: distinct octets count by how rare they are in traffic, repeats
+/// count little.
 int strength(std::string_view s) {
   std::bitset<256> seen;
   int score = 0;
@@ -92,15 +105,20 @@ int strength(std::string_view s) {
       continue;
     }
     seen.set(c);
-    if (c >= 'a' && c <= 'z') score += 3;
-    else if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) score += 4;
-    else if (c == 0 || c == ' ' || c == '/' || c == 0xff) score += 2;
-    else score += c >= 32 && c < 127 ? 4 : 6;
+    if (c >= 'a' && c <= 'z')
+      score += 3;
+    else if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+      score += 4;
+    else if (c == 0 || c == ' ' || c == '/' || c == 0xff)
+      score += 2;
+    else
+      score += c >= 32 && c < 127 ? 4 : 6;
   }
   return score;
 }
 
-/// The part of a content that the scanner may use. A literal must not start with NUL there (the scanner refuses it).
+/// The part of a content that the scanner may use. A literal must not start with NUL there (the
+/// scanner refuses it).
 std::string usable(const ContentOp& c) {
   std::string s = c.octets;
   if (c.chop_length) s = s.substr(std::min<std::size_t>(c.chop_offset, s.size()), c.chop_length);
@@ -142,16 +160,22 @@ void choose_fast_pattern(RuleBuilder& b) {
       regex |= std::holds_alternative<PcreOp>(op);
     }
   if (regex)
-    b.remark("a pcre without a content of two octets or more in the same rule runs on every candidate buffer", true);
+    b.remark(
+        "a pcre without a content of two octets or more in the same rule runs on every candidate "
+        "buffer",
+        true);
   else if (looks && r.type != RuleType::frame)
-    b.remark("no content that can serve as fast pattern: the rule is checked wherever its header fits", true);
+    b.remark(
+        "no content that can serve as fast pattern: the rule is checked wherever its header fits",
+        true);
 }
 
 RuleType classify(const Rule& r) {
   bool transaction = false, frame = false, packet_buffer = false;
   for (const auto& s : r.stages) {
     using K = Stage::Kind;
-    transaction |= s.kind == K::buffer || s.kind == K::number || s.kind == K::event || s.kind == K::file || s.kind == K::hook;
+    transaction |= s.kind == K::buffer || s.kind == K::number || s.kind == K::event ||
+                   s.kind == K::file || s.kind == K::hook;
     frame |= s.kind == K::frame;
     packet_buffer |= s.kind == K::packet_buffer;
   }
@@ -163,12 +187,15 @@ RuleType classify(const Rule& r) {
       std::all_of(r.tests.begin(), r.tests.end(), [](const auto& t) { return t.app_protocol; }))
     return RuleType::proto_only;
   if (only_tests && r.app_protos.empty()) {
-    const bool events = std::any_of(r.tests.begin(), r.tests.end(), [](const auto& t) { return t.event != EventId{}; });
+    const bool events = std::any_of(r.tests.begin(), r.tests.end(),
+                                    [](const auto& t) { return t.event != EventId{}; });
     const bool decode = r.pkthdr && events;
     if (decode) return RuleType::decode_event;
     const bool ports_free = r.sport == 0 && r.dport == 0;
-    if (!r.flow.used && !events && !r.pkthdr && (ports_free || (!r.any_proto && !r.protos.test(6) && !r.protos.test(17))) &&
-        std::all_of(r.tests.begin(), r.tests.end(), [](const auto& t) { return t.ip_only_compatible; }))
+    if (!r.flow.used && !events && !r.pkthdr &&
+        (ports_free || (!r.any_proto && !r.protos.test(6) && !r.protos.test(17))) &&
+        std::all_of(r.tests.begin(), r.tests.end(),
+                    [](const auto& t) { return t.ip_only_compatible; }))
       return r.negated_address ? RuleType::like_ip_only : RuleType::ip_only;
   }
   if (packet_buffer) return RuleType::packet;
@@ -202,15 +229,20 @@ Status finish_rule(RuleBuilder& b) {
     for (const auto* list : {&s.ops, &s.inner})
       for (const auto& op : *list) {
         for (const auto* o : operands(op))
-          if (o->var >= 0 && defined[static_cast<std::size_t>(o->var)] != static_cast<std::int32_t>(i)) r.vars_cross_stages = true;
-        if (const auto* e = std::get_if<ByteExtractOp>(&op)) defined[static_cast<std::size_t>(e->var)] = static_cast<std::int32_t>(i);
-        if (const auto* m = std::get_if<ByteMathOp>(&op)) defined[static_cast<std::size_t>(m->var)] = static_cast<std::int32_t>(i);
+          if (o->var >= 0 &&
+              defined[static_cast<std::size_t>(o->var)] != static_cast<std::int32_t>(i))
+            r.vars_cross_stages = true;
+        if (const auto* e = std::get_if<ByteExtractOp>(&op))
+          defined[static_cast<std::size_t>(e->var)] = static_cast<std::int32_t>(i);
+        if (const auto* m = std::get_if<ByteMathOp>(&op))
+          defined[static_cast<std::size_t>(m->var)] = static_cast<std::int32_t>(i);
       }
     // bsize that no content of the buffer fits
     for (const auto& op : s.ops)
       if (const auto* size = std::get_if<SizeOp>(&op); size && !size->test.negate)
         for (const auto& other : s.ops)
-          if (const auto* c = std::get_if<ContentOp>(&other); c && !c->negated && c->octets.size() > size->test.hi)
+          if (const auto* c = std::get_if<ContentOp>(&other);
+              c && !c->negated && c->octets.size() > size->test.hi)
             return bad("can never match: a content is longer than bsize allows");
   }
 
@@ -225,7 +257,9 @@ Status finish_rule(RuleBuilder& b) {
   } else if (r.payload >= 0 && tcp && !r.require_packet) {
     r.require_stream = true;
     for (const auto& op : r.stages[static_cast<std::size_t>(r.payload)].ops)
-      if (const auto* c = std::get_if<ContentOp>(&op); c && (c->has_depth || c->has_offset || c->startswith)) r.require_packet = true;
+      if (const auto* c = std::get_if<ContentOp>(&op);
+          c && (c->has_depth || c->has_offset || c->startswith))
+        r.require_packet = true;
   }
   if (r.payload >= 0 && !tcp) r.require_packet = true;
   r.type = classify(r);

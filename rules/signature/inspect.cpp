@@ -29,16 +29,26 @@ std::vector<ProtocolBuffers>& protocol_buffers() {
 
 std::string_view packet_origin_name(PacketOrigin origin) {
   switch (origin) {
-    case PacketOrigin::wire: return "wire/pcap";
-    case PacketOrigin::gre: return "gre tunnel";
-    case PacketOrigin::ipv4: return "ipv4 tunnel";
-    case PacketOrigin::ipv6: return "ipv6 tunnel";
-    case PacketOrigin::teredo: return "teredo tunnel";
-    case PacketOrigin::vxlan: return "vxlan encapsulation";
-    case PacketOrigin::geneve: return "geneve encapsulation";
-    case PacketOrigin::defrag: return "defrag";
-    case PacketOrigin::stream: return "stream (detect/log)";
-    case PacketOrigin::flow_timeout: return "stream (flow timeout)";
+    case PacketOrigin::wire:
+      return "wire/pcap";
+    case PacketOrigin::gre:
+      return "gre tunnel";
+    case PacketOrigin::ipv4:
+      return "ipv4 tunnel";
+    case PacketOrigin::ipv6:
+      return "ipv6 tunnel";
+    case PacketOrigin::teredo:
+      return "teredo tunnel";
+    case PacketOrigin::vxlan:
+      return "vxlan encapsulation";
+    case PacketOrigin::geneve:
+      return "geneve encapsulation";
+    case PacketOrigin::defrag:
+      return "defrag";
+    case PacketOrigin::stream:
+      return "stream (detect/log)";
+    case PacketOrigin::flow_timeout:
+      return "stream (flow timeout)";
   }
   return "<unknown>";
 }

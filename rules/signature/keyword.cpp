@@ -31,7 +31,8 @@ void enter(Keyword k) {
   for (const auto& a : kept->aliases) add(a);
 }
 
-/// A keyword that starts where the match before ended, other than content and pcre, which have their own modifiers.
+/// A keyword that starts where the match before ended, other than content and pcre, which have
+/// their own modifiers.
 bool follows(const PayloadOp& op) {
   if (const auto* o = std::get_if<IsDataAtOp>(&op)) return o->relative;
   if (const auto* o = std::get_if<ByteTestOp>(&op)) return o->read.relative;
@@ -43,8 +44,9 @@ bool follows(const PayloadOp& op) {
 }
 
 bool same_buffer(const Stage& a, const Stage& b) {
-  if (a.kind != b.kind || a.buffer != b.buffer || a.frames != b.frames || a.only_dir != b.only_dir ||
-      a.multi || b.multi || a.absent != b.absent || a.transforms.size() != b.transforms.size())
+  if (a.kind != b.kind || a.buffer != b.buffer || a.frames != b.frames ||
+      a.only_dir != b.only_dir || a.multi || b.multi || a.absent != b.absent ||
+      a.transforms.size() != b.transforms.size())
     return false;
   for (std::size_t i = 0; i < a.transforms.size(); ++i)
     if (a.transforms[i].name != b.transforms[i].name) return false;
@@ -110,9 +112,11 @@ Stage& RuleBuilder::stage() {
 }
 
 void RuleBuilder::add(PayloadOp op) {
-  // Old rules: a relative keyword that is no content follows the last content into the buffer that a modifier gave it.
-  if (selection_ == Selection::payload && last_ != Last::none && follows(op) && last_stage_ < rule_.stages.size() &&
-      rule_.stages[last_stage_].kind == Stage::Kind::buffer && !last_inner_) {
+  // Old rules: a relative keyword that is no content follows the last content into the buffer that
+  // a modifier gave it.
+  if (selection_ == Selection::payload && last_ != Last::none && follows(op) &&
+      last_stage_ < rule_.stages.size() && rule_.stages[last_stage_].kind == Stage::Kind::buffer &&
+      !last_inner_) {
     auto& s = rule_.stages[last_stage_];
     if (std::holds_alternative<Base64Op>(op)) {
       base64_stage_ = last_stage_;
@@ -163,11 +167,13 @@ Status RuleBuilder::add_transform(Transform t) {
   if (selection_ == Selection::payload || selection_ == Selection::base64)
     return bad("a transform must follow a sticky buffer");
   if (selection_ == Selection::stage) {
-    // After keywords that looked at the buffer as it was: what follows looks at it transformed once more.
+    // After keywords that looked at the buffer as it was: what follows looks at it transformed once
+    // more.
     pending_ = rule_.stages[stage_];
     pending_.ops.clear();
     pending_.inner.clear();
-    if (rule_.stages[stage_].kind == Stage::Kind::frame && rule_.stages[stage_].ops.empty() && stage_ + 1 == rule_.stages.size())
+    if (rule_.stages[stage_].kind == Stage::Kind::frame && rule_.stages[stage_].ops.empty() &&
+        stage_ + 1 == rule_.stages.size())
       rule_.stages.pop_back();  // a frame makes its stage at once; nothing used it yet
     selection_ = Selection::pending;
   }
@@ -191,7 +197,8 @@ Status RuleBuilder::move_last(const Stage& prototype, bool pcre_only) {
   if (rule_.payload < 0) return bad("needs a content before it");
   auto& from = rule_.stages[static_cast<std::size_t>(rule_.payload)].ops;
   for (std::size_t i = from.size(); i-- > 0;) {
-    const bool fits = pcre_only ? std::holds_alternative<PcreOp>(from[i]) : std::holds_alternative<ContentOp>(from[i]);
+    const bool fits = pcre_only ? std::holds_alternative<PcreOp>(from[i])
+                                : std::holds_alternative<ContentOp>(from[i]);
     if (!fits) continue;
     auto op = std::move(from[i]);
     from.erase(from.begin() + static_cast<std::ptrdiff_t>(i));
@@ -237,7 +244,8 @@ Result<Operand, std::string> RuleBuilder::operand(std::string_view text) {
   text = trim(text);
   if (const auto v = parse_integer(text)) return Operand{*v, -1};
   if (const auto it = vars_.find(text); it != vars_.end()) return Operand{0, it->second};
-  return bad("'" + std::string(text) + "' is neither a number nor a variable set by byte_extract or byte_math before");
+  return bad("'" + std::string(text) +
+             "' is neither a number nor a variable set by byte_extract or byte_math before");
 }
 
 Status RuleBuilder::restrict_protos(std::string_view names) {
@@ -265,7 +273,9 @@ Status RuleBuilder::restrict_protos(std::initializer_list<std::string_view> name
   return restrict_protos(std::string_view(all));
 }
 
-void RuleBuilder::remark(std::string text, bool performance) { remarks_.emplace_back(std::move(text), performance); }
+void RuleBuilder::remark(std::string text, bool performance) {
+  remarks_.emplace_back(std::move(text), performance);
+}
 
 // --------------------------------------------------------------------------- tables
 
@@ -317,11 +327,13 @@ Result<NumberTest, std::string> parse_named_number(std::string_view value, const
       return t;
     }
   auto t = parse_number_test(value, k.max ? k.max : UINT64_MAX, k.units);
-  if (!t && !k.names.empty()) return bad("'" + std::string(value) + "' is neither a number nor one of its names");
+  if (!t && !k.names.empty())
+    return bad("'" + std::string(value) + "' is neither a number nor one of its names");
   return t;
 }
 
-Status setup_number(RuleBuilder& b, std::string_view number, std::string_view value, const Keyword& k) {
+Status setup_number(RuleBuilder& b, std::string_view number, std::string_view value,
+                    const Keyword& k) {
   Stage s;
   s.kind = Stage::Kind::number;
   s.name = k.name;
@@ -356,7 +368,8 @@ Status setup_number(RuleBuilder& b, std::string_view number, std::string_view va
   return {};
 }
 
-Status setup_flag_list(RuleBuilder& b, std::string_view number, std::string_view value, const Keyword& k) {
+Status setup_flag_list(RuleBuilder& b, std::string_view number, std::string_view value,
+                       const Keyword& k) {
   std::uint64_t on = 0, off = 0;
   for (auto part : split_list(value)) {
     const bool negated = part.starts_with('!');

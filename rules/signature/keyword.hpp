@@ -2,7 +2,8 @@
 /// The keyword registry: a keyword is a file in keywords/ that registers itself with its help text.
 ///   KeywordRegistration{ {.name=..., .setup=&...} }   a keyword with code of its own
 ///   BufferKeyword / NumberKeyword / ...               a keyword that is a row of a table
-/// `wardwatchctl rules keywords`, docs/rules.md and the test that every example compiles come from the registry.
+/// `wardwatchctl rules keywords`, docs/rules.md and the test that every example compiles come from
+/// the registry.
 #include <functional>
 #include <initializer_list>
 #include <map>
@@ -27,7 +28,8 @@ struct Option {
 /// Builds one rule while its options are read from left to right.
 class RuleBuilder {
  public:
-  RuleBuilder(Rule& rule, const EngineOptions& options, SharedState& shared) : rule_(rule), options_(options), shared_(shared) {}
+  RuleBuilder(Rule& rule, const EngineOptions& options, SharedState& shared)
+      : rule_(rule), options_(options), shared_(shared) {}
 
   [[nodiscard]] Rule& rule() { return rule_; }
   [[nodiscard]] const EngineOptions& options() const { return options_; }
@@ -70,12 +72,15 @@ class RuleBuilder {
   /// A literal, or a variable defined before.
   [[nodiscard]] Result<Operand, std::string> operand(std::string_view text);
 
-  /// Restricts the rule to application protocols (by rule name: "http", "tls"). Fails when it contradicts the header.
+  /// Restricts the rule to application protocols (by rule name: "http", "tls"). Fails when it
+  /// contradicts the header.
   [[nodiscard]] Status restrict_protos(std::initializer_list<std::string_view> names);
   [[nodiscard]] Status restrict_protos(std::string_view names);  ///< comma separated
   void remark(std::string text, bool performance = false);
 
-  [[nodiscard]] const std::vector<std::pair<std::string, bool>>& remarks() const { return remarks_; }
+  [[nodiscard]] const std::vector<std::pair<std::string, bool>>& remarks() const {
+    return remarks_;
+  }
   std::string skipped;              ///< why `requires` leaves the rule out; empty = it stays
   std::map<std::string, int> seen;  ///< keyword -> times used
   std::string hook;                 ///< "response_line" of `http1:response_line`
@@ -101,25 +106,26 @@ struct Keyword {
   enum class Value : std::uint8_t { none, optional, required };
   std::string name = {};
   std::vector<std::string> aliases = {};
-  std::string group = {};     ///< heading on the documentation page: "payload", "http", ...
-  std::string summary = {};   ///< one sentence
-  std::string example = {};   ///< options that compile: `ttl:<10;`
-  std::string notes = {};     ///< what else an author should know; may be empty
+  std::string group = {};    ///< heading on the documentation page: "payload", "http", ...
+  std::string summary = {};  ///< one sentence
+  std::string example = {};  ///< options that compile: `ttl:<10;`
+  std::string notes = {};    ///< what else an author should know; may be empty
   Value value = Value::required;
   Status (*setup)(RuleBuilder&, const Option&, const Keyword&) = nullptr;
-  bool once = false;     ///< may appear once
-  std::string buffer = {};    ///< the BufferId / NumberId / table name behind it; may be empty
-  std::string protos = {};    ///< application protocols it belongs to
-  std::uint64_t max = 0; ///< largest number
+  bool once = false;        ///< may appear once
+  std::string buffer = {};  ///< the BufferId / NumberId / table name behind it; may be empty
+  std::string protos = {};  ///< application protocols it belongs to
+  std::uint64_t max = 0;    ///< largest number
   bool multi = false, units = false;
   std::vector<std::pair<std::string, std::uint64_t>> names = {};  ///< symbolic numbers or flag bits
   Bytes (*packet_bytes)(const Packet&) = nullptr;
-  std::string refused = {};   ///< not supported, and why; the rule is refused with these words
+  std::string refused = {};  ///< not supported, and why; the rule is refused with these words
 };
 
 /// All keywords in name order.
-[[nodiscard]] const std::map<std::string, const Keyword*, std::less<>>& keywords();  ///< aliases included
-[[nodiscard]] std::vector<const Keyword*> keyword_list();                           ///< each once
+[[nodiscard]] const std::map<std::string, const Keyword*, std::less<>>&
+keywords();                                                ///< aliases included
+[[nodiscard]] std::vector<const Keyword*> keyword_list();  ///< each once
 [[nodiscard]] const Keyword* find_keyword(std::string_view name);
 
 struct KeywordRegistration {
@@ -150,17 +156,23 @@ struct NumberRow {
   bool multi = false;
 };
 struct BufferRegistration {
-  BufferRegistration(std::string_view group, std::string_view protos, std::initializer_list<BufferRow> rows);
+  BufferRegistration(std::string_view group, std::string_view protos,
+                     std::initializer_list<BufferRow> rows);
 };
 struct NumberRegistration {
-  NumberRegistration(std::string_view group, std::string_view protos, std::initializer_list<NumberRow> rows);
+  NumberRegistration(std::string_view group, std::string_view protos,
+                     std::initializer_list<NumberRow> rows);
 };
 
-/// Sets up a number stage from a value, with Suricata 8's index suffix (`,any`, `,all`, `,nb>2`, `,1`).
-[[nodiscard]] Status setup_number(RuleBuilder& b, std::string_view number, std::string_view value, const Keyword& k);
-[[nodiscard]] Result<NumberTest, std::string> parse_named_number(std::string_view value, const Keyword& k);
+/// Sets up a number stage from a value, with Suricata 8's index suffix (`,any`, `,all`, `,nb>2`,
+/// `,1`).
+[[nodiscard]] Status setup_number(RuleBuilder& b, std::string_view number, std::string_view value,
+                                  const Keyword& k);
+[[nodiscard]] Result<NumberTest, std::string> parse_named_number(std::string_view value,
+                                                                 const Keyword& k);
 /// `a,!b,c` of named bits: every named bit must be set, every negated one clear.
-[[nodiscard]] Status setup_flag_list(RuleBuilder& b, std::string_view number, std::string_view value, const Keyword& k);
+[[nodiscard]] Status setup_flag_list(RuleBuilder& b, std::string_view number,
+                                     std::string_view value, const Keyword& k);
 
 /// What stands in a rule where a buffer is selected: `http.connection: to_client`.
 [[nodiscard]] Status setup_buffer(RuleBuilder& b, const Option& o, const Keyword& k);

@@ -16,7 +16,9 @@ std::unique_ptr<Matcher> Matcher::create(std::shared_ptr<const Engine> engine) {
   return compiled ? std::make_unique<WorkerMatcher>(std::move(compiled)) : nullptr;
 }
 
-WorkerMatcher::WorkerMatcher(std::shared_ptr<const CompiledEngine> engine) { adopt(std::move(engine)); }
+WorkerMatcher::WorkerMatcher(std::shared_ptr<const CompiledEngine> engine) {
+  adopt(std::move(engine));
+}
 
 WorkerMatcher::~WorkerMatcher() {
   if (hs_) hs_free_scratch(hs_);
@@ -40,7 +42,8 @@ void WorkerMatcher::adopt(std::shared_ptr<const CompiledEngine> engine) {
 }
 
 void WorkerMatcher::replace(std::shared_ptr<const Engine> engine) {
-  if (auto compiled = std::dynamic_pointer_cast<const CompiledEngine>(engine)) adopt(std::move(compiled));
+  if (auto compiled = std::dynamic_pointer_cast<const CompiledEngine>(engine))
+    adopt(std::move(compiled));
 }
 
 // --------------------------------------------------------------------------- candidates
@@ -54,7 +57,9 @@ void WorkerMatcher::collect(std::uint32_t rule) {
 void WorkerMatcher::scan_payload(std::uint32_t scanner, Bytes data) {
   if (scanner == CompiledEngine::none) return;
   engine_->scanners[scanner].scan(
-      data, hs_, [](void* self, std::uint32_t rule) { static_cast<WorkerMatcher*>(self)->collect(rule); }, this);
+      data, hs_,
+      [](void* self, std::uint32_t rule) { static_cast<WorkerMatcher*>(self)->collect(rule); },
+      this);
 }
 
 void WorkerMatcher::collect_bucket(const PacketBucket& b) {
@@ -74,9 +79,13 @@ void WorkerMatcher::collect_bucket(const PacketBucket& b) {
 bool WorkerMatcher::addresses(const Rule& r) const {
   const auto& p = *services_.packet;
   const auto& e = *engine_;
-  const auto fits = [&](const IpAddress& src, const IpAddress& dst, std::uint16_t sport, std::uint16_t dport) {
-    if ((r.sport && !e.sets.port_set(r.sport).contains(sport)) || (r.dport && !e.sets.port_set(r.dport).contains(dport))) return false;
-    return (!r.src || e.sets.address_set(r.src).contains(src)) && (!r.dst || e.sets.address_set(r.dst).contains(dst));
+  const auto fits = [&](const IpAddress& src, const IpAddress& dst, std::uint16_t sport,
+                        std::uint16_t dport) {
+    if ((r.sport && !e.sets.port_set(r.sport).contains(sport)) ||
+        (r.dport && !e.sets.port_set(r.dport).contains(dport)))
+      return false;
+    return (!r.src || e.sets.address_set(r.src).contains(src)) &&
+           (!r.dst || e.sets.address_set(r.dst).contains(dst));
   };
   if ((r.sport || r.dport) && !(p.ip_proto == 6 || p.ip_proto == 17 || p.ip_proto == 132)) {
     if (!r.any_proto || p.ip_version == 0) return false;
@@ -84,7 +93,8 @@ bool WorkerMatcher::addresses(const Rule& r) const {
   }
   if ((r.sport || r.dport) && !p.has_l4 && !p.stream_pseudo) return false;
   // `=>` names client and server: a packet back to the client is looked at from the other side.
-  if (r.transactional && p.flow && p.dir == Dir::to_client) return fits(p.dst, p.src, p.dport, p.sport);
+  if (r.transactional && p.flow && p.dir == Dir::to_client)
+    return fits(p.dst, p.src, p.dport, p.sport);
   if (fits(p.src, p.dst, p.sport, p.dport)) return true;
   return r.bidirectional && fits(p.dst, p.src, p.dport, p.sport);
 }
@@ -111,7 +121,9 @@ bool WorkerMatcher::header(const Rule& r) const {
   if (r.dirs != 3 && p.flow && !(r.dirs & (1U << index(p.dir)))) return false;
   if (!r.app_protos.empty()) {
     if (!p.flow) return false;
-    if (std::find(r.app_protos.begin(), r.app_protos.end(), p.flow->app_proto) == r.app_protos.end()) return false;
+    if (std::find(r.app_protos.begin(), r.app_protos.end(), p.flow->app_proto) ==
+        r.app_protos.end())
+      return false;
   }
   return addresses(r);
 }
@@ -136,7 +148,8 @@ bool WorkerMatcher::run_stage(const Stage& stage, const Window& window) {
   return evaluate(stage, w, scratch_, services_);
 }
 
-bool WorkerMatcher::payload_matches(const Rule& r, const Stage& stage, std::span<const StreamChunk> chunks, bool& stream_match) {
+bool WorkerMatcher::payload_matches(const Rule& r, const Stage& stage,
+                                    std::span<const StreamChunk> chunks, bool& stream_match) {
   const auto& p = *services_.packet;
   if (r.require_stream && p.ip_proto == 6) {
     for (const auto& c : chunks) {
@@ -146,7 +159,8 @@ bool WorkerMatcher::payload_matches(const Rule& r, const Stage& stage, std::span
         return true;
       }
     }
-    if (!r.require_packet && (p.in_stream || p.stream_pseudo || r.tcp_stream || r.flow.only_stream)) return false;
+    if (!r.require_packet && (p.in_stream || p.stream_pseudo || r.tcp_stream || r.flow.only_stream))
+      return false;
   }
   if (p.stream_pseudo) return false;
   return run_stage(stage, {p.payload, 0, 0, true});
@@ -155,21 +169,26 @@ bool WorkerMatcher::payload_matches(const Rule& r, const Stage& stage, std::span
 bool WorkerMatcher::packet_buffers(const Rule& r) {
   for (const auto& s : r.stages)
     if (s.kind == Stage::Kind::packet_buffer) {
-      if (services_.packet->stream_pseudo && s.buffer != buffers().find("ip.src") && s.buffer != buffers().find("ip.dst")) return false;
+      if (services_.packet->stream_pseudo && s.buffer != buffers().find("ip.src") &&
+          s.buffer != buffers().find("ip.dst"))
+        return false;
       const auto data = s.packet_bytes(*services_.packet);
       if (data.empty() || !run_stage(s, {data, 0, 0, true})) return false;
     }
   return true;
 }
 
-bool WorkerMatcher::packet_rule(const Rule& r, std::span<const StreamChunk> chunks, bool& stream_match) {
+bool WorkerMatcher::packet_rule(const Rule& r, std::span<const StreamChunk> chunks,
+                                bool& stream_match) {
   if (!header(r)) return false;
   scratch_.captured_flow.clear();
   scratch_.captured_packet.clear();
   scratch_.context.clear();
   if (!tests(r)) return false;
   if (r.type == RuleType::packet && services_.packet->stream_pseudo) return false;
-  if (r.payload >= 0 && !payload_matches(r, r.stages[static_cast<std::size_t>(r.payload)], chunks, stream_match)) return false;
+  if (r.payload >= 0 &&
+      !payload_matches(r, r.stages[static_cast<std::size_t>(r.payload)], chunks, stream_match))
+    return false;
   return packet_buffers(r);
 }
 
@@ -189,8 +208,9 @@ void WorkerMatcher::run_ip_only() {
     for (const auto r : index.unindexed) collect(r);
     if (a.family != 4 || index.pieces.empty()) return;
     const auto host = a.v4_host();
-    auto it = std::upper_bound(index.pieces.begin(), index.pieces.end(), host,
-                               [](std::uint32_t v, const AddressIndex::Piece& x) { return v < x.from; });
+    auto it =
+        std::upper_bound(index.pieces.begin(), index.pieces.end(), host,
+                         [](std::uint32_t v, const AddressIndex::Piece& x) { return v < x.from; });
     if (it == index.pieces.begin()) return;
     --it;
     for (auto i = it->first; i < it->first + it->count; ++i) collect(index.rules[i]);
@@ -209,7 +229,9 @@ void WorkerMatcher::run_proto_only() {
   const auto& p = *services_.packet;
   if (engine_->proto_only.empty() || !p.flow) return;
   const auto d = index(p.dir);
-  if (p.flow->app_proto == AppProto{} && p.flow->app_proto_dir[d] == AppProto{} && !p.flow->app_proto_done) return;
+  if (p.flow->app_proto == AppProto{} && p.flow->app_proto_dir[d] == AppProto{} &&
+      !p.flow->app_proto_done)
+    return;
   auto& done = FlowData::of(*p.flow).proto_only_done[d];
   if (done) return;
   done = true;
@@ -246,9 +268,14 @@ void WorkerMatcher::run_packet_rules(std::span<const StreamChunk> chunks) {
         }
       }
     } else {
-      scan_payload(e.payload_scanner[p.ip_proto == 17 ? CompiledEngine::udp : CompiledEngine::other][d], p.payload);
+      scan_payload(
+          e.payload_scanner[p.ip_proto == 17 ? CompiledEngine::udp : CompiledEngine::other][d],
+          p.payload);
     }
-    const std::size_t bucket = p.ip_proto == 6 ? 0 : p.ip_proto == 17 ? 1 : p.ip_proto == 1 || p.ip_proto == 58 ? 2 : 3;
+    const std::size_t bucket = p.ip_proto == 6                       ? 0
+                               : p.ip_proto == 17                    ? 1
+                               : p.ip_proto == 1 || p.ip_proto == 58 ? 2
+                                                                     : 3;
     collect_bucket(e.buckets[bucket][d]);
     if (p.flow)
       for (const auto r : e.by_app[static_cast<std::size_t>(p.flow->app_proto)]) collect(r);
@@ -270,8 +297,10 @@ void WorkerMatcher::run_packet_rules(std::span<const StreamChunk> chunks) {
         auto& logged = data.stream_tx_logged[index(p.dir)];
         if (tx) {
           const auto key = static_cast<std::uint16_t>(tx->id + 1);
-          if (logged == key && stream_match) tx = nullptr;  // one stream alert shows the transaction, not each
-          else logged = key;
+          if (logged == key && stream_match)
+            tx = nullptr;  // one stream alert shows the transaction, not each
+          else
+            logged = key;
         }
       }
       matched(r, tx, nullptr, stream_match);
@@ -298,7 +327,9 @@ void WorkerMatcher::run_frames() {
     }
     if (it->closed) continue;
     constexpr std::uint64_t max_window = 1U << 20;
-    const auto wanted = f.length >= 0 ? std::min<std::uint64_t>(static_cast<std::uint64_t>(f.length), max_window) : max_window;
+    const auto wanted =
+        f.length >= 0 ? std::min<std::uint64_t>(static_cast<std::uint64_t>(f.length), max_window)
+                      : max_window;
     Bytes window;
     if (p.ip_proto == 6) {
       window = p.flow->stream_window(f.dir, f.offset, wanted);
@@ -315,9 +346,13 @@ void WorkerMatcher::run_frames() {
       const auto& r = *engine_->rules[i];
       bool relevant = true;
       for (const auto& s : r.stages)
-        if (s.kind == Stage::Kind::frame && std::find(s.frames.begin(), s.frames.end(), f.type) == s.frames.end()) relevant = false;
+        if (s.kind == Stage::Kind::frame &&
+            std::find(s.frames.begin(), s.frames.end(), f.type) == s.frames.end())
+          relevant = false;
       if (!relevant || !header(r)) continue;
-      if (std::find(data.frame_alerts.begin(), data.frame_alerts.end(), std::pair(f.id, i)) != data.frame_alerts.end()) continue;
+      if (std::find(data.frame_alerts.begin(), data.frame_alerts.end(), std::pair(f.id, i)) !=
+          data.frame_alerts.end())
+        continue;
       scratch_.context.clear();
       scratch_.captured_flow.clear();
       scratch_.captured_packet.clear();

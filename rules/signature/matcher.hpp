@@ -1,5 +1,6 @@
 #pragma once
-/// One worker's matcher: packet rules, stream rules, frames, transactions, then what becomes of the matches.
+/// One worker's matcher: packet rules, stream rules, frames, transactions, then what becomes of the
+/// matches.
 #include <memory>
 #include <span>
 #include <string>
@@ -10,7 +11,8 @@
 
 namespace ww::sig {
 
-/// Kept with a transaction: which buffers were scanned, which rules wait for more, which have matched.
+/// Kept with a transaction: which buffers were scanned, which rules wait for more, which have
+/// matched.
 class TxState final : public EngineState {
  public:
   static constexpr std::size_t max_slots = 256, max_pending = 4096;
@@ -27,15 +29,18 @@ class TxState final : public EngineState {
     bool started = false, was_complete = false, waits_for_packets = false;
     std::uint64_t revision = UINT64_MAX;
     std::vector<Pending> pending;
-    std::vector<std::uint32_t> finished;  ///< TxRules that matched or can no longer match while a scan may name them again
+    std::vector<std::uint32_t>
+        finished;  ///< TxRules that matched or can no longer match while a scan may name them again
     std::vector<Scanned> scanned;
-    [[nodiscard]] bool is_done(std::size_t slot) const { return done[slot / 64] >> (slot % 64) & 1; }
+    [[nodiscard]] bool is_done(std::size_t slot) const {
+      return done[slot / 64] >> (slot % 64) & 1;
+    }
     void set_done(std::size_t slot) { done[slot / 64] |= 1ULL << (slot % 64); }
   };
   Side sides[2];
-  std::vector<Pending> both;               ///< `=>` rules under way
+  std::vector<Pending> both;  ///< `=>` rules under way
   std::vector<std::uint32_t> both_finished;
-  std::uint64_t generation = 0;            ///< engine that this state belongs to
+  std::uint64_t generation = 0;  ///< engine that this state belongs to
 };
 
 class WorkerMatcher final : public Matcher {
@@ -62,8 +67,10 @@ class WorkerMatcher final : public Matcher {
   [[nodiscard]] bool header(const Rule& rule) const;
   [[nodiscard]] bool addresses(const Rule& rule) const;
   [[nodiscard]] bool tests(const Rule& rule);
-  [[nodiscard]] bool packet_rule(const Rule& rule, std::span<const StreamChunk> chunks, bool& stream_match);
-  [[nodiscard]] bool payload_matches(const Rule& rule, const Stage& stage, std::span<const StreamChunk> chunks, bool& stream_match);
+  [[nodiscard]] bool packet_rule(const Rule& rule, std::span<const StreamChunk> chunks,
+                                 bool& stream_match);
+  [[nodiscard]] bool payload_matches(const Rule& rule, const Stage& stage,
+                                     std::span<const StreamChunk> chunks, bool& stream_match);
   [[nodiscard]] bool packet_buffers(const Rule& rule);
   // frames
   void run_frames();
@@ -71,7 +78,8 @@ class WorkerMatcher final : public Matcher {
   void run_transactions(std::span<const StreamChunk> chunks);
   void inspect_transaction(Transaction& tx, TxPlan& plan, std::span<const StreamChunk> chunks);
   void scan_slot(Transaction& tx, TxState::Side& side, TxPlan& plan, std::size_t slot);
-  [[nodiscard]] Verdict check(const TxRule& rule, std::uint64_t& latched, Transaction& tx, std::span<const StreamChunk> chunks, bool& fresh_payload);
+  [[nodiscard]] Verdict check(const TxRule& rule, std::uint64_t& latched, Transaction& tx,
+                              std::span<const StreamChunk> chunks, bool& fresh_payload);
   [[nodiscard]] Verdict check_stage(const BoundStage& b, Transaction& tx);
   [[nodiscard]] Verdict check_buffer(const BoundStage& b, Transaction& tx);
   [[nodiscard]] Verdict check_number(const BoundStage& b, Transaction& tx);
@@ -82,7 +90,8 @@ class WorkerMatcher final : public Matcher {
   void finalize(Packet& packet);
   [[nodiscard]] bool suppressed(const Rule& rule) const;
   /// false: no alert. May change the action (rate_filter).
-  [[nodiscard]] bool threshold(const Rule& rule, const ThresholdSpec& spec, Action& action, std::uint64_t salt);
+  [[nodiscard]] bool threshold(const Rule& rule, const ThresholdSpec& spec, Action& action,
+                               std::uint64_t salt);
   void start_tag(const Rule& rule, const TagSpec& tag);
 
   std::shared_ptr<const CompiledEngine> engine_;

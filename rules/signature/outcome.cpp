@@ -1,4 +1,5 @@
-/// What becomes of a match: bits and variables, thresholds, suppression, pass, tags, the order and number of alerts.
+/// What becomes of a match: bits and variables, thresholds, suppression, pass, tags, the order and
+/// number of alerts.
 #include <algorithm>
 
 #include "rules/signature/matcher.hpp"
@@ -10,7 +11,9 @@ namespace {
 enum : std::uint64_t { kind_threshold = 1, kind_detection_filter = 2, kind_rate = 3, kind_tag = 4 };
 constexpr std::uint32_t default_tag_packets = 256, max_tag = 1'000'000;
 
-std::uint64_t rule_key(const Rule& r) { return (static_cast<std::uint64_t>(r.info.gid) << 32) | r.info.sid; }
+std::uint64_t rule_key(const Rule& r) {
+  return (static_cast<std::uint64_t>(r.info.gid) << 32) | r.info.sid;
+}
 
 }  // namespace
 
@@ -49,7 +52,8 @@ bool WorkerMatcher::suppressed(const Rule& r) const {
     using T = SuppressSpec::Track;
     const auto& set = engine_->sets.address_set(s.addresses);
     switch (s.track) {
-      case T::all: return true;
+      case T::all:
+        return true;
       case T::by_src:
         if (set.contains(p.src)) return true;
         break;
@@ -64,7 +68,8 @@ bool WorkerMatcher::suppressed(const Rule& r) const {
   return false;
 }
 
-bool WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec, Action& action, std::uint64_t salt) {
+bool WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec, Action& action,
+                              std::uint64_t salt) {
   const auto& p = *services_.packet;
   const auto now = services_.now_us;
   const auto window = static_cast<std::int64_t>(spec.seconds) * 1'000'000;
@@ -133,15 +138,24 @@ bool WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec, Action& 
   CounterTable::Key key;
   const auto id = rule_key(r);
   switch (spec.track) {
-    case Track::by_src: key = address_key(salt, id, &p.src, nullptr); break;
-    case Track::by_dst: key = address_key(salt, id, nullptr, &p.dst); break;
-    case Track::by_both: key = address_key(salt, id, &p.src, &p.dst); break;
-    case Track::by_rule: key = address_key(salt, id, nullptr, nullptr); break;
+    case Track::by_src:
+      key = address_key(salt, id, &p.src, nullptr);
+      break;
+    case Track::by_dst:
+      key = address_key(salt, id, nullptr, &p.dst);
+      break;
+    case Track::by_both:
+      key = address_key(salt, id, &p.src, &p.dst);
+      break;
+    case Track::by_rule:
+      key = address_key(salt, id, nullptr, nullptr);
+      break;
     case Track::by_flow: {
       if (!p.flow) return false;
       auto& list = FlowData::of(*p.flow).flow_thresholds;
       const auto mine = id * 8 + salt;
-      auto it = std::find_if(list.begin(), list.end(), [&](const auto& x) { return x.key == mine; });
+      auto it =
+          std::find_if(list.begin(), list.end(), [&](const auto& x) { return x.key == mine; });
       CounterTable::Entry e{};
       if (it != list.end()) {
         e.used = true;
@@ -172,9 +186,15 @@ void WorkerMatcher::start_tag(const Rule& r, const TagSpec& spec) {
   tag.metric = static_cast<std::uint8_t>(spec.metric);
   const auto count = std::min(spec.count, max_tag);
   switch (spec.metric) {
-    case TagSpec::Metric::packets: tag.left = count ? count : default_tag_packets; break;
-    case TagSpec::Metric::seconds: tag.until_us = now + static_cast<std::int64_t>(count) * 1'000'000; break;
-    case TagSpec::Metric::octets: tag.octets_left = count; break;
+    case TagSpec::Metric::packets:
+      tag.left = count ? count : default_tag_packets;
+      break;
+    case TagSpec::Metric::seconds:
+      tag.until_us = now + static_cast<std::int64_t>(count) * 1'000'000;
+      break;
+    case TagSpec::Metric::octets:
+      tag.octets_left = count;
+      break;
   }
   if (spec.session) {
     if (p.flow) {
@@ -188,7 +208,8 @@ void WorkerMatcher::start_tag(const Rule& r, const TagSpec& spec) {
   services_.shared->host_tags.with(key, now, [&](CounterTable::Entry& e) {
     if (e.used && (e.count > 0 || e.until_us > now)) return;  // the tag under way goes on
     e.used = true;
-    e.count = spec.metric == TagSpec::Metric::octets ? static_cast<std::uint32_t>(tag.octets_left) : tag.left;
+    e.count = spec.metric == TagSpec::Metric::octets ? static_cast<std::uint32_t>(tag.octets_left)
+                                                     : tag.left;
     e.until_us = tag.until_us;
     e.extra = tag.metric;
     e.start_us = now;
@@ -198,19 +219,23 @@ void WorkerMatcher::start_tag(const Rule& r, const TagSpec& spec) {
 bool WorkerMatcher::tagged(const Packet& p) {
   const auto now = p.time.us;
   bool yes = false;
-  const auto use = [&](std::uint8_t metric, std::uint32_t& left, std::int64_t until, std::uint64_t* octets) {
+  const auto use = [&](std::uint8_t metric, std::uint32_t& left, std::int64_t until,
+                       std::uint64_t* octets) {
     switch (static_cast<TagSpec::Metric>(metric)) {
       case TagSpec::Metric::packets:
         if (left == 0) return false;
         --left;
         return true;
-      case TagSpec::Metric::seconds: return now <= until;
+      case TagSpec::Metric::seconds:
+        return now <= until;
       case TagSpec::Metric::octets: {
         std::uint64_t have = octets ? *octets : left;
         if (have == 0) return false;
         have -= std::min<std::uint64_t>(have, p.frame.size());
-        if (octets) *octets = have;
-        else left = static_cast<std::uint32_t>(have);
+        if (octets)
+          *octets = have;
+        else
+          left = static_cast<std::uint32_t>(have);
         return true;
       }
     }
@@ -245,13 +270,16 @@ void WorkerMatcher::finalize(Packet& p) {
     const auto& r = *engine_->rules[a.order];
     services_.rule = &r;
     for (const auto& t : r.tags) start_tag(r, t);
-    if (r.detection_filter && !threshold(r, *r.detection_filter, a.action, kind_detection_filter)) continue;
+    if (r.detection_filter && !threshold(r, *r.detection_filter, a.action, kind_detection_filter))
+      continue;
     if (suppressed(r)) continue;
     for (const auto& c : r.config_thresholds) (void)threshold(r, c, a.action, kind_rate);
     if (a.action == Action::pass) {
-      // Nothing after a pass is reported for this packet; what is bound to the flow passes all of it.
-      const bool flow_wide = r.type != RuleType::decode_event && r.type != RuleType::packet &&
-                             ((r.type != RuleType::packet_stream && r.type != RuleType::stream) || a.stream_match);
+      // Nothing after a pass is reported for this packet; what is bound to the flow passes all of
+      // it.
+      const bool flow_wide =
+          r.type != RuleType::decode_event && r.type != RuleType::packet &&
+          ((r.type != RuleType::packet_stream && r.type != RuleType::stream) || a.stream_match);
       if (flow_wide && p.flow) p.flow->passed = true;
       p.no_inspect = true;
       break;
@@ -266,19 +294,24 @@ void WorkerMatcher::finalize(Packet& p) {
 }
 
 void WorkerMatcher::write_metadata(const Packet* packet, Flow* flow, JsonWriter& json) {
-  const auto* data = flow && flow->engine ? static_cast<const FlowData*>(flow->engine.get()) : nullptr;
+  const auto* data =
+      flow && flow->engine ? static_cast<const FlowData*>(flow->engine.get()) : nullptr;
   constexpr std::string_view id_prefix = "traffic/id/", label_prefix = "traffic/label/";
   std::vector<std::string> ids, labels, bits;
   if (data)
     for (const auto b : data->bits) {
       auto name = variable_name(b);
-      if (name.starts_with(id_prefix)) ids.push_back(name.substr(id_prefix.size()));
-      else if (name.starts_with(label_prefix)) labels.push_back(name.substr(label_prefix.size()));
+      if (name.starts_with(id_prefix))
+        ids.push_back(name.substr(id_prefix.size()));
+      else if (name.starts_with(label_prefix))
+        labels.push_back(name.substr(label_prefix.size()));
       bits.push_back(std::move(name));
     }
   if (!ids.empty() || !labels.empty()) {
     json.begin_object("traffic");
-    for (const auto& [key, list] : {std::pair<const char*, const std::vector<std::string>*>{"id", &ids}, {"label", &labels}}) {
+    for (const auto& [key, list] :
+         {std::pair<const char*, const std::vector<std::string>*>{"id", &ids},
+          {"label", &labels}}) {
       if (list->empty()) continue;
       json.begin_array(key);
       for (const auto& v : *list) json.value(v);
@@ -287,7 +320,9 @@ void WorkerMatcher::write_metadata(const Packet* packet, Flow* flow, JsonWriter&
     json.end_object();
   }
   const bool packet_vars = packet && packet == vars_of_ && !packet_vars_.empty();
-  if (!packet_vars && (!data || (data->bits.empty() && data->ints.empty() && data->vars.empty()))) return;
+  if (!packet_vars && (!data || (data->bits.empty() && data->ints.empty() && data->vars.empty() &&
+                                 data->entropies.empty())))
+    return;
   json.begin_object("metadata");
   if (data && !data->vars.empty()) {
     json.begin_array("flowvars");
@@ -310,6 +345,11 @@ void WorkerMatcher::write_metadata(const Packet* packet, Flow* flow, JsonWriter&
       json.key_text(variable_name(id));
       json.value(value);
     }
+    json.end_object();
+  }
+  if (data && !data->entropies.empty()) {
+    json.begin_object("entropy");
+    for (const auto& [buffer, value] : data->entropies) json.field(buffer, value);
     json.end_object();
   }
   if (packet_vars) {

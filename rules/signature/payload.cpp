@@ -32,7 +32,8 @@ std::size_t find(const ContentOp& c, Bytes data, std::size_t from, std::size_t t
   if (from > to || to - from < n) return not_found;
   const auto* base = data.data();
   if (!c.nocase) {
-    const auto* p = static_cast<const std::uint8_t*>(memmem(base + from, to - from, c.octets.data(), n));
+    const auto* p =
+        static_cast<const std::uint8_t*>(memmem(base + from, to - from, c.octets.data(), n));
     return p ? static_cast<std::size_t>(p - base) : not_found;
   }
   const auto first = static_cast<std::uint8_t>(c.octets[0]);
@@ -40,7 +41,8 @@ std::size_t find(const ContentOp& c, Bytes data, std::size_t from, std::size_t t
   const auto last = to - n;  // last start
   if (upper == first) {
     for (auto at = from; at <= last; ++at) {
-      const auto* p = static_cast<const std::uint8_t*>(std::memchr(base + at, first, last - at + 1));
+      const auto* p =
+          static_cast<const std::uint8_t*>(std::memchr(base + at, first, last - at + 1));
       if (!p) return not_found;
       at = static_cast<std::size_t>(p - base);
       if (equal_folded(p, c.octets.data(), n)) return at;
@@ -64,8 +66,8 @@ std::size_t find(const ContentOp& c, Bytes data, std::size_t from, std::size_t t
 }
 
 /// Reads the number of a byte_* keyword. On success `end` is where reading stopped.
-bool read_number(const ByteRead& r, Bytes data, std::int64_t pos, const std::uint64_t* vars, std::uint64_t& value,
-                 std::int64_t& start, std::int64_t& end) {
+bool read_number(const ByteRead& r, Bytes data, std::int64_t pos, const std::uint64_t* vars,
+                 std::uint64_t& value, std::int64_t& start, std::int64_t& end) {
   const auto size = static_cast<std::int64_t>(data.size());
   const auto offset = r.offset.get(vars);
   if (offset > size || offset < -size) return false;
@@ -94,8 +96,10 @@ bool read_number(const ByteRead& r, Bytes data, std::int64_t pos, const std::uin
     value = 0;
     for (; i < n; ++i) {
       std::uint64_t d = 99;
-      if (p[i] >= '0' && p[i] <= '9') d = static_cast<std::uint64_t>(p[i] - '0');
-      else if (fold[p[i]] >= 'a' && fold[p[i]] <= 'f') d = static_cast<std::uint64_t>(fold[p[i]] - 'a' + 10);
+      if (p[i] >= '0' && p[i] <= '9')
+        d = static_cast<std::uint64_t>(p[i] - '0');
+      else if (fold[p[i]] >= 'a' && fold[p[i]] <= 'f')
+        d = static_cast<std::uint64_t>(fold[p[i]] - 'a' + 10);
       if (d >= base) break;
       if (value > (UINT64_MAX - d) / base) return false;
       value = value * base + d;
@@ -123,8 +127,12 @@ double shannon(Bytes data) {
 
 class Evaluation {
  public:
-  Evaluation(const Stage& stage, const Window& window, EvalScratch& scratch, MatchServices& services)
-      : stage_(stage), window_(window), s_(scratch), services_(services),
+  Evaluation(const Stage& stage, const Window& window, EvalScratch& scratch,
+             MatchServices& services)
+      : stage_(stage),
+        window_(window),
+        s_(scratch),
+        services_(services),
         fresh_(stage.has_positive ? window.fresh_from : 0) {}
 
   bool run(const PayloadOp* ops, std::size_t count, Bytes data, std::uint64_t base, bool to_end) {
@@ -148,22 +156,27 @@ class Evaluation {
     return false;
   }
 
-  /// Operations i.. hold, the last match having ended at pos and the farthest claimed octet at `claimed`.
+  /// Operations i.. hold, the last match having ended at pos and the farthest claimed octet at
+  /// `claimed`.
   bool step(std::size_t i, std::int64_t pos, std::size_t claimed) {
     if (i == count_) return claimed > fresh_ || fresh_ == 0;
     if (!spend()) return false;
     const auto& op = ops_[i];
     switch (op.index()) {
-      case 0: return content(*std::get_if<ContentOp>(&op), i, pos, claimed);
-      case 1: return pcre(*std::get_if<PcreOp>(&op), i, pos, claimed);
+      case 0:
+        return content(*std::get_if<ContentOp>(&op), i, pos, claimed);
+      case 1:
+        return pcre(*std::get_if<PcreOp>(&op), i, pos, claimed);
       case 2: {
         const auto& o = *std::get_if<IsDataAtOp>(&op);
         const auto at = o.at.get(s_.vars.data());
         const auto size = static_cast<std::int64_t>(data_.size());
-        const bool there = o.relative ? at <= size && pos + at <= size && pos + at >= 0 : at - base_ < size;
+        const bool there =
+            o.relative ? at <= size && pos + at <= size && pos + at >= 0 : at - base_ < size;
         return note(i, there != o.negated) && step(i + 1, pos, claimed);
       }
-      case 3: return note(i, byte_test(*std::get_if<ByteTestOp>(&op), pos)) && step(i + 1, pos, claimed);
+      case 3:
+        return note(i, byte_test(*std::get_if<ByteTestOp>(&op), pos)) && step(i + 1, pos, claimed);
       case 4: {
         const auto& o = *std::get_if<ByteJumpOp>(&op);
         std::int64_t to = 0;
@@ -192,25 +205,32 @@ class Evaluation {
                                 : !o.test.negate && o.test.hi == UINT64_MAX && size >= o.test.lo;
         return note(i, ok) && step(i + 1, pos, claimed);
       }
-      case 8: return base64(*std::get_if<Base64Op>(&op), i, pos) && step(i + 1, pos, claimed);
-      case 9: return note(i, dataset(*std::get_if<DatasetOp>(&op))) && step(i + 1, pos, claimed);
+      case 8:
+        return base64(*std::get_if<Base64Op>(&op), i, pos) && step(i + 1, pos, claimed);
+      case 9:
+        return note(i, dataset(*std::get_if<DatasetOp>(&op))) && step(i + 1, pos, claimed);
       case 10: {
         const auto& o = *std::get_if<DatarepOp>(&op);
         const auto f = o.set->find(data_);
         bool ok = f.found && f.has_reputation;
         if (ok) {
           using C = DatarepOp::Compare;
-          ok = o.compare == C::lt ? f.reputation < o.value : o.compare == C::gt ? f.reputation > o.value : f.reputation == o.value;
+          ok = o.compare == C::lt   ? f.reputation < o.value
+               : o.compare == C::gt ? f.reputation > o.value
+                                    : f.reputation == o.value;
         }
         return note(i, ok) && step(i + 1, pos, claimed);
       }
-      case 11: return note(i, entropy(*std::get_if<EntropyOp>(&op))) && step(i + 1, pos, claimed);
+      case 11:
+        return note(i, entropy(*std::get_if<EntropyOp>(&op))) && step(i + 1, pos, claimed);
       case 12: {
         const auto& o = *std::get_if<BufferCheckOp>(&op);
-        return note(i, o.check(o, data_, static_cast<std::size_t>(pos), services_.packet) != o.negated) &&
+        return note(i, o.check(o, data_, static_cast<std::size_t>(pos), services_.packet) !=
+                           o.negated) &&
                step(i + 1, pos, claimed);
       }
-      default: return false;
+      default:
+        return false;
     }
   }
 
@@ -220,7 +240,9 @@ class Evaluation {
     const auto* vars = s_.vars.data();
     std::int64_t lo = 0, hi = size;
     // Variables hold anything a packet says; sums are kept far from overflow.
-    const auto bounded = [](std::int64_t v) { return std::clamp<std::int64_t>(v, -(1LL << 40), 1LL << 40); };
+    const auto bounded = [](std::int64_t v) {
+      return std::clamp<std::int64_t>(v, -(1LL << 40), 1LL << 40);
+    };
     if (c.relative()) {
       const auto distance = bounded(c.distance.get(vars));
       lo = pos + distance;
@@ -254,7 +276,10 @@ class Evaluation {
       const auto len = c.octets.size();
       if (at + len <= fresh_ && claimed <= fresh_) {
         // Any occurrence will do; prefer one with octets that no earlier chunk showed.
-        const auto again = find(c, data_, std::max(from, static_cast<std::size_t>(fresh_) + 1 - std::min<std::size_t>(len, fresh_)), to);
+        const auto again = find(c, data_,
+                                std::max(from, static_cast<std::size_t>(fresh_) + 1 -
+                                                   std::min<std::size_t>(len, fresh_)),
+                                to);
         if (again != not_found) at = again;
       }
       note(i, true, at, at + len);
@@ -283,11 +308,13 @@ class Evaluation {
       const auto whole = s_.pcre.group(0);
       const auto at = start + whole.from, end = start + whole.to;
       note(i, true, at, end);
-      const auto flow_mark = s_.captured_flow.size(), packet_mark = s_.captured_packet.size(), context_mark = s_.context.size();
+      const auto flow_mark = s_.captured_flow.size(), packet_mark = s_.captured_packet.size(),
+                 context_mark = s_.context.size();
       for (std::size_t g = 0; g < p.captures.size(); ++g) {
         const auto group = s_.pcre.group(g + 1);
         if (!group.set) continue;
-        const auto text = subject.subspan(group.from, std::min<std::size_t>(group.to - group.from, FlowData::max_value_octets));
+        const auto text = subject.subspan(
+            group.from, std::min<std::size_t>(group.to - group.from, FlowData::max_value_octets));
         const auto& to = p.captures[g];
         if (to.to == PcreOp::Capture::To::flow)
           s_.captured_flow.emplace_back(to.name, std::string(as_text(text)));
@@ -323,13 +350,27 @@ class Evaluation {
     bool ok = false;
     using C = ByteTestOp::Compare;
     switch (o.compare) {
-      case C::lt: ok = v < w; break;
-      case C::gt: ok = v > w; break;
-      case C::eq: ok = v == w; break;
-      case C::le: ok = v <= w; break;
-      case C::ge: ok = v >= w; break;
-      case C::band: ok = (v & w) != 0; break;
-      case C::bor: ok = (v ^ w) != 0; break;
+      case C::lt:
+        ok = v < w;
+        break;
+      case C::gt:
+        ok = v > w;
+        break;
+      case C::eq:
+        ok = v == w;
+        break;
+      case C::le:
+        ok = v <= w;
+        break;
+      case C::ge:
+        ok = v >= w;
+        break;
+      case C::band:
+        ok = (v & w) != 0;
+        break;
+      case C::bor:
+        ok = (v ^ w) != 0;
+        break;
     }
     return ok != o.negated;
   }
@@ -343,7 +384,8 @@ class Evaluation {
     auto jump = static_cast<std::int64_t>(v) * std::clamp<std::int64_t>(o.multiplier, 1, 65535);
     if (o.align && jump % 4) jump += 4 - jump % 4;
     jump += o.post_offset_operand.var >= 0
-                ? std::clamp<std::int64_t>(o.post_offset_operand.get(s_.vars.data()), -(1LL << 40), 1LL << 40)
+                ? std::clamp<std::int64_t>(o.post_offset_operand.get(s_.vars.data()), -(1LL << 40),
+                                           1LL << 40)
                 : o.post_offset;
     to = o.from_beginning ? jump : o.from_end ? size + jump : end + jump;
     return to >= 0 && to < size;
@@ -356,22 +398,33 @@ class Evaluation {
     const auto r = static_cast<std::uint64_t>(o.rvalue.get(s_.vars.data()));
     using Op = ByteMathOp::Operator;
     switch (o.op) {
-      case Op::add: v += r; break;
-      case Op::sub: v -= r; break;
-      case Op::mul: v *= r; break;
+      case Op::add:
+        v += r;
+        break;
+      case Op::sub:
+        v -= r;
+        break;
+      case Op::mul:
+        v *= r;
+        break;
       case Op::div:
         if (r == 0) return false;
         v /= r;
         break;
-      case Op::lshift: v = r < 64 ? v << r : 0; break;
-      case Op::rshift: v = r < 64 ? v >> r : 0; break;
+      case Op::lshift:
+        v = r < 64 ? v << r : 0;
+        break;
+      case Op::rshift:
+        v = r < 64 ? v >> r : 0;
+        break;
     }
     s_.vars[static_cast<std::size_t>(o.var)] = v;
     return true;
   }
 
   bool base64(const Base64Op& o, std::size_t i, std::int64_t pos) {
-    auto start = static_cast<std::size_t>(o.relative ? std::max<std::int64_t>(pos, 0) : 0) + o.offset;
+    auto start =
+        static_cast<std::size_t>(o.relative ? std::max<std::int64_t>(pos, 0) : 0) + o.offset;
     if (start >= data_.size()) return note(i, false);
     auto in = data_.subspan(start);
     if (o.octets && o.octets < in.size()) in = in.first(o.octets);
@@ -383,7 +436,8 @@ class Evaluation {
     if (ok && o.inner_count) {
       Evaluation inner(stage_, Window{}, s_, services_);
       ok = inner.run(stage_.inner.data() + o.inner_from, o.inner_count,
-                     Bytes{reinterpret_cast<const std::uint8_t*>(decoded.data()), decoded.size()}, 0, true);
+                     Bytes{reinterpret_cast<const std::uint8_t*>(decoded.data()), decoded.size()},
+                     0, true);
     }
     decoded.swap(s_.decoded);
     return ok;
@@ -392,12 +446,16 @@ class Evaluation {
   bool dataset(const DatasetOp& o) {
     using C = DatasetOp::Command;
     switch (o.command) {
-      case C::set: return o.set->add(data_);
-      case C::unset: return o.set->remove(data_);
-      case C::isnotset: return !o.set->find(data_).found;
+      case C::set:
+        return o.set->add(data_);
+      case C::unset:
+        return o.set->remove(data_);
+      case C::isnotset:
+        return !o.set->find(data_).found;
       case C::isset: {
         const auto f = o.set->find(data_);
-        if (f.found && f.json && !o.context_key.empty()) s_.context.emplace_back(o.context_key, *f.json);
+        if (f.found && f.json && !o.context_key.empty())
+          s_.context.emplace_back(o.context_key, *f.json);
         return f.found;
       }
     }
@@ -412,14 +470,23 @@ class Evaluation {
       in = in.first(o.octets);
     }
     const auto v = shannon(in);
+    // The value is worth a look in the flow's metadata whatever the comparison says.
+    if (auto* flow = services_.flow_data())
+      flow->set_entropy(stage_.kind == Stage::Kind::payload ? "content" : stage_.name, v);
     using C = EntropyOp::Compare;
     switch (o.compare) {
-      case C::lt: return v < o.value;
-      case C::le: return v <= o.value;
-      case C::gt: return v > o.value;
-      case C::ge: return v >= o.value;
-      case C::eq: return std::abs(v - o.value) < 1e-9;
-      case C::ne: return std::abs(v - o.value) >= 1e-9;
+      case C::lt:
+        return v < o.value;
+      case C::le:
+        return v <= o.value;
+      case C::gt:
+        return v > o.value;
+      case C::ge:
+        return v >= o.value;
+      case C::eq:
+        return std::abs(v - o.value) < 1e-9;
+      case C::ne:
+        return std::abs(v - o.value) >= 1e-9;
     }
     return false;
   }
@@ -438,13 +505,15 @@ class Evaluation {
 
 }  // namespace
 
-bool evaluate(const Stage& stage, const Window& window, EvalScratch& scratch, MatchServices& services) {
+bool evaluate(const Stage& stage, const Window& window, EvalScratch& scratch,
+              MatchServices& services) {
   scratch.steps = 0;
   Evaluation e(stage, window, scratch, services);
   return e.run(stage.ops.data(), stage.ops.size(), window.data, window.base, window.whole_to_end);
 }
 
-bool apply_transforms(const std::vector<Transform>& list, Bytes in, EvalScratch& scratch, Bytes& out) {
+bool apply_transforms(const std::vector<Transform>& list, Bytes in, EvalScratch& scratch,
+                      Bytes& out) {
   out = in;
   std::size_t side = 0;
   for (const auto& t : list) {
@@ -463,14 +532,22 @@ void decode_base64_lenient(Bytes in, std::string& out) {
   int have = 0;
   for (const auto c : in) {
     int v = -1;
-    if (c >= 'A' && c <= 'Z') v = c - 'A';
-    else if (c >= 'a' && c <= 'z') v = c - 'a' + 26;
-    else if (c >= '0' && c <= '9') v = c - '0' + 52;
-    else if (c == '+') v = 62;
-    else if (c == '/') v = 63;
-    else if (c == '=') break;
-    else if (c == ' ' || c == '\r' || c == '\n' || c == '\t') continue;
-    else break;
+    if (c >= 'A' && c <= 'Z')
+      v = c - 'A';
+    else if (c >= 'a' && c <= 'z')
+      v = c - 'a' + 26;
+    else if (c >= '0' && c <= '9')
+      v = c - '0' + 52;
+    else if (c == '+')
+      v = 62;
+    else if (c == '/')
+      v = 63;
+    else if (c == '=')
+      break;
+    else if (c == ' ' || c == '\r' || c == '\n' || c == '\t')
+      continue;
+    else
+      break;
     bits = (bits << 6) | static_cast<std::uint32_t>(v);
     have += 6;
     if (have >= 8) {

@@ -1,5 +1,6 @@
 #pragma once
-/// Runs the payload operations of one stage over one buffer, with backtracking over relative matches.
+/// Runs the payload operations of one stage over one buffer, with backtracking over relative
+/// matches.
 #include <array>
 #include <cstdint>
 #include <string>
@@ -16,14 +17,15 @@ namespace ww::sig {
 class Trace {
  public:
   virtual ~Trace() = default;
-  virtual void op(const Stage& stage, std::size_t op, bool matched, std::size_t from, std::size_t to) = 0;
+  virtual void op(const Stage& stage, std::size_t op, bool matched, std::size_t from,
+                  std::size_t to) = 0;
 };
 
 /// Per worker; reused for every evaluation.
 struct EvalScratch {
   PcreScratch pcre;
   std::array<std::uint64_t, 32> vars{};
-  std::string decoded;                         ///< base64_decode
+  std::string decoded;  ///< base64_decode
   std::string transformed[2];
   std::vector<std::pair<std::string, std::string>> context;  ///< dataset JSON
   std::vector<std::pair<std::uint32_t, std::string>> captured_flow, captured_packet;
@@ -41,10 +43,13 @@ struct Window {
 };
 
 /// @return true when every operation holds. Variables and captures stay in the scratch.
-[[nodiscard]] bool evaluate(const Stage& stage, const Window& window, EvalScratch& scratch, MatchServices& services);
+[[nodiscard]] bool evaluate(const Stage& stage, const Window& window, EvalScratch& scratch,
+                            MatchServices& services);
 
-/// Applies a stage's transforms; false when one fails. The result is borrowed from `in` or the scratch.
-[[nodiscard]] bool apply_transforms(const std::vector<Transform>& list, Bytes in, EvalScratch& scratch, Bytes& out);
+/// Applies a stage's transforms; false when one fails. The result is borrowed from `in` or the
+/// scratch.
+[[nodiscard]] bool apply_transforms(const std::vector<Transform>& list, Bytes in,
+                                    EvalScratch& scratch, Bytes& out);
 
 /// base64 with embedded junk skipped as RFC 2045 says; stops at the first `=`.
 void decode_base64_lenient(Bytes in, std::string& out);

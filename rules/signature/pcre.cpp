@@ -42,12 +42,12 @@ void CompiledPcre::set_limits(std::uint32_t match, std::uint32_t depth) {
   depth_limit = depth;
 }
 
-Result<std::shared_ptr<const CompiledPcre>, std::string> CompiledPcre::compile(std::string_view pattern,
-                                                                               std::uint32_t options, bool limits) {
+Result<std::shared_ptr<const CompiledPcre>, std::string> CompiledPcre::compile(
+    std::string_view pattern, std::uint32_t options, bool limits) {
   int code = 0;
   PCRE2_SIZE at = 0;
-  auto* compiled = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), options, &code, &at,
-                                 nullptr);
+  auto* compiled = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                                 options, &code, &at, nullptr);
   if (!compiled) {
     char text[160];
     pcre2_get_error_message(code, reinterpret_cast<PCRE2_UCHAR*>(text), sizeof text);
@@ -71,7 +71,8 @@ bool CompiledPcre::search(Bytes subject, std::size_t from, PcreScratch& scratch)
   const auto* data = subject.data() ? subject.data() : &nothing;
   auto rc = pcre2_match(code_, data, subject.size(), from, 0, scratch.data_, context(limited_));
   if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-    rc = pcre2_match(code_, data, subject.size(), from, PCRE2_NO_JIT, scratch.data_, context(limited_));
+    rc = pcre2_match(code_, data, subject.size(), from, PCRE2_NO_JIT, scratch.data_,
+                     context(limited_));
   scratch.groups_ = rc == 0 ? static_cast<int>(max_groups) : rc;
   if (rc < 0) scratch.groups_ = 0;
   return rc >= 0;

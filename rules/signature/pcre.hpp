@@ -1,5 +1,6 @@
 #pragma once
-/// Regular expressions of rules: PCRE2 behind match limits, JIT-compiled on first use (most are never reached).
+/// Regular expressions of rules: PCRE2 behind match limits, JIT-compiled on first use (most are
+/// never reached).
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -39,9 +40,8 @@ class PcreScratch {
 class CompiledPcre {
  public:
   /// @param limits  false: rule asked to lift the match limits (`/O`); a higher bound still holds
-  [[nodiscard]] static Result<std::shared_ptr<const CompiledPcre>, std::string> compile(std::string_view pattern,
-                                                                                        std::uint32_t options,
-                                                                                        bool limits = true);
+  [[nodiscard]] static Result<std::shared_ptr<const CompiledPcre>, std::string> compile(
+      std::string_view pattern, std::uint32_t options, bool limits = true);
   ~CompiledPcre();
   CompiledPcre(const CompiledPcre&) = delete;
   CompiledPcre& operator=(const CompiledPcre&) = delete;

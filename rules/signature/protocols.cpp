@@ -17,12 +17,14 @@ struct TransportWord {
 };
 const std::vector<TransportWord>& transports() {
   static const std::vector<TransportWord> words{
-      {"ip", {}},           {"any", {}},          {"ip4", {}, 1},      {"ipv4", {}, 1},       {"ip6", {}, 2},
-      {"ipv6", {}, 2},      {"tcp", {6}},         {"tcp-pkt", {6}},    {"tcp-stream", {6}},   {"tcp4", {6}, 1},
-      {"tcpv4", {6}, 1},    {"tcp6", {6}, 2},     {"tcpv6", {6}, 2},   {"udp", {17}},         {"udp4", {17}, 1},
-      {"udpv4", {17}, 1},   {"udp6", {17}, 2},    {"udpv6", {17}, 2},  {"icmp", {1, 58}},     {"icmpv4", {1}},
-      {"icmp4", {1}},       {"icmpv6", {58}},     {"icmp6", {58}},     {"sctp", {132}},       {"igmp", {2}},
-      {"gre", {47}},        {"esp", {50}},        {"ah", {51}},        {"pkthdr", {}}};
+      {"ip", {}},          {"any", {}},        {"ip4", {}, 1},    {"ipv4", {}, 1},
+      {"ip6", {}, 2},      {"ipv6", {}, 2},    {"tcp", {6}},      {"tcp-pkt", {6}},
+      {"tcp-stream", {6}}, {"tcp4", {6}, 1},   {"tcpv4", {6}, 1}, {"tcp6", {6}, 2},
+      {"tcpv6", {6}, 2},   {"udp", {17}},      {"udp4", {17}, 1}, {"udpv4", {17}, 1},
+      {"udp6", {17}, 2},   {"udpv6", {17}, 2}, {"icmp", {1, 58}}, {"icmpv4", {1}},
+      {"icmp4", {1}},      {"icmpv6", {58}},   {"icmp6", {58}},   {"sctp", {132}},
+      {"igmp", {2}},       {"gre", {47}},      {"esp", {50}},     {"ah", {51}},
+      {"pkthdr", {}}};
   return words;
 }
 
@@ -31,26 +33,64 @@ struct Family {
   std::vector<std::string_view> protocols;  // EVE names
 };
 const std::vector<Family>& families() {
-  static const std::vector<Family> list{
-      {"http", {"http", "http2"}}, {"http1", {"http"}},       {"http2", {"http2", "doh2"}}, {"doh2", {"doh2"}},
-      {"dns", {"dns", "doh2"}},    {"mdns", {"mdns"}},        {"llmnr", {"llmnr"}},         {"tls", {"tls"}},
-      {"ssl", {"tls"}},            {"quic", {"quic"}},        {"smtp", {"smtp"}},           {"ftp", {"ftp"}},
-      {"ftp-data", {"ftp-data"}},  {"ssh", {"ssh"}},          {"smb", {"smb"}},             {"dcerpc", {"dcerpc", "smb"}},
-      {"imap", {"imap"}},          {"pop3", {"pop3"}},        {"msn", {"msn"}},             {"jabber", {"jabber"}},
-      {"irc", {"irc"}},            {"modbus", {"modbus"}},    {"enip", {"enip"}},           {"dnp3", {"dnp3"}},
-      {"nfs", {"nfs"}},            {"ntp", {"ntp"}},          {"tftp", {"tftp"}},           {"ike", {"ike"}},
-      {"ikev2", {"ike"}},          {"krb5", {"krb5"}},        {"dhcp", {"dhcp"}},           {"snmp", {"snmp"}},
-      {"sip", {"sip"}},            {"rfb", {"rfb"}},          {"mqtt", {"mqtt"}},           {"pgsql", {"pgsql"}},
-      {"telnet", {"telnet"}},      {"websocket", {"websocket"}}, {"ldap", {"ldap"}},        {"rdp", {"rdp"}},
-      {"bittorrent-dht", {"bittorrent-dht"}}, {"template", {"template"}}, {"hl7", {"hl7"}}, {"dicom", {"dicom"}},
-      {"fhir", {"fhir"}},          {"mysql", {"mysql"}},      {"rpc", {"rpc"}},             {"syslog", {"syslog"}},
-      {"tds", {"tds"}},            {"redis", {"redis"}},      {"radius", {"radius"}}};
+  static const std::vector<Family> list{{"http", {"http", "http2"}},
+                                        {"http1", {"http"}},
+                                        {"http2", {"http2", "doh2"}},
+                                        {"doh2", {"doh2"}},
+                                        {"dns", {"dns", "doh2"}},
+                                        {"mdns", {"mdns"}},
+                                        {"llmnr", {"llmnr"}},
+                                        {"tls", {"tls"}},
+                                        {"ssl", {"tls"}},
+                                        {"quic", {"quic"}},
+                                        {"smtp", {"smtp"}},
+                                        {"ftp", {"ftp"}},
+                                        {"ftp-data", {"ftp-data"}},
+                                        {"ssh", {"ssh"}},
+                                        {"smb", {"smb"}},
+                                        {"dcerpc", {"dcerpc", "smb"}},
+                                        {"imap", {"imap"}},
+                                        {"pop3", {"pop3"}},
+                                        {"msn", {"msn"}},
+                                        {"jabber", {"jabber"}},
+                                        {"irc", {"irc"}},
+                                        {"modbus", {"modbus"}},
+                                        {"enip", {"enip"}},
+                                        {"dnp3", {"dnp3"}},
+                                        {"nfs", {"nfs"}},
+                                        {"ntp", {"ntp"}},
+                                        {"tftp", {"tftp"}},
+                                        {"ike", {"ike"}},
+                                        {"ikev2", {"ike"}},
+                                        {"krb5", {"krb5"}},
+                                        {"dhcp", {"dhcp"}},
+                                        {"snmp", {"snmp"}},
+                                        {"sip", {"sip"}},
+                                        {"rfb", {"rfb"}},
+                                        {"mqtt", {"mqtt"}},
+                                        {"pgsql", {"pgsql"}},
+                                        {"telnet", {"telnet"}},
+                                        {"websocket", {"websocket"}},
+                                        {"ldap", {"ldap"}},
+                                        {"rdp", {"rdp"}},
+                                        {"bittorrent-dht", {"bittorrent-dht"}},
+                                        {"template", {"template"}},
+                                        {"hl7", {"hl7"}},
+                                        {"dicom", {"dicom"}},
+                                        {"fhir", {"fhir"}},
+                                        {"mysql", {"mysql"}},
+                                        {"rpc", {"rpc"}},
+                                        {"syslog", {"syslog"}},
+                                        {"tds", {"tds"}},
+                                        {"redis", {"redis"}},
+                                        {"radius", {"radius"}}};
   return list;
 }
 
 /// Progress values that HTTP/1 hooks name; other protocols have started and complete.
 int http1_progress(std::string_view name) {
-  static constexpr std::array<std::string_view, 6> parts{"started", "line", "headers", "body", "trailer", "complete"};
+  static constexpr std::array<std::string_view, 6> parts{"started", "line",    "headers",
+                                                         "body",    "trailer", "complete"};
   const auto at = std::find(parts.begin(), parts.end(), name);
   return at == parts.end() ? -1 : static_cast<int>(at - parts.begin());
 }
@@ -61,7 +101,8 @@ Status set_hook(RuleBuilder& b, std::string_view proto, std::string_view hook) {
   s.name = std::string(proto) + ":" + std::string(hook);
   const auto underscore = hook.find('_');
   const auto side = hook.substr(0, underscore);
-  const auto part = underscore == std::string_view::npos ? std::string_view() : hook.substr(underscore + 1);
+  const auto part =
+      underscore == std::string_view::npos ? std::string_view() : hook.substr(underscore + 1);
   if (side == "request" || side == "client")
     s.only_dir = Dir::to_server;
   else if (side == "response" || side == "server")
@@ -75,7 +116,8 @@ Status set_hook(RuleBuilder& b, std::string_view proto, std::string_view hook) {
     s.at_end = true;
   } else if (protocol_name(proto) == "http") {
     const int progress = http1_progress(part);
-    if (progress < 0) return bad("unknown hook '" + std::string(hook) + "' of " + std::string(proto));
+    if (progress < 0)
+      return bad("unknown hook '" + std::string(hook) + "' of " + std::string(proto));
     s.progress = static_cast<std::uint8_t>(progress);
   } else {
     // The protocol's own states, when its parser registered them as `<proto>.progress.<state>`.
@@ -138,7 +180,8 @@ Status set_header_protocol(RuleBuilder& b, std::string_view word) {
   }
   auto family = protocol_family(name);
   if (family.empty()) {
-    if (app_protos().find(name) == AppProto{}) return bad("unknown protocol '" + std::string(word.substr(0, 40)) + "'");
+    if (app_protos().find(name) == AppProto{})
+      return bad("unknown protocol '" + std::string(word.substr(0, 40)) + "'");
     rule.app_protos.push_back(app_protos().find(name));
   }
   for (const auto p : family) rule.app_protos.push_back(app_protos().intern(p));

@@ -15,6 +15,8 @@ namespace ww::sig {
 /// The name in EVE of a rule word: "http1" is "http", "ssl" is "tls".
 [[nodiscard]] std::string_view protocol_name(std::string_view word);
 
-[[nodiscard]] Result<ThresholdSpec, std::string> parse_threshold(std::string_view value, ThresholdSpec spec, std::vector<NameValue>* rest);
+[[nodiscard]] Result<ThresholdSpec, std::string> parse_threshold(std::string_view value,
+                                                                 ThresholdSpec spec,
+                                                                 std::vector<NameValue>* rest);
 
 }  // namespace ww::sig

@@ -1,6 +1,7 @@
 #pragma once
-/// A checked rule as the matcher runs it: header, packet tests, stages (a buffer and what it must hold), and what
-/// happens after a match. Immutable once the engine is built; shared by all workers.
+/// A checked rule as the matcher runs it: header, packet tests, stages (a buffer and what it must
+/// hold), and what happens after a match. Immutable once the engine is built; shared by all
+/// workers.
 #include <bitset>
 #include <cstdint>
 #include <memory>
@@ -32,7 +33,7 @@ struct Operand {
 };
 
 struct ContentOp {
-  std::string octets;       ///< lower case when nocase
+  std::string octets;  ///< lower case when nocase
   bool nocase = false, negated = false, startswith = false, endswith = false;
   bool has_offset = false, has_depth = false, has_distance = false, has_within = false;
   bool relative_next = false;  ///< a later operation starts from where this one ended
@@ -63,7 +64,7 @@ enum class NumberBase : std::uint8_t { raw, dec, hex, oct };
 
 /// What byte_test, byte_jump, byte_extract and byte_math have in common: how to read the number.
 struct ByteRead {
-  Operand octets;       ///< how many; a variable only for byte_test and byte_jump
+  Operand octets;  ///< how many; a variable only for byte_test and byte_jump
   Operand offset;
   bool relative = false;
   Endian endian = Endian::big;
@@ -102,7 +103,8 @@ struct SizeOp {  // bsize
 struct Base64Op {
   std::uint32_t octets = 0, offset = 0;  ///< octets 0: as many as decode
   bool relative = false;
-  std::uint32_t inner_from = 0, inner_count = 0;  ///< the operations on base64_data, in Stage::inner
+  std::uint32_t inner_from = 0,
+                inner_count = 0;  ///< the operations on base64_data, in Stage::inner
 };
 struct DatasetOp {
   std::shared_ptr<Dataset> set;
@@ -127,17 +129,20 @@ struct BufferCheckOp {
   bool negated = false;
 };
 
-using PayloadOp = std::variant<ContentOp, PcreOp, IsDataAtOp, ByteTestOp, ByteJumpOp, ByteExtractOp, ByteMathOp,
-                               SizeOp, Base64Op, DatasetOp, DatarepOp, EntropyOp, BufferCheckOp>;
+using PayloadOp =
+    std::variant<ContentOp, PcreOp, IsDataAtOp, ByteTestOp, ByteJumpOp, ByteExtractOp, ByteMathOp,
+                 SizeOp, Base64Op, DatasetOp, DatarepOp, EntropyOp, BufferCheckOp>;
 
 // --------------------------------------------------------------------------- stages
 
 struct Transform {
-  /// Appends the transformed octets to `out` (empty on entry). False: the transform failed, the buffer has no data.
-  using Function = bool (*)(const Transform&, Bytes in, std::string& out, std::uint64_t transaction_hint);
+  /// Appends the transformed octets to `out` (empty on entry). False: the transform failed, the
+  /// buffer has no data.
+  using Function = bool (*)(const Transform&, Bytes in, std::string& out,
+                            std::uint64_t transaction_hint);
   Function run = nullptr;
-  std::string name;      ///< with options; equal names are equal transforms
-  std::string text;      ///< options, decoded (xor key, strip list...)
+  std::string name;  ///< with options; equal names are equal transforms
+  std::string text;  ///< options, decoded (xor key, strip list...)
   std::uint64_t a = 0, b = 0;
   std::shared_ptr<const CompiledPcre> pcre;
 };
@@ -162,28 +167,33 @@ struct Stage {
     event,          ///< a transaction's event
     file,           ///< a file of the transaction
     frame,
-    hook            ///< a transaction's progress
+    hook  ///< a transaction's progress
   };
   Kind kind = Kind::payload;
   BufferId buffer{};
   NumberId number{};
   EventId event{};
   std::vector<FrameType> frames;
-  std::string name;                  ///< as users know it, for explanations
+  std::string name;  ///< as users know it, for explanations
   std::vector<Transform> transforms;
-  std::vector<PayloadOp> ops, inner; ///< inner: base64_data
+  std::vector<PayloadOp> ops, inner;  ///< inner: base64_data
   enum class Absent : std::uint8_t { no, must, or_else } absent = Absent::no;
-  std::optional<Dir> only_dir;       ///< asked for by the keyword's option
-  bool multi = false;                ///< another use of the keyword makes another stage
-  bool has_positive = false;         ///< some operation claims octets
-  bool stream = true;                ///< payload: stream mode wanted
+  std::optional<Dir> only_dir;  ///< asked for by the keyword's option
+  bool multi = false;           ///< another use of the keyword makes another stage
+  bool has_positive = false;    ///< some operation claims octets
+  bool stream = true;           ///< payload: stream mode wanted
   // number
   NumberTest number_test;
-  std::uint64_t number_key = 0, number_key_mask = 0;  ///< encoded pairs: (value & mask) == key selects
-  std::uint8_t number_shift = 0;                       ///< value >> shift & shift_mask is tested
+  std::uint64_t number_key = 0,
+                number_key_mask = 0;  ///< encoded pairs: (value & mask) == key selects
+  std::uint8_t number_shift = 0;      ///< value >> shift & shift_mask is tested
   std::uint64_t number_value_mask = UINT64_MAX;
-  std::vector<std::uint64_t> one_of, none_of;          ///< sets instead of number_test
-  enum class Now : std::uint8_t { no, before, not_before } against_now = Now::no;  ///< the number is a time
+  std::vector<std::uint64_t> one_of, none_of;  ///< sets instead of number_test
+  enum class Now : std::uint8_t {
+    no,
+    before,
+    not_before
+  } against_now = Now::no;  ///< the number is a time
   enum class Which : std::uint8_t { any, all, all_or_none, index, count } which = Which::any;
   std::int32_t which_index = 0;
   NumberTest count_test;
@@ -205,10 +215,11 @@ struct PacketTest {
   std::uint64_t a = 0, b = 0;
   std::string text;
   bool negated = false;
-  bool ip_only_compatible = false;   ///< does not stop a rule from being checked once per flow
-  bool require_packet = true;        ///< looks at one real packet: not for pseudo packets, and no stream matching
-  bool app_protocol = false;         ///< decides by the application protocol alone
-  EventId event{};                   ///< a decoder or stream event; drives candidate selection
+  bool ip_only_compatible = false;  ///< does not stop a rule from being checked once per flow
+  bool require_packet =
+      true;  ///< looks at one real packet: not for pseudo packets, and no stream matching
+  bool app_protocol = false;  ///< decides by the application protocol alone
+  EventId event{};            ///< a decoder or stream event; drives candidate selection
   std::shared_ptr<const void> data;
 };
 
@@ -221,7 +232,14 @@ struct PostAction {
 
 enum class Track : std::uint8_t { by_src, by_dst, by_both, by_rule, by_flow };
 struct ThresholdSpec {
-  enum class Type : std::uint8_t { limit, threshold, both, backoff, detection_filter, rate } type = Type::limit;
+  enum class Type : std::uint8_t {
+    limit,
+    threshold,
+    both,
+    backoff,
+    detection_filter,
+    rate
+  } type = Type::limit;
   Track track = Track::by_src;
   std::uint32_t count = 1, seconds = 60, multiplier = 2, timeout = 0;
   Action new_action = Action::alert;  ///< rate
@@ -237,13 +255,25 @@ struct TagSpec {
   std::uint32_t count = 0;  ///< 0: default
 };
 
-enum class RuleType : std::uint8_t { decode_event, ip_only, like_ip_only, proto_only, packet, packet_stream, stream, app_layer, transaction, frame };
+enum class RuleType : std::uint8_t {
+  decode_event,
+  ip_only,
+  like_ip_only,
+  proto_only,
+  packet,
+  packet_stream,
+  stream,
+  app_layer,
+  transaction,
+  frame
+};
 
 struct FlowTest {
   bool used = false;
   std::uint8_t dirs = 3;  ///< bit 0 to_server, bit 1 to_client
   enum class Established : std::uint8_t { any, yes, no } established = Established::any;
-  bool stateless = false, only_stream = false, no_stream = false, only_frag = false, no_frag = false;
+  bool stateless = false, only_stream = false, no_stream = false, only_frag = false,
+       no_frag = false;
 };
 
 struct Rule {
@@ -253,8 +283,8 @@ struct Rule {
 
   // header
   bool any_proto = true;
-  std::bitset<256> protos;        ///< IP protocols when not any
-  std::uint8_t ip_versions = 3;   ///< bit 0: 4, bit 1: 6
+  std::bitset<256> protos;       ///< IP protocols when not any
+  std::uint8_t ip_versions = 3;  ///< bit 0: 4, bit 1: 6
   bool pkthdr = false, tcp_pkt = false, tcp_stream = false;
   std::string header_proto;
   std::vector<AppProto> app_protos;  ///< wanted application protocols; empty = any
@@ -265,7 +295,7 @@ struct Rule {
   FlowTest flow;
   std::vector<PacketTest> tests;
   std::vector<Stage> stages;
-  std::int32_t payload = -1;      ///< index of the payload stage
+  std::int32_t payload = -1;  ///< index of the payload stage
   std::vector<PostAction> actions;
   std::optional<ThresholdSpec> threshold, detection_filter;
   std::vector<TagSpec> tags;
@@ -276,9 +306,10 @@ struct Rule {
   bool require_packet = false, require_stream = false;
   bool uses_files = false, bypass = false, app_layer_event_packet = false;
   std::uint32_t gid_sid_extra = 0;
-  std::uint8_t dirs = 3;          ///< directions in which it can match at all
+  std::uint8_t dirs = 3;  ///< directions in which it can match at all
   // ordering: 4 sets, 3 sets and reads, 2 reads, 1 none
-  std::uint8_t order_flowbits = 1, order_flowint = 1, order_flowvar = 1, order_pktvar = 1, order_hostbits = 1, order_xbits = 1;
+  std::uint8_t order_flowbits = 1, order_flowint = 1, order_flowvar = 1, order_pktvar = 1,
+               order_hostbits = 1, order_xbits = 1;
   // fast pattern
   std::int32_t fast_stage = -1;
   std::string fast_pattern;

@@ -23,7 +23,8 @@ SetTable::SetTable() {
   ports_.push_back(ports);
 }
 
-Result<std::uint32_t, std::string> SetTable::addresses(std::string_view text, const Variables& vars) {
+Result<std::uint32_t, std::string> SetTable::addresses(std::string_view text,
+                                                       const Variables& vars) {
   if (const auto it = address_index_.find(text); it != address_index_.end()) return it->second;
   auto set = parse_addresses(text, vars);
   if (!set) return bad(set.error());
@@ -67,10 +68,17 @@ Variables default_address_variables() {
           {"ENIP_SERVER", "$HOME_NET"}};
 }
 Variables default_port_variables() {
-  return {{"HTTP_PORTS", "80"},       {"SHELLCODE_PORTS", "!80"}, {"ORACLE_PORTS", "1521"},
-          {"SSH_PORTS", "22"},        {"DNP3_PORTS", "20000"},    {"MODBUS_PORTS", "502"},
-          {"FILE_DATA_PORTS", "[$HTTP_PORTS,110,143]"},           {"FTP_PORTS", "21"},
-          {"GENEVE_PORTS", "6081"},   {"VXLAN_PORTS", "4789"},    {"TEREDO_PORTS", "3544"},
+  return {{"HTTP_PORTS", "80"},
+          {"SHELLCODE_PORTS", "!80"},
+          {"ORACLE_PORTS", "1521"},
+          {"SSH_PORTS", "22"},
+          {"DNP3_PORTS", "20000"},
+          {"MODBUS_PORTS", "502"},
+          {"FILE_DATA_PORTS", "[$HTTP_PORTS,110,143]"},
+          {"FTP_PORTS", "21"},
+          {"GENEVE_PORTS", "6081"},
+          {"VXLAN_PORTS", "4789"},
+          {"TEREDO_PORTS", "3544"},
           {"SIP_PORTS", "[5060, 5061]"}};
 }
 
@@ -90,8 +98,8 @@ void RuleSet::load_classifications(LoadReport& report) {
   if (options_.classification_file.empty()) return;
   std::ifstream in(options_.classification_file);
   if (!in) {
-    report.problems.push_back({RuleProblem::Severity::warning, options_.classification_file, 0, 0, 0,
-                               "cannot read the classification file; the built-in one is used"});
+    report.problems.push_back({RuleProblem::Severity::warning, options_.classification_file, 0, 0,
+                               0, "cannot read the classification file; the built-in one is used"});
     return;
   }
   std::string line;
@@ -101,7 +109,8 @@ void RuleSet::load_classifications(LoadReport& report) {
     const auto parts = split_list(s.substr(s.find(':') + 1));
     if (parts.size() != 3) continue;
     const auto priority = parse_unsigned(parts[2]);
-    if (priority && *priority <= 255) classes_[lower(parts[0])] = {std::string(parts[1]), static_cast<std::uint32_t>(*priority)};
+    if (priority && *priority <= 255)
+      classes_[lower(parts[0])] = {std::string(parts[1]), static_cast<std::uint32_t>(*priority)};
   }
 }
 
@@ -109,10 +118,12 @@ void RuleSet::load(const std::string& path, LoadReport& report) {
   std::error_code ec;
   if (fs::is_directory(path, ec)) {
     std::vector<std::string> files;
-    for (auto it = fs::recursive_directory_iterator(path, fs::directory_options::skip_permission_denied, ec);
+    for (auto it = fs::recursive_directory_iterator(
+             path, fs::directory_options::skip_permission_denied, ec);
          it != fs::recursive_directory_iterator(); it.increment(ec)) {
       if (ec) break;
-      if (it->is_regular_file(ec) && it->path().extension() == ".rules") files.push_back(it->path().string());
+      if (it->is_regular_file(ec) && it->path().extension() == ".rules")
+        files.push_back(it->path().string());
     }
     std::sort(files.begin(), files.end());
     for (const auto& f : files) load(f, report);
@@ -120,7 +131,8 @@ void RuleSet::load(const std::string& path, LoadReport& report) {
   }
   std::ifstream in(path, std::ios::binary);
   if (!in) {
-    report.problems.push_back({RuleProblem::Severity::error, path, 0, 0, 0, "cannot read the rule file"});
+    report.problems.push_back(
+        {RuleProblem::Severity::error, path, 0, 0, 0, "cannot read the rule file"});
     return;
   }
   std::ostringstream text;
@@ -143,8 +155,9 @@ void RuleSet::load_text(std::string_view text, const std::string& file, LoadRepo
     rule = trim(rule);
     if (rule.empty() || rule.front() == '#') return;
     if (rule.size() > max_rule_octets || rules.size() >= max_rules) {
-      report.problems.push_back({RuleProblem::Severity::error, file, line, 1, 0,
-                                 rules.size() >= max_rules ? "more than a million rules" : "a rule over 64 KiB"});
+      report.problems.push_back(
+          {RuleProblem::Severity::error, file, line, 1, 0,
+           rules.size() >= max_rules ? "more than a million rules" : "a rule over 64 KiB"});
       ++report.refused;
       return;
     }
@@ -214,7 +227,10 @@ std::vector<Option> split_options(std::string_view body, std::uint32_t column, S
     if (i < body.size() && (body[i] != ';' || (i > 0 && body[i - 1] == '\\'))) continue;
     const auto raw = body.substr(from, i - from);
     const auto text = trim(raw);
-    const auto at = column + static_cast<std::uint32_t>(from + (text.empty() ? 0 : static_cast<std::size_t>(text.data() - raw.data())));
+    const auto at =
+        column +
+        static_cast<std::uint32_t>(
+            from + (text.empty() ? 0 : static_cast<std::size_t>(text.data() - raw.data())));
     from = i + 1;
     if (text.empty()) continue;
     if (i == body.size()) {
@@ -267,23 +283,30 @@ Result<Action, std::string> parse_action(std::string_view s) {
   if (s == "alert") return Action::alert;
   if (s == "pass") return Action::pass;
   if (s == "drop") return Action::drop;
-  if (s == "reject" || s == "rejectsrc" || s == "rejectdst" || s == "rejectboth") return Action::reject;
-  if (s == "accept" || s == "config") return bad("action '" + std::string(s) + "' is for a firewall or for configuration; Wardwatch only watches");
-  return bad("unknown action '" + std::string(s.substr(0, 40)) + "'; alert, pass, drop and reject are known");
+  if (s == "reject" || s == "rejectsrc" || s == "rejectdst" || s == "rejectboth")
+    return Action::reject;
+  if (s == "accept" || s == "config")
+    return bad("action '" + std::string(s) +
+               "' is for a firewall or for configuration; Wardwatch only watches");
+  return bad("unknown action '" + std::string(s.substr(0, 40)) +
+             "'; alert, pass, drop and reject are known");
 }
 
 }  // namespace
 
-bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::uint32_t line, LoadReport& report) {
+bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::uint32_t line,
+                         LoadReport& report) {
   std::uint32_t sid = 0;
   const auto refuse = [&](std::size_t column, std::string why) {
-    report.problems.push_back({RuleProblem::Severity::error, file, line, static_cast<std::uint32_t>(column), sid, std::move(why)});
+    report.problems.push_back({RuleProblem::Severity::error, file, line,
+                               static_cast<std::uint32_t>(column), sid, std::move(why)});
     return false;
   };
   const auto open = text.find('(');
   if (open == std::string_view::npos) return refuse(text.size(), "no ( that starts the options");
   const auto close = text.rfind(')');
-  if (close == std::string_view::npos || close < open) return refuse(text.size(), "no ) that ends the options");
+  if (close == std::string_view::npos || close < open)
+    return refuse(text.size(), "no ) that ends the options");
   if (!trim(text.substr(close + 1)).empty() && trim(text.substr(close + 1)).front() != '#')
     return refuse(close + 2, "text after the closing )");
 
@@ -295,14 +318,20 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
 
   const auto words = header_words(text.substr(0, open));
   if (words.size() != 7)
-    return refuse(1, "the header needs 7 words: action protocol source port direction destination port; there are " +
-                         std::to_string(words.size()));
-  const auto column_of = [&](std::string_view word) { return static_cast<std::size_t>(word.data() - text.data()) + 1; };
+    return refuse(1,
+                  "the header needs 7 words: action protocol source port direction destination "
+                  "port; there are " +
+                      std::to_string(words.size()));
+  const auto column_of = [&](std::string_view word) {
+    return static_cast<std::size_t>(word.data() - text.data()) + 1;
+  };
   const auto action = parse_action(words[0]);
   if (!action) return refuse(1, action.error());
   rule->info.action = *action;
-  if (auto ok = set_header_protocol(b, words[1]); !ok) return refuse(column_of(words[1]), ok.error());
-  const auto side = [&](std::string_view addresses, std::string_view ports, std::uint32_t& a, std::uint32_t& p) -> Status {
+  if (auto ok = set_header_protocol(b, words[1]); !ok)
+    return refuse(column_of(words[1]), ok.error());
+  const auto side = [&](std::string_view addresses, std::string_view ports, std::uint32_t& a,
+                        std::uint32_t& p) -> Status {
     auto set = sets.addresses(addresses, options_.address_vars);
     if (!set) return bad(set.error());
     a = *set;
@@ -312,28 +341,35 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
     p = *port;
     return {};
   };
-  if (auto ok = side(words[2], words[3], rule->src, rule->sport); !ok) return refuse(column_of(words[2]), ok.error());
-  if (auto ok = side(words[5], words[6], rule->dst, rule->dport); !ok) return refuse(column_of(words[5]), ok.error());
+  if (auto ok = side(words[2], words[3], rule->src, rule->sport); !ok)
+    return refuse(column_of(words[2]), ok.error());
+  if (auto ok = side(words[5], words[6], rule->dst, rule->dport); !ok)
+    return refuse(column_of(words[5]), ok.error());
   if (words[4] == "<>")
     rule->bidirectional = true;
   else if (words[4] == "=>")
     rule->transactional = true;
   else if (words[4] != "->")
-    return refuse(column_of(words[4]), "direction '" + std::string(words[4]) + "' is not ->, <> or =>");
+    return refuse(column_of(words[4]),
+                  "direction '" + std::string(words[4]) + "' is not ->, <> or =>");
 
   Status split;
-  const auto options = split_options(text.substr(open + 1, close - open - 1), static_cast<std::uint32_t>(open + 2), split);
+  const auto options = split_options(text.substr(open + 1, close - open - 1),
+                                     static_cast<std::uint32_t>(open + 2), split);
   for (const auto& o : options)  // so that every later message can name the rule
     if (o.keyword == "sid")
-      if (const auto v = parse_unsigned(o.value); v && *v <= UINT32_MAX) sid = static_cast<std::uint32_t>(*v);
+      if (const auto v = parse_unsigned(o.value); v && *v <= UINT32_MAX)
+        sid = static_cast<std::uint32_t>(*v);
   if (!split) return refuse(close + 1, split.error());
 
   const auto apply = [&](const Option& o) -> Status {
     const auto* k = find_keyword(o.keyword);
     if (!k) return bad(unknown_keyword(o.keyword));
     if (!k->refused.empty()) return bad("'" + k->name + "' is not supported: " + k->refused);
-    if (k->value == Keyword::Value::required && (!o.has_value || o.value.empty())) return bad("'" + k->name + "' needs a value");
-    if (k->value == Keyword::Value::none && o.has_value && !o.value.empty()) return bad("'" + k->name + "' takes no value");
+    if (k->value == Keyword::Value::required && (!o.has_value || o.value.empty()))
+      return bad("'" + k->name + "' needs a value");
+    if (k->value == Keyword::Value::none && o.has_value && !o.value.empty())
+      return bad("'" + k->name + "' takes no value");
     if (++b.seen[k->name] > 1 && k->once) return bad("'" + k->name + "' may appear only once");
     if (auto ok = k->setup(b, o, *k); !ok) return bad(std::string(o.keyword) + ": " + ok.error());
     return {};
@@ -342,7 +378,8 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
     if (o.keyword == "requires") {
       if (auto ok = apply(o); !ok) return refuse(o.column, ok.error());
       if (!b.skipped.empty()) {
-        report.problems.push_back({RuleProblem::Severity::warning, file, line, o.column, sid, "left out: " + b.skipped});
+        report.problems.push_back(
+            {RuleProblem::Severity::warning, file, line, o.column, sid, "left out: " + b.skipped});
         return true;
       }
     }
@@ -362,16 +399,20 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
   }
   if (auto ok = finish_rule(b); !ok) return refuse(1, ok.error());
   for (const auto& [what, performance] : b.remarks())
-    report.problems.push_back({performance ? RuleProblem::Severity::performance : RuleProblem::Severity::warning, file, line, 1, sid, what});
+    report.problems.push_back(
+        {performance ? RuleProblem::Severity::performance : RuleProblem::Severity::warning, file,
+         line, 1, sid, what});
 
   const auto id = (static_cast<std::uint64_t>(rule->info.gid) << 32) | rule->info.sid;
   if (const auto it = by_id_.find(id); it != by_id_.end()) {
     auto& old = rules[it->second];
     if (old->info.rev >= rule->info.rev)
-      return refuse(1, "sid " + std::to_string(rule->info.sid) + " is already defined at " + old->info.file + ":" +
-                           std::to_string(old->info.line) + " with revision " + std::to_string(old->info.rev));
+      return refuse(1, "sid " + std::to_string(rule->info.sid) + " is already defined at " +
+                           old->info.file + ":" + std::to_string(old->info.line) +
+                           " with revision " + std::to_string(old->info.rev));
     report.problems.push_back({RuleProblem::Severity::warning, file, line, 1, sid,
-                               "replaces revision " + std::to_string(old->info.rev) + " at " + old->info.file + ":" + std::to_string(old->info.line)});
+                               "replaces revision " + std::to_string(old->info.rev) + " at " +
+                                   old->info.file + ":" + std::to_string(old->info.line)});
     old = std::move(rule);
     return true;
   }
@@ -383,18 +424,23 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
 void RuleSet::finish(LoadReport& report) {
   const auto action_rank = [](Action a) {
     switch (a) {
-      case Action::pass: return 0;
-      case Action::drop: return 1;
-      case Action::reject: return 2;
-      case Action::alert: return 3;
+      case Action::pass:
+        return 0;
+      case Action::drop:
+        return 1;
+      case Action::reject:
+        return 2;
+      case Action::alert:
+        return 3;
     }
     return 3;
   };
   std::stable_sort(rules.begin(), rules.end(), [&](const auto& x, const auto& y) {
     const Rule &a = *x, &c = *y;
     const auto key = [&](const Rule& r) {
-      return std::tuple(action_rank(r.info.action), -static_cast<int>(r.order_flowbits), -static_cast<int>(r.order_flowint),
-                        -static_cast<int>(r.order_flowvar), -static_cast<int>(r.order_pktvar), -static_cast<int>(r.order_hostbits),
+      return std::tuple(action_rank(r.info.action), -static_cast<int>(r.order_flowbits),
+                        -static_cast<int>(r.order_flowint), -static_cast<int>(r.order_flowvar),
+                        -static_cast<int>(r.order_pktvar), -static_cast<int>(r.order_hostbits),
                         -static_cast<int>(r.order_xbits), r.info.priority, r.info.gid, r.info.sid);
     };
     return key(a) < key(c);
@@ -417,12 +463,14 @@ Result<Track, std::string> parse_track(std::string_view s) {
 }
 }  // namespace
 
-Result<ThresholdSpec, std::string> parse_threshold(std::string_view value, ThresholdSpec spec, std::vector<NameValue>* rest) {
+Result<ThresholdSpec, std::string> parse_threshold(std::string_view value, ThresholdSpec spec,
+                                                   std::vector<NameValue>* rest) {
   bool has_type = false, has_track = false, has_count = false, has_seconds = false;
   for (const auto& [name, v] : split_pairs(value)) {
     const auto number = [&, n = name](std::string_view t) -> Result<std::uint32_t, std::string> {
       const auto x = parse_unsigned(t);
-      if (!x || *x > UINT32_MAX) return bad("'" + std::string(n) + " " + std::string(t) + "' is not a number");
+      if (!x || *x > UINT32_MAX)
+        return bad("'" + std::string(n) + " " + std::string(t) + "' is not a number");
       return static_cast<std::uint32_t>(*x);
     };
     const auto take = [&](std::uint32_t& to) -> Status {
@@ -435,11 +483,16 @@ Result<ThresholdSpec, std::string> parse_threshold(std::string_view value, Thres
     if (name == "type") {
       using T = ThresholdSpec::Type;
       has_type = true;
-      if (v == "limit") spec.type = T::limit;
-      else if (v == "threshold") spec.type = T::threshold;
-      else if (v == "both") spec.type = T::both;
-      else if (v == "backoff") spec.type = T::backoff;
-      else return bad("type '" + std::string(v) + "' is not limit, threshold, both or backoff");
+      if (v == "limit")
+        spec.type = T::limit;
+      else if (v == "threshold")
+        spec.type = T::threshold;
+      else if (v == "both")
+        spec.type = T::both;
+      else if (v == "backoff")
+        spec.type = T::backoff;
+      else
+        return bad("type '" + std::string(v) + "' is not limit, threshold, both or backoff");
     } else if (name == "track") {
       auto t = parse_track(v);
       if (!t) return bad(t.error());
@@ -467,7 +520,8 @@ Result<ThresholdSpec, std::string> parse_threshold(std::string_view value, Thres
     if (!ok) return bad(ok.error());
   }
   using T = ThresholdSpec::Type;
-  if (spec.type != T::detection_filter && spec.type != T::rate && !has_type) return bad("needs a type");
+  if (spec.type != T::detection_filter && spec.type != T::rate && !has_type)
+    return bad("needs a type");
   if (!has_track) return bad("needs a track");
   if (!has_count || spec.count == 0) return bad("needs a count of 1 or more");
   if (spec.type == T::backoff) {
@@ -482,7 +536,8 @@ Result<ThresholdSpec, std::string> parse_threshold(std::string_view value, Thres
 void RuleSet::load_thresholds(const std::string& path, LoadReport& report) {
   std::ifstream in(path);
   if (!in) {
-    report.problems.push_back({RuleProblem::Severity::warning, path, 0, 0, 0, "cannot read the threshold file"});
+    report.problems.push_back(
+        {RuleProblem::Severity::warning, path, 0, 0, 0, "cannot read the threshold file"});
     return;
   }
   std::string raw, text;
@@ -516,7 +571,9 @@ void RuleSet::load_thresholds(const std::string& path, LoadReport& report) {
       // The address may be a group with commas: it is the last part.
       auto head = value;
       std::string_view ip;
-      if (const auto at = value.find("ip "); at != std::string_view::npos && (at == 0 || value[at - 1] == ' ' || value[at - 1] == ',')) {
+      if (const auto at = value.find("ip ");
+          at != std::string_view::npos &&
+          (at == 0 || value[at - 1] == ' ' || value[at - 1] == ',')) {
         ip = trim(value.substr(at + 3));
         head = value.substr(0, at);
         has_ip = true;
@@ -526,11 +583,15 @@ void RuleSet::load_thresholds(const std::string& path, LoadReport& report) {
         if (p.name.empty()) continue;
         if (p.name == "track") {
           has_track = true;
-          if (p.value == "by_src") suppress.track = SuppressSpec::Track::by_src;
-          else if (p.value == "by_dst") suppress.track = SuppressSpec::Track::by_dst;
-          else if (p.value == "by_either") suppress.track = SuppressSpec::Track::by_either;
+          if (p.value == "by_src")
+            suppress.track = SuppressSpec::Track::by_src;
+          else if (p.value == "by_dst")
+            suppress.track = SuppressSpec::Track::by_dst;
+          else if (p.value == "by_either")
+            suppress.track = SuppressSpec::Track::by_either;
           else {
-            wrong("suppress: track '" + std::string(p.value) + "' is not by_src, by_dst or by_either");
+            wrong("suppress: track '" + std::string(p.value) +
+                  "' is not by_src, by_dst or by_either");
             failed = true;
           }
         } else {
@@ -559,14 +620,18 @@ void RuleSet::load_thresholds(const std::string& path, LoadReport& report) {
       }
       spec = *parsed;
     } else {
-      wrong("'" + std::string(command) + "' is not event_filter, threshold, rate_filter or suppress");
+      wrong("'" + std::string(command) +
+            "' is not event_filter, threshold, rate_filter or suppress");
       continue;
     }
     std::optional<std::uint64_t> gid, sid;
     for (const auto& p : rest) {
-      if (p.name == "gen_id") gid = parse_unsigned(p.value);
-      else if (p.name == "sig_id") sid = parse_unsigned(p.value);
-      else wrong("unknown part '" + std::string(p.name) + "'");
+      if (p.name == "gen_id")
+        gid = parse_unsigned(p.value);
+      else if (p.name == "sig_id")
+        sid = parse_unsigned(p.value);
+      else
+        wrong("unknown part '" + std::string(p.name) + "'");
     }
     if (!gid || !sid) {
       wrong("needs gen_id and sig_id");
@@ -579,7 +644,8 @@ void RuleSet::load_thresholds(const std::string& path, LoadReport& report) {
       any = true;
       if (is_suppress)
         r->suppressions.push_back(suppress);
-      else if (*sid == 0 && (r->threshold || r->detection_filter) && spec.type != ThresholdSpec::Type::rate)
+      else if (*sid == 0 && (r->threshold || r->detection_filter) &&
+               spec.type != ThresholdSpec::Type::rate)
         continue;  // a rule's own threshold is stronger than one for all rules
       else if (spec.type != ThresholdSpec::Type::rate)
         r->threshold = spec;
@@ -587,7 +653,8 @@ void RuleSet::load_thresholds(const std::string& path, LoadReport& report) {
         r->config_thresholds.push_back(spec);
     }
     if (!any && *sid != 0)
-      report.problems.push_back({RuleProblem::Severity::warning, path, number, 1, static_cast<std::uint32_t>(*sid), "no such rule is loaded"});
+      report.problems.push_back({RuleProblem::Severity::warning, path, number, 1,
+                                 static_cast<std::uint32_t>(*sid), "no such rule is loaded"});
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-/// Rule text to checked rules: files, header, options. A refused rule is reported and left out, never its neighbours.
+/// Rule text to checked rules: files, header, options. A refused rule is reported and left out,
+/// never its neighbours.
 #include <map>
 #include <memory>
 #include <string>
@@ -18,8 +19,10 @@ class SharedState;
 class SetTable {
  public:
   SetTable();
-  [[nodiscard]] Result<std::uint32_t, std::string> addresses(std::string_view text, const Variables& vars);
-  [[nodiscard]] Result<std::uint32_t, std::string> ports(std::string_view text, const Variables& vars);
+  [[nodiscard]] Result<std::uint32_t, std::string> addresses(std::string_view text,
+                                                             const Variables& vars);
+  [[nodiscard]] Result<std::uint32_t, std::string> ports(std::string_view text,
+                                                         const Variables& vars);
   [[nodiscard]] const AddressSet& address_set(std::uint32_t i) const { return addresses_[i]; }
   [[nodiscard]] const PortSet& port_set(std::uint32_t i) const { return ports_[i]; }
 
@@ -54,7 +57,8 @@ class RuleSet {
 
  private:
   void load_classifications(LoadReport& report);
-  bool parse_rule(std::string_view text, const std::string& file, std::uint32_t line, LoadReport& report);
+  bool parse_rule(std::string_view text, const std::string& file, std::uint32_t line,
+                  LoadReport& report);
   EngineOptions options_;
   std::shared_ptr<SharedState> shared_;
   Classifications classes_;
@@ -65,7 +69,8 @@ class RuleSet {
 [[nodiscard]] Variables default_address_variables();
 [[nodiscard]] Variables default_port_variables();
 
-/// Last checks of a rule: relative operands, directions, type, fast pattern. `why` says what is wrong.
+/// Last checks of a rule: relative operands, directions, type, fast pattern. `why` says what is
+/// wrong.
 [[nodiscard]] Status finish_rule(RuleBuilder& b);
 
 }  // namespace ww::sig

@@ -11,8 +11,13 @@ Scanner::~Scanner() {
   if (db_) hs_free_database(db_);
 }
 Scanner::Scanner(Scanner&& o) noexcept
-    : name(std::move(o.name)), patterns_(std::move(o.patterns_)), sealed_(std::move(o.sealed_)), first_(std::move(o.first_)),
-      values_(std::move(o.values_)), db_(std::exchange(o.db_, nullptr)), longest_(o.longest_) {}
+    : name(std::move(o.name)),
+      patterns_(std::move(o.patterns_)),
+      sealed_(std::move(o.sealed_)),
+      first_(std::move(o.first_)),
+      values_(std::move(o.values_)),
+      db_(std::exchange(o.db_, nullptr)),
+      longest_(o.longest_) {}
 
 void Scanner::add(std::string_view pattern, bool nocase, std::uint32_t value) {
   auto& list = patterns_[{std::string(pattern), nocase}];
@@ -52,8 +57,9 @@ Result<void, std::string> Scanner::compile() {
     ids.push_back(static_cast<unsigned>(i));
   }
   hs_compile_error_t* error = nullptr;
-  if (hs_compile_lit_multi(text.data(), flags.data(), ids.data(), lengths.data(), static_cast<unsigned>(text.size()),
-                           HS_MODE_BLOCK, nullptr, &db_, &error) != HS_SUCCESS) {
+  if (hs_compile_lit_multi(text.data(), flags.data(), ids.data(), lengths.data(),
+                           static_cast<unsigned>(text.size()), HS_MODE_BLOCK, nullptr, &db_,
+                           &error) != HS_SUCCESS) {
     std::string why = error ? error->message : "unknown error";
     hs_free_compile_error(error);
     return tl::unexpected<std::string>("cannot compile the patterns of " + name + ": " + why);
@@ -89,17 +95,21 @@ struct ScanContext {
   void* context;
   static int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void* p) {
     const auto* c = static_cast<ScanContext*>(p);
-    for (auto i = c->scanner->first_[id]; i < c->scanner->first_[id + 1]; ++i) c->f(c->context, c->scanner->values_[i]);
+    for (auto i = c->scanner->first_[id]; i < c->scanner->first_[id + 1]; ++i)
+      c->f(c->context, c->scanner->values_[i]);
     return 0;
   }
 };
 
-void Scanner::scan(Bytes data, hs_scratch* scratch, void (*f)(void*, std::uint32_t), void* context) const {
+void Scanner::scan(Bytes data, hs_scratch* scratch, void (*f)(void*, std::uint32_t),
+                   void* context) const {
   if (!db_ || data.empty()) return;
   ScanContext c{this, f, context};
-  constexpr std::size_t piece = 1U << 30;  // the scanner takes 32-bit lengths; buffers here are far shorter
-  hs_scan(db_, reinterpret_cast<const char*>(data.data()), static_cast<unsigned>(std::min(data.size(), piece)), 0, scratch,
-          &ScanContext::on_match, &c);
+  constexpr std::size_t piece =
+      1U << 30;  // the scanner takes 32-bit lengths; buffers here are far shorter
+  hs_scan(db_, reinterpret_cast<const char*>(data.data()),
+          static_cast<unsigned>(std::min(data.size(), piece)), 0, scratch, &ScanContext::on_match,
+          &c);
 }
 
 }  // namespace ww::sig

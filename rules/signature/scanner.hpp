@@ -1,6 +1,7 @@
 #pragma once
-/// The first stage of matching: one Vectorscan database per kind of buffer, which names the rules worth checking.
-/// A pattern is the fast pattern of one or more rules; ports, addresses and the rest are checked after a hit.
+/// The first stage of matching: one Vectorscan database per kind of buffer, which names the rules
+/// worth checking. A pattern is the fast pattern of one or more rules; ports, addresses and the
+/// rest are checked after a hit.
 #include <cstdint>
 #include <map>
 #include <string>
@@ -50,7 +51,8 @@ class Scanner {
   friend struct ScanContext;
   std::map<Pattern, std::vector<std::uint32_t>> patterns_;
   std::vector<Pattern> sealed_;
-  std::vector<std::uint32_t> first_, values_;  ///< rules of pattern i: values_[first_[i] .. first_[i + 1])
+  std::vector<std::uint32_t> first_,
+      values_;  ///< rules of pattern i: values_[first_[i] .. first_[i + 1])
   hs_database* db_ = nullptr;
   std::size_t longest_ = 0;
 };

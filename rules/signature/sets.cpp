@@ -106,7 +106,8 @@ struct Grammar {
 
   Result<Set, std::string> parse(std::string_view s, int depth) const {
     s = trim(s);
-    if (depth > max_nesting) return bad(std::string(what) + " groups or variables are nested too deeply");
+    if (depth > max_nesting)
+      return bad(std::string(what) + " groups or variables are nested too deeply");
     if (s.empty()) return bad(std::string("an empty ") + what);
     if (s.front() == '!') {
       auto inner = parse(s.substr(1), depth + 1);
@@ -118,7 +119,8 @@ struct Grammar {
     }
     if (s.front() == '$') {
       const auto it = vars.find(std::string(s.substr(1)));
-      if (it == vars.end()) return bad(std::string(what) + " variable '" + std::string(s) + "' is not defined");
+      if (it == vars.end())
+        return bad(std::string(what) + " variable '" + std::string(s) + "' is not defined");
       return parse(it->second, depth + 1);
     }
     if (s.front() == '[') {
@@ -152,7 +154,9 @@ AddressSet every_address() {
 Result<AddressSet, std::string> address_leaf(std::string_view s) {
   AddressSet out;
   if (s == "any") return every_address();
-  const auto wrong = [&] { return bad("'" + std::string(s) + "' is not an address, prefix or range"); };
+  const auto wrong = [&] {
+    return bad("'" + std::string(s) + "' is not an address, prefix or range");
+  };
   if (const auto dash = s.find('-'); dash != std::string_view::npos) {
     const auto a = parse_ip(trim(s.substr(0, dash))), b = parse_ip(trim(s.substr(dash + 1)));
     if (!a || !b || a->family != b->family) return wrong();

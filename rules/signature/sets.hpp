@@ -60,9 +60,12 @@ struct AddressSet {
 
 using Variables = std::map<std::string, std::string>;
 
-/// `any`, addresses, prefixes, ranges, `!`, `[a,b,![c]]`, `$NAME`. Fails on unknown names, loops and empty results.
-[[nodiscard]] Result<AddressSet, std::string> parse_addresses(std::string_view text, const Variables& vars);
+/// `any`, addresses, prefixes, ranges, `!`, `[a,b,![c]]`, `$NAME`. Fails on unknown names, loops
+/// and empty results.
+[[nodiscard]] Result<AddressSet, std::string> parse_addresses(std::string_view text,
+                                                              const Variables& vars);
 /// `any`, `80`, `1:1024`, `:1024`, `1024:`, `!`, groups, `$NAME`.
-[[nodiscard]] Result<PortSet, std::string> parse_ports(std::string_view text, const Variables& vars);
+[[nodiscard]] Result<PortSet, std::string> parse_ports(std::string_view text,
+                                                       const Variables& vars);
 
 }  // namespace ww::sig

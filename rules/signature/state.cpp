@@ -51,6 +51,15 @@ void FlowData::set_var(std::uint32_t id, Bytes value) {
   if (vars.size() < max_vars) vars.emplace_back(id, std::string(as_text(value)));
 }
 
+void FlowData::set_entropy(const std::string& buffer, double value) {
+  for (auto& [k, v] : entropies)
+    if (k == buffer) {
+      v = value;
+      return;
+    }
+  if (entropies.size() < max_vars) entropies.emplace_back(buffer, value);
+}
+
 CounterTable::CounterTable(std::uint64_t max_octets) {
   sets_ = std::max<std::size_t>(64, static_cast<std::size_t>(max_octets / (sizeof(Entry) * ways)));
   // Zero pages until touched: the cap costs nothing on a quiet sensor.
@@ -99,7 +108,8 @@ void SharedState::save() {
   for (const auto& [name, set] : datasets_) set->save();
 }
 
-CounterTable::Key address_key(std::uint64_t kind, std::uint64_t id, const IpAddress* a, const IpAddress* b) {
+CounterTable::Key address_key(std::uint64_t kind, std::uint64_t id, const IpAddress* a,
+                              const IpAddress* b) {
   CounterTable::Key key;
   key.a = id;
   key.b = kind;

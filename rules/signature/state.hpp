@@ -1,6 +1,6 @@
 #pragma once
-/// What the engine remembers between packets. Per flow: FlowData, owned by the flow, one thread. Across flows and
-/// threads: SharedState, sharded and hard-capped.
+/// What the engine remembers between packets. Per flow: FlowData, owned by the flow, one thread.
+/// Across flows and threads: SharedState, sharded and hard-capped.
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -18,7 +18,8 @@ namespace ww::sig {
 
 class Dataset;
 
-/// Names of bits, ints and variables as numbers. Process-wide, so that they survive a reload. Called while rules load.
+/// Names of bits, ints and variables as numbers. Process-wide, so that they survive a reload.
+/// Called while rules load.
 [[nodiscard]] std::uint32_t variable_id(std::string_view name);
 [[nodiscard]] std::string variable_name(std::uint32_t id);
 
@@ -40,10 +41,12 @@ class FlowData final : public EngineState {
   }
   void clear_bit(std::uint32_t id) { std::erase(bits, id); }
   void set_var(std::uint32_t id, Bytes value);
+  void set_entropy(const std::string& buffer, double value);
 
-  std::vector<std::uint32_t> bits;                               ///< flowbits, in the order they were set
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> ints;     ///< flowints
-  std::vector<std::pair<std::uint32_t, std::string>> vars;       ///< flowvars (pcre captures)
+  std::vector<std::uint32_t> bits;  ///< flowbits, in the order they were set
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> ints;  ///< flowints
+  std::vector<std::pair<std::uint32_t, std::string>> vars;    ///< flowvars (pcre captures)
+  std::vector<std::pair<std::string, double>> entropies;      ///< last value by buffer
   bool ip_only_done[2] = {false, false};
   bool proto_only_done[2] = {false, false};
   std::uint16_t stream_tx_logged[2] = {0, 0};
@@ -59,7 +62,8 @@ class FlowData final : public EngineState {
     bool closed;
   };
   std::vector<FrameDone> frames[2];
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> frame_alerts;  ///< frame id, rule: already told
+  std::vector<std::pair<std::uint64_t, std::uint32_t>>
+      frame_alerts;  ///< frame id, rule: already told
   struct Tag {
     std::uint32_t left = 0;
     std::int64_t until_us = 0;
@@ -70,7 +74,8 @@ class FlowData final : public EngineState {
   std::optional<Tag> tag;
 };
 
-/// A bounded table of small counters with expiry: set-associative, oldest entry of a set makes room.
+/// A bounded table of small counters with expiry: set-associative, oldest entry of a set makes
+/// room.
 class CounterTable {
  public:
   struct Key {
@@ -88,7 +93,8 @@ class CounterTable {
   ~CounterTable();
   CounterTable(const CounterTable&) = delete;
   CounterTable& operator=(const CounterTable&) = delete;
-  /// Runs `f(Entry&)` under the shard's lock. A new entry has used == false on entry; f keeps it by setting used.
+  /// Runs `f(Entry&)` under the shard's lock. A new entry has used == false on entry; f keeps it by
+  /// setting used.
   template <class F>
   void with(const Key& key, std::int64_t now_us, F&& f) {
     const auto h = hash(key);
@@ -138,7 +144,7 @@ class SharedState {
   explicit SharedState(std::uint64_t max_octets);
   ~SharedState();
 
-  CounterTable bits;        ///< xbits and hostbits
+  CounterTable bits;  ///< xbits and hostbits
   CounterTable thresholds;
   CounterTable host_tags;
   std::atomic<bool> tags_used{false};
@@ -172,6 +178,7 @@ class MatchServices {
   }
 };
 
-[[nodiscard]] CounterTable::Key address_key(std::uint64_t kind, std::uint64_t id, const IpAddress* a, const IpAddress* b);
+[[nodiscard]] CounterTable::Key address_key(std::uint64_t kind, std::uint64_t id,
+                                            const IpAddress* a, const IpAddress* b);
 
 }  // namespace ww::sig

@@ -5,7 +5,9 @@
 namespace ww::sig {
 
 namespace {
-bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v'; }
+bool blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v';
+}
 char low(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -127,7 +129,8 @@ Result<std::string, std::string> decode_content(std::string_view s) {
   return out;
 }
 
-Result<NumberTest, std::string> parse_number_test(std::string_view s, std::uint64_t max, bool units) {
+Result<NumberTest, std::string> parse_number_test(std::string_view s, std::uint64_t max,
+                                                  bool units) {
   s = trim(s);
   NumberTest t;
   const auto literal = [&](std::string_view text) -> std::optional<std::uint64_t> {
@@ -135,9 +138,12 @@ Result<NumberTest, std::string> parse_number_test(std::string_view s, std::uint6
     std::uint64_t unit = 1;
     if (units) {
       const auto l = lower(text);
-      for (const auto& [suffix, factor] : {std::pair{"kib", 1ULL << 10}, {"mib", 1ULL << 20},
-                                           {"gib", 1ULL << 30}, {"kb", 1ULL << 10},
-                                           {"mb", 1ULL << 20}, {"gb", 1ULL << 30}}) {
+      for (const auto& [suffix, factor] : {std::pair{"kib", 1ULL << 10},
+                                           {"mib", 1ULL << 20},
+                                           {"gib", 1ULL << 30},
+                                           {"kb", 1ULL << 10},
+                                           {"mb", 1ULL << 20},
+                                           {"gb", 1ULL << 30}}) {
         const std::string_view sv = suffix;
         if (l.ends_with(sv)) {
           unit = factor;
@@ -205,8 +211,10 @@ Result<NumberTest, std::string> parse_number_test(std::string_view s, std::uint6
   if (at != std::string_view::npos) {
     const auto a = literal(s.substr(0, at)), b = literal(s.substr(at + width));
     if (!a || !b) return wrong();
-    if (*a >= *b) return bad("range '" + std::string(s) + "' is empty: the first number must be the smaller");
-    if (*b - *a == 1) return bad("range '" + std::string(s) + "' holds no number: both ends are exclusive");
+    if (*a >= *b)
+      return bad("range '" + std::string(s) + "' is empty: the first number must be the smaller");
+    if (*b - *a == 1)
+      return bad("range '" + std::string(s) + "' holds no number: both ends are exclusive");
     t.lo = *a + 1;
     t.hi = *b - 1;
     return t;

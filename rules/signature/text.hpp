@@ -10,9 +10,12 @@
 
 namespace ww::sig {
 
-/// Success, or a sentence saying what is wrong with the option (no keyword name: the caller adds it).
+/// Success, or a sentence saying what is wrong with the option (no keyword name: the caller adds
+/// it).
 using Status = Result<void, std::string>;
-[[nodiscard]] inline auto bad(std::string why) { return tl::unexpected<std::string>(std::move(why)); }
+[[nodiscard]] inline auto bad(std::string why) {
+  return tl::unexpected<std::string>(std::move(why));
+}
 
 [[nodiscard]] std::string_view trim(std::string_view s);
 [[nodiscard]] std::string lower(std::string_view s);
@@ -30,8 +33,8 @@ using Status = Result<void, std::string>;
 /// `"GET|20|/\;"` without the quotes, to octets: |hex| runs and the escapes \" \; \\ \: .
 [[nodiscard]] Result<std::string, std::string> decode_content(std::string_view s);
 
-/// A test of an unsigned number as Suricata 8 writes them: N, =N, !N, <N, >N, <=N, >=N, A-B and A<>B (both
-/// exclusive, as there), !A-B, &MASK, &MASK=VALUE, !&MASK.
+/// A test of an unsigned number as Suricata 8 writes them: N, =N, !N, <N, >N, <=N, >=N, A-B and
+/// A<>B (both exclusive, as there), !A-B, &MASK, &MASK=VALUE, !&MASK.
 struct NumberTest {
   std::uint64_t lo = 0, hi = UINT64_MAX, mask = UINT64_MAX;
   bool negate = false;
@@ -43,7 +46,8 @@ struct NumberTest {
 };
 /// @param max  largest value the field can hold
 /// @param unit multiplies literals that carry kb/mb/gb suffixes when true
-[[nodiscard]] Result<NumberTest, std::string> parse_number_test(std::string_view s, std::uint64_t max,
+[[nodiscard]] Result<NumberTest, std::string> parse_number_test(std::string_view s,
+                                                                std::uint64_t max,
                                                                 bool units = false);
 
 /// Splits "name value, name value" style lists where the name ends at the first blank.

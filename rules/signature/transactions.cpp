@@ -1,4 +1,5 @@
-/// Transactions: scan each buffer once it is there, check the rules it names, keep those that wait for more.
+/// Transactions: scan each buffer once it is there, check the rules it names, keep those that wait
+/// for more.
 #include <algorithm>
 
 #include "rules/signature/matcher.hpp"
@@ -6,7 +7,8 @@
 namespace ww::sig {
 
 namespace {
-constexpr std::uint32_t max_items = 4096;  ///< instances of a repeating buffer or number that are looked at
+constexpr std::uint32_t max_items =
+    4096;  ///< instances of a repeating buffer or number that are looked at
 }
 
 void WorkerMatcher::run_transactions(std::span<const StreamChunk> chunks) {
@@ -14,10 +16,12 @@ void WorkerMatcher::run_transactions(std::span<const StreamChunk> chunks) {
   const auto d = index(p.dir);
   for (auto* tx : p.flow->transactions()) {
     if (tx->inspected_end[d]) continue;
-    const auto proto = static_cast<std::size_t>(tx->proto != AppProto{} ? tx->proto : p.flow->app_proto);
+    const auto proto =
+        static_cast<std::size_t>(tx->proto != AppProto{} ? tx->proto : p.flow->app_proto);
     const auto& plan = engine_->plans[proto][d];
     const auto& other = engine_->plans[proto][d ^ 1];
-    const bool here = !tx->only[d ^ 1];  // a transaction of the other direction alone has nothing here
+    const bool here =
+        !tx->only[d ^ 1];  // a transaction of the other direction alone has nothing here
     if (here && ((plan && !plan->empty()) || (other && tx->engine))) {
       static TxPlan nothing;
       inspect_transaction(*tx, plan ? *plan : nothing, chunks);
@@ -26,16 +30,20 @@ void WorkerMatcher::run_transactions(std::span<const StreamChunk> chunks) {
   }
 }
 
-void WorkerMatcher::inspect_transaction(Transaction& tx, TxPlan& plan, std::span<const StreamChunk> chunks) {
+void WorkerMatcher::inspect_transaction(Transaction& tx, TxPlan& plan,
+                                        std::span<const StreamChunk> chunks) {
   const auto d = index(services_.packet->dir);
   if (!tx.engine) tx.engine = std::make_unique<TxState>();
   auto& state = static_cast<TxState&>(*tx.engine);
-  if (state.generation != generation_) {  // new, or the rules changed under it: rule numbers mean something else now
+  if (state.generation !=
+      generation_) {  // new, or the rules changed under it: rule numbers mean something else now
     if (state.generation != 0) state = TxState();
     state.generation = generation_;
   }
   auto& side = state.sides[d];
-  if (side.started && side.revision == tx.revision && side.was_complete == tx.complete[d] && !side.waits_for_packets) return;
+  if (side.started && side.revision == tx.revision && side.was_complete == tx.complete[d] &&
+      !side.waits_for_packets)
+    return;
   const bool first = !side.started;
   side.started = true;
   side.revision = tx.revision;
@@ -51,7 +59,8 @@ void WorkerMatcher::inspect_transaction(Transaction& tx, TxPlan& plan, std::span
   for (std::size_t s = 0; s < plan.slots.size() && s < TxState::max_slots; ++s)
     if (!side.is_done(s)) scan_slot(tx, side, plan, s);
   for (const auto rule : candidates_)
-    if (const auto it = plan.of_rule.find(rule); it != plan.of_rule.end()) tx_hits_.push_back(it->second);
+    if (const auto it = plan.of_rule.find(rule); it != plan.of_rule.end())
+      tx_hits_.push_back(it->second);
 
   // Candidates old and new, each once, in rule order.
   const auto rule_of = [&](std::uint32_t i) { return engine_->tx_rules[i].rule->index; };
@@ -60,11 +69,14 @@ void WorkerMatcher::inspect_transaction(Transaction& tx, TxPlan& plan, std::span
     auto& list = both ? state.both : side.pending;
     const auto& finished = both ? state.both_finished : side.finished;
     if (std::find(finished.begin(), finished.end(), i) != finished.end()) continue;
-    if (std::any_of(list.begin(), list.end(), [&](const auto& x) { return x.tx_rule == i; })) continue;
+    if (std::any_of(list.begin(), list.end(), [&](const auto& x) { return x.tx_rule == i; }))
+      continue;
     if (list.size() < TxState::max_pending) list.push_back({i, 0});
   }
   const auto work = [&](std::vector<TxState::Pending>& list, std::vector<std::uint32_t>& finished) {
-    std::sort(list.begin(), list.end(), [&](const auto& a, const auto& b) { return rule_of(a.tx_rule) < rule_of(b.tx_rule); });
+    std::sort(list.begin(), list.end(), [&](const auto& a, const auto& b) {
+      return rule_of(a.tx_rule) < rule_of(b.tx_rule);
+    });
     std::size_t kept = 0;
     for (std::size_t k = 0; k < list.size(); ++k) {
       auto pending = list[k];
@@ -86,19 +98,25 @@ void WorkerMatcher::inspect_transaction(Transaction& tx, TxPlan& plan, std::span
   services_.tx = nullptr;
 }
 
-void WorkerMatcher::scan_slot(Transaction& tx, TxState::Side& side, TxPlan& plan, std::size_t slot) {
+void WorkerMatcher::scan_slot(Transaction& tx, TxState::Side& side, TxPlan& plan,
+                              std::size_t slot) {
   const auto& s = plan.slots[slot];
   const auto& scanner = engine_->scanners[s.scanner];
   const auto dir = services_.packet->dir;
   const bool complete = tx.complete[index(dir)];
   const auto scan = [&](Bytes data) {
-    if (!s.stage->transforms.empty() && !apply_transforms(s.stage->transforms, data, scratch_, data)) return;
+    if (!s.stage->transforms.empty() &&
+        !apply_transforms(s.stage->transforms, data, scratch_, data))
+      return;
     scanner.scan(
-        data, hs_, [](void* self, std::uint32_t rule) { static_cast<WorkerMatcher*>(self)->collect(rule); }, this);
+        data, hs_,
+        [](void* self, std::uint32_t rule) { static_cast<WorkerMatcher*>(self)->collect(rule); },
+        this);
   };
   // Only what is new of something that grows, with enough before it for a pattern across the seam.
   const auto scan_growing = [&](Bytes data, std::uint64_t base, std::uint16_t key, bool last) {
-    auto it = std::find_if(side.scanned.begin(), side.scanned.end(), [&](const auto& x) { return x.slot == key; });
+    auto it = std::find_if(side.scanned.begin(), side.scanned.end(),
+                           [&](const auto& x) { return x.slot == key; });
     if (it == side.scanned.end()) it = side.scanned.insert(side.scanned.end(), {key, 0});
     const auto end = base + data.size();
     if (end <= it->to && !last) return;
@@ -152,8 +170,9 @@ void WorkerMatcher::scan_slot(Transaction& tx, TxState::Side& side, TxPlan& plan
   side.set_done(slot);
 }
 
-WorkerMatcher::Verdict WorkerMatcher::check(const TxRule& t, std::uint64_t& latched, Transaction& tx,
-                                            std::span<const StreamChunk> chunks, bool& stream_match) {
+WorkerMatcher::Verdict WorkerMatcher::check(const TxRule& t, std::uint64_t& latched,
+                                            Transaction& tx, std::span<const StreamChunk> chunks,
+                                            bool& stream_match) {
   const Rule& r = *t.rule;
   if (!header(r)) {
     // The packet's direction is wrong for a rule that spans both: it may fit later.
@@ -190,9 +209,12 @@ WorkerMatcher::Verdict WorkerMatcher::check_stage(const BoundStage& b, Transacti
   const auto& s = *b.stage;
   const bool complete = tx.complete[index(b.dir)];
   switch (s.kind) {
-    case Stage::Kind::buffer: return check_buffer(b, tx);
-    case Stage::Kind::number: return check_number(b, tx);
-    case Stage::Kind::file: return check_files(b, tx);
+    case Stage::Kind::buffer:
+      return check_buffer(b, tx);
+    case Stage::Kind::number:
+      return check_number(b, tx);
+    case Stage::Kind::file:
+      return check_files(b, tx);
     case Stage::Kind::event:
       for (const auto e : tx.event_ids)
         if (e == s.event) return Verdict::yes;
@@ -200,7 +222,8 @@ WorkerMatcher::Verdict WorkerMatcher::check_stage(const BoundStage& b, Transacti
     case Stage::Kind::hook:
       if (s.at_end) return complete ? Verdict::yes : Verdict::wait;
       return complete || tx.progress[index(b.dir)] >= s.progress ? Verdict::yes : Verdict::wait;
-    default: return Verdict::yes;
+    default:
+      return Verdict::yes;
   }
 }
 
@@ -230,11 +253,14 @@ WorkerMatcher::Verdict WorkerMatcher::check_buffer(const BoundStage& b, Transact
   for (std::uint32_t i = 0; i < max_items; ++i) {
     BufferSlice slice;
     const auto status = b.buffer(tx, b.dir, i, slice);
-    if (status == BufferStatus::not_ready) return i == 0 ? absent_verdict(complete) : complete ? Verdict::no : Verdict::wait;
+    if (status == BufferStatus::not_ready)
+      return i == 0 ? absent_verdict(complete) : complete ? Verdict::no : Verdict::wait;
     if (status == BufferStatus::absent) return i == 0 ? absent_verdict(true) : Verdict::no;
     if (s.absent == Stage::Absent::must) return Verdict::no;
     const bool whole = status == BufferStatus::ready;
-    if (!(slice.data.empty() && !whole) && run_stage(s, {slice.data, slice.offset, 0, whole || complete})) return Verdict::yes;
+    if (!(slice.data.empty() && !whole) &&
+        run_stage(s, {slice.data, slice.offset, 0, whole || complete}))
+      return Verdict::yes;
     scratch_.context.resize(saved);
     if (!whole) return complete ? Verdict::no : Verdict::wait;
     if (!s.multi) return Verdict::no;
@@ -261,15 +287,20 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
     v = (v >> s.number_shift) & s.number_value_mask;
     bool hit = s.number_test.test(v);
     if (!s.one_of.empty() || !s.none_of.empty()) {
-      const auto in = [&](const std::vector<std::uint64_t>& list) { return std::find(list.begin(), list.end(), v) != list.end(); };
+      const auto in = [&](const std::vector<std::uint64_t>& list) {
+        return std::find(list.begin(), list.end(), v) != list.end();
+      };
       hit = !in(s.none_of) && (s.one_of.empty() || in(s.one_of));
     }
     if (s.against_now != Stage::Now::no)
-      hit = (static_cast<std::int64_t>(v) < services_.now_us / 1'000'000) == (s.against_now == Stage::Now::before);
-    if (s.which == W::any && hit) return s.absent == Stage::Absent::must ? Verdict::no : Verdict::yes;
+      hit = (static_cast<std::int64_t>(v) < services_.now_us / 1'000'000) ==
+            (s.against_now == Stage::Now::before);
+    if (s.which == W::any && hit)
+      return s.absent == Stage::Absent::must ? Verdict::no : Verdict::yes;
     ++seen;
     hits += hit;
-    if (s.which == W::index && s.which_index >= 0 && i == static_cast<std::uint32_t>(s.which_index)) {
+    if (s.which == W::index && s.which_index >= 0 &&
+        i == static_cast<std::uint32_t>(s.which_index)) {
       at_index = hit;
       has_index = true;
       break;
@@ -283,11 +314,16 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
   }
   if (open) return Verdict::wait;
   switch (s.which) {
-    case W::any: return Verdict::no;
-    case W::all: return seen && hits == seen ? Verdict::yes : Verdict::no;
-    case W::all_or_none: return hits == seen ? Verdict::yes : Verdict::no;
-    case W::count: return s.count_test.test(hits) ? Verdict::yes : Verdict::no;
-    case W::index: return has_index && at_index ? Verdict::yes : Verdict::no;
+    case W::any:
+      return Verdict::no;
+    case W::all:
+      return seen && hits == seen ? Verdict::yes : Verdict::no;
+    case W::all_or_none:
+      return hits == seen ? Verdict::yes : Verdict::no;
+    case W::count:
+      return s.count_test.test(hits) ? Verdict::yes : Verdict::no;
+    case W::index:
+      return has_index && at_index ? Verdict::yes : Verdict::no;
   }
   return Verdict::no;
 }

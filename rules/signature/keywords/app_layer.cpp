@@ -1,4 +1,5 @@
-/// What protocol detection and parsers say: app-layer-protocol, app-layer-event, decode-event, stream-event, frame.
+/// What protocol detection and parsers say: app-layer-protocol, app-layer-event, decode-event,
+/// stream-event, frame.
 #include <algorithm>
 
 #include "rules/signature/protocols.hpp"
@@ -10,7 +11,14 @@ namespace {
 struct ProtocolArgument {
   std::vector<AppProto> wanted;
   bool negated = false, failed = false;
-  enum class Mode : std::uint8_t { direction, final, original, to_server, to_client, either } mode = Mode::direction;
+  enum class Mode : std::uint8_t {
+    direction,
+    final,
+    original,
+    to_server,
+    to_client,
+    either
+  } mode = Mode::direction;
 };
 
 bool protocol_test(const PacketTest& t, MatchServices& m) {
@@ -33,19 +41,28 @@ bool protocol_test(const PacketTest& t, MatchServices& m) {
     const bool yes = holds(have, known);
     return known && yes != a.negated;
   };
-  const auto by_dir = [&](Dir d) { return f.app_proto_dir[index(d)] != AppProto{} ? f.app_proto_dir[index(d)] : AppProto{}; };
+  const auto by_dir = [&](Dir d) {
+    return f.app_proto_dir[index(d)] != AppProto{} ? f.app_proto_dir[index(d)] : AppProto{};
+  };
   switch (a.mode) {
     case M::direction: {
       const auto own = by_dir(m.packet->dir);
-      return decide(own != AppProto{} || m.packet->ip_proto != 6 ? (own != AppProto{} ? own : f.app_proto) : f.app_proto);
+      return decide(own != AppProto{} || m.packet->ip_proto != 6
+                        ? (own != AppProto{} ? own : f.app_proto)
+                        : f.app_proto);
     }
-    case M::final: return decide(f.app_proto);
-    case M::original: return decide(f.app_proto_original);
-    case M::to_server: return decide(by_dir(Dir::to_server));
-    case M::to_client: return decide(by_dir(Dir::to_client));
+    case M::final:
+      return decide(f.app_proto);
+    case M::original:
+      return decide(f.app_proto_original);
+    case M::to_server:
+      return decide(by_dir(Dir::to_server));
+    case M::to_client:
+      return decide(by_dir(Dir::to_client));
     case M::either: {
       bool ts_known = false, tc_known = false;
-      const bool ts = holds(by_dir(Dir::to_server), ts_known), tc = holds(by_dir(Dir::to_client), tc_known);
+      const bool ts = holds(by_dir(Dir::to_server), ts_known),
+                 tc = holds(by_dir(Dir::to_client), tc_known);
       if (a.negated) return (ts_known && !ts) || (tc_known && !tc);
       return (ts_known && ts) || (tc_known && tc);
     }
@@ -76,12 +93,19 @@ Status protocol(RuleBuilder& b, const Option& o, const Keyword&) {
   if (parts.size() > 2) return bad("has too many parts");
   if (parts.size() == 2) {
     const auto mode = parts[1];
-    if (mode == "final") a->mode = M::final;
-    else if (mode == "original") a->mode = M::original;
-    else if (mode == "to_server" || mode == "toserver") a->mode = M::to_server;
-    else if (mode == "to_client" || mode == "toclient") a->mode = M::to_client;
-    else if (mode == "either") a->mode = M::either;
-    else if (mode != "direction") return bad("'" + std::string(mode) + "' is not direction, final, original, either, to_server or to_client");
+    if (mode == "final")
+      a->mode = M::final;
+    else if (mode == "original")
+      a->mode = M::original;
+    else if (mode == "to_server" || mode == "toserver")
+      a->mode = M::to_server;
+    else if (mode == "to_client" || mode == "toclient")
+      a->mode = M::to_client;
+    else if (mode == "either")
+      a->mode = M::either;
+    else if (mode != "direction")
+      return bad("'" + std::string(mode) +
+                 "' is not direction, final, original, either, to_server or to_client");
   }
   PacketTest t;
   t.test = &protocol_test;
@@ -115,12 +139,14 @@ Status packet_event_keyword(RuleBuilder& b, const Option& o, const Keyword&) {
 Status app_event(RuleBuilder& b, const Option& o, const Keyword&) {
   const auto name = lower(trim(o.value));
   const auto dot = name.find('.');
-  if (dot == std::string::npos && !name.starts_with("applayer_")) return bad("needs protocol.event");
+  if (dot == std::string::npos && !name.starts_with("applayer_"))
+    return bad("needs protocol.event");
   if (name.starts_with("applayer_")) {
     // Found by protocol detection, not by a parser.
     PacketTest t;
     t.test = &packet_event;
-    t.event = events().intern("applayer." + name);  // the packet on which detection found it carries it
+    t.event =
+        events().intern("applayer." + name);  // the packet on which detection found it carries it
     t.text = name;
     t.require_packet = false;
     b.rule().app_layer_event_packet = true;
@@ -129,7 +155,8 @@ Status app_event(RuleBuilder& b, const Option& o, const Keyword&) {
   }
   const auto proto = name.substr(0, dot);
   auto family = protocol_family(proto);
-  if (family.empty() && app_protos().find(proto) == AppProto{}) return bad("unknown protocol '" + proto + "'");
+  if (family.empty() && app_protos().find(proto) == AppProto{})
+    return bad("unknown protocol '" + proto + "'");
   std::string list;
   for (const auto p : family) (list += p) += ',';
   if (list.empty()) list = proto + ",";
@@ -148,7 +175,8 @@ Status frame(RuleBuilder& b, const Option& o, const Keyword&) {
   Stage s;
   s.kind = Stage::Kind::frame;
   s.name = "frame:" + std::string(name);
-  // A name may be whole ("http1.request") or belong to the header's protocol ("request", "smb2.data").
+  // A name may be whole ("http1.request") or belong to the header's protocol ("request",
+  // "smb2.data").
   const auto& header = b.rule().header_proto;
   s.frames.push_back(frame_types().intern(name));
   const auto add = [&](std::string full) {
@@ -163,7 +191,8 @@ Status frame(RuleBuilder& b, const Option& o, const Keyword&) {
   if (name.starts_with("http1.")) add("http." + std::string(name.substr(6)));
   if (header == "tcp" || header == "udp" || header == "ip") {
     const auto dot = name.find('.');
-    if (dot == std::string_view::npos) return bad("needs protocol.frame when the rule's header names no protocol");
+    if (dot == std::string_view::npos)
+      return bad("needs protocol.frame when the rule's header names no protocol");
     auto family = protocol_family(name.substr(0, dot));
     std::string list;
     for (const auto p : family) (list += p) += ',';
@@ -179,13 +208,38 @@ Status frame(RuleBuilder& b, const Option& o, const Keyword&) {
 }
 
 const KeywordRegistration registration{{
-    {.name = "app-layer-protocol", .group = "app-layer", .summary = "protocol that was detected", .example = "app-layer-protocol:!tls;",
-     .notes = "second part: direction, final, original, either, to_server, to_client; `failed` when detection gave up", .setup = &protocol},
-    {.name = "app-layer-event", .group = "app-layer", .summary = "something a protocol parser found wrong", .example = "app-layer-event:http.request_header_invalid;", .setup = &app_event},
-    {.name = "decode-event", .group = "app-layer", .summary = "something the decoder found wrong", .example = "decode-event:ipv4.trunc_pkt;", .setup = &packet_event_keyword<'d'>},
-    {.name = "stream-event", .group = "app-layer", .summary = "something TCP reassembly found wrong", .example = "stream-event:reassembly_seq_gap;", .setup = &packet_event_keyword<'s'>},
-    {.name = "engine-event", .group = "app-layer", .summary = "same as decode-event", .example = "engine-event:ipv4.trunc_pkt;", .setup = &packet_event_keyword<'d'>},
-    {.name = "frame", .group = "app-layer", .summary = "a protocol data unit as a sticky buffer", .example = "frame:http1.request; content:\"GET\"; startswith;", .setup = &frame},
+    {.name = "app-layer-protocol",
+     .group = "app-layer",
+     .summary = "protocol that was detected",
+     .example = "app-layer-protocol:!tls;",
+     .notes = "second part: direction, final, original, either, to_server, to_client; `failed` "
+              "when detection gave up",
+     .setup = &protocol},
+    {.name = "app-layer-event",
+     .group = "app-layer",
+     .summary = "something a protocol parser found wrong",
+     .example = "app-layer-event:http.request_header_invalid;",
+     .setup = &app_event},
+    {.name = "decode-event",
+     .group = "app-layer",
+     .summary = "something the decoder found wrong",
+     .example = "decode-event:ipv4.trunc_pkt;",
+     .setup = &packet_event_keyword<'d'>},
+    {.name = "stream-event",
+     .group = "app-layer",
+     .summary = "something TCP reassembly found wrong",
+     .example = "stream-event:reassembly_seq_gap;",
+     .setup = &packet_event_keyword<'s'>},
+    {.name = "engine-event",
+     .group = "app-layer",
+     .summary = "same as decode-event",
+     .example = "engine-event:ipv4.trunc_pkt;",
+     .setup = &packet_event_keyword<'d'>},
+    {.name = "frame",
+     .group = "app-layer",
+     .summary = "a protocol data unit as a sticky buffer",
+     .example = "frame:http1.request; content:\"GET\"; startswith;",
+     .setup = &frame},
 }};
 
 }  // namespace

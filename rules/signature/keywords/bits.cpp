@@ -50,7 +50,8 @@ Status flowbits(RuleBuilder& b, const Option& o, const Keyword&) {
   const auto names = split_list(o.value.substr(comma + 1), '|');
   auto ids = std::make_shared<Names>();
   for (const auto n : names) {
-    if (n.empty() || n.find_first_of(" \t") != std::string_view::npos) return bad("'" + std::string(n) + "' is not a name");
+    if (n.empty() || n.find_first_of(" \t") != std::string_view::npos)
+      return bad("'" + std::string(n) + "' is not a name");
     ids->push_back(variable_id(n));
   }
   if (ids->empty()) return bad("needs a name");
@@ -68,10 +69,15 @@ Status flowbits(RuleBuilder& b, const Option& o, const Keyword&) {
   a.run = &flowbit_change;
   a.a = ids->front();
   a.text = std::string(command);
-  if (command == "set") a.b = 0;
-  else if (command == "unset") a.b = 1;
-  else if (command == "toggle") a.b = 2;
-  else return bad("'" + std::string(command) + "' is not set, unset, toggle, isset, isnotset or noalert");
+  if (command == "set")
+    a.b = 0;
+  else if (command == "unset")
+    a.b = 1;
+  else if (command == "toggle")
+    a.b = 2;
+  else
+    return bad("'" + std::string(command) +
+               "' is not set, unset, toggle, isset, isnotset or noalert");
   b.action(std::move(a));
   order = order == 2 || order == 3 ? 3 : 4;
   return {};
@@ -104,12 +110,18 @@ bool flowint_test(const PacketTest& t, MatchServices& m) {
   const auto w = right_side(d, a);
   if (!v || !w) return false;
   switch (t.a) {
-    case lt: return *v < *w;
-    case le: return *v <= *w;
-    case eq: return *v == *w;
-    case ne: return *v != *w;
-    case ge: return *v >= *w;
-    default: return *v > *w;
+    case lt:
+      return *v < *w;
+    case le:
+      return *v <= *w;
+    case eq:
+      return *v == *w;
+    case ne:
+      return *v != *w;
+    case ge:
+      return *v >= *w;
+    default:
+      return *v > *w;
   }
 }
 void flowint_change(const PostAction& p, MatchServices& m) {
@@ -133,10 +145,20 @@ Status flowint(RuleBuilder& b, const Option& o, const Keyword&) {
   a->name = variable_id(parts[0]);
   auto& order = b.rule().order_flowint;
   const auto command = parts[1];
-  static constexpr std::pair<std::string_view, std::uint64_t> commands[] = {
-      {"<", lt}, {"<=", le}, {"==", eq}, {"!=", ne}, {">=", ge}, {">", gt}, {"isset", isset}, {"isnotset", isnotset},
-      {"notset", isnotset}, {"=", set}, {"+", add}, {"-", sub}};
-  const auto* found = std::find_if(std::begin(commands), std::end(commands), [&](const auto& c) { return c.first == command; });
+  static constexpr std::pair<std::string_view, std::uint64_t> commands[] = {{"<", lt},
+                                                                            {"<=", le},
+                                                                            {"==", eq},
+                                                                            {"!=", ne},
+                                                                            {">=", ge},
+                                                                            {">", gt},
+                                                                            {"isset", isset},
+                                                                            {"isnotset", isnotset},
+                                                                            {"notset", isnotset},
+                                                                            {"=", set},
+                                                                            {"+", add},
+                                                                            {"-", sub}};
+  const auto* found = std::find_if(std::begin(commands), std::end(commands),
+                                   [&](const auto& c) { return c.first == command; });
   if (found == std::end(commands)) return bad("unknown command '" + std::string(command) + "'");
   const auto code = found->second;
   if (code != isset && code != isnotset) {
@@ -217,13 +239,16 @@ struct HostBit {
 CounterTable::Key key_of(const HostBit& h, const MatchServices& m) {
   const auto& p = *m.packet;
   switch (h.track) {
-    case HostBit::Track::src: return address_key(h.kind, h.name, &p.src, nullptr);
-    case HostBit::Track::dst: return address_key(h.kind, h.name, &p.dst, nullptr);
+    case HostBit::Track::src:
+      return address_key(h.kind, h.name, &p.src, nullptr);
+    case HostBit::Track::dst:
+      return address_key(h.kind, h.name, &p.dst, nullptr);
     case HostBit::Track::pair: {
       const bool swap = p.dst < p.src;  // a pair has no order
       return address_key(h.kind, h.name, swap ? &p.dst : &p.src, swap ? &p.src : &p.dst);
     }
-    case HostBit::Track::tx: break;
+    case HostBit::Track::tx:
+      break;
   }
   auto k = address_key(h.kind + 16, h.name, nullptr, nullptr);
   const std::uint64_t flow = m.flow ? m.flow->id : 0, tx = m.tx ? m.tx->id : 0;
@@ -247,7 +272,8 @@ void host_change(const PostAction& a, MatchServices& m) {
   });
 }
 
-Status host_bit(RuleBuilder& b, std::string_view command, std::shared_ptr<HostBit> h, std::uint8_t& order) {
+Status host_bit(RuleBuilder& b, std::string_view command, std::shared_ptr<HostBit> h,
+                std::uint8_t& order) {
   if (command == "isset" || command == "isnotset") {
     PacketTest t;
     t.test = &host_test;
@@ -260,10 +286,15 @@ Status host_bit(RuleBuilder& b, std::string_view command, std::shared_ptr<HostBi
   }
   PostAction a;
   a.run = &host_change;
-  if (command == "set") a.b = 0;
-  else if (command == "unset") a.b = 1;
-  else if (command == "toggle") a.b = 2;
-  else return bad("'" + std::string(command) + "' is not set, unset, toggle, isset, isnotset or noalert");
+  if (command == "set")
+    a.b = 0;
+  else if (command == "unset")
+    a.b = 1;
+  else if (command == "toggle")
+    a.b = 2;
+  else
+    return bad("'" + std::string(command) +
+               "' is not set, unset, toggle, isset, isnotset or noalert");
   a.data = std::move(h);
   b.action(std::move(a));
   order = order == 2 || order == 3 ? 3 : 4;
@@ -284,11 +315,16 @@ Status xbits(RuleBuilder& b, const Option& o, const Keyword&) {
     const auto words = split_words(parts[i]);
     if (words.size() != 2) return bad("unknown part '" + std::string(parts[i]) + "'");
     if (words[0] == "track") {
-      if (words[1] == "ip_src") h->track = HostBit::Track::src;
-      else if (words[1] == "ip_dst") h->track = HostBit::Track::dst;
-      else if (words[1] == "ip_pair") h->track = HostBit::Track::pair;
-      else if (words[1] == "tx") h->track = HostBit::Track::tx;
-      else return bad("track is ip_src, ip_dst, ip_pair or tx");
+      if (words[1] == "ip_src")
+        h->track = HostBit::Track::src;
+      else if (words[1] == "ip_dst")
+        h->track = HostBit::Track::dst;
+      else if (words[1] == "ip_pair")
+        h->track = HostBit::Track::pair;
+      else if (words[1] == "tx")
+        h->track = HostBit::Track::tx;
+      else
+        return bad("track is ip_src, ip_dst, ip_pair or tx");
     } else if (words[0] == "expire") {
       const auto v = parse_unsigned(words[1]);
       if (!v || *v == 0 || *v > UINT32_MAX) return bad("expire is a number of seconds");
@@ -312,22 +348,46 @@ Status hostbits(RuleBuilder& b, const Option& o, const Keyword&) {
   h->seconds = 0;
   h->name = variable_id(parts[1]);
   if (parts.size() == 3) {
-    if (parts[2] == "src") h->track = HostBit::Track::src;
-    else if (parts[2] == "dst") h->track = HostBit::Track::dst;
-    else if (parts[2] == "both") return bad("'both' is not supported by the language: name src or dst");
-    else return bad("side is src or dst");
+    if (parts[2] == "src")
+      h->track = HostBit::Track::src;
+    else if (parts[2] == "dst")
+      h->track = HostBit::Track::dst;
+    else if (parts[2] == "both")
+      return bad("'both' is not supported by the language: name src or dst");
+    else
+      return bad("side is src or dst");
   }
   return host_bit(b, command, std::move(h), b.rule().order_hostbits);
 }
 
 const KeywordRegistration registration{{
-    {.name = "flowbits", .group = "state", .summary = "set and test named bits of the flow", .example = "flowbits:set,login.seen;",
-     .notes = "set, unset, toggle, isset (a|b: any of them), isnotset, noalert", .setup = &flowbits},
-    {.name = "flowint", .group = "state", .summary = "count with named integers of the flow", .example = "flowint:tries,+,1;",
-     .notes = "= + - < <= == != >= > isset isnotset", .setup = &flowint},
-    {.name = "flowvar", .group = "state", .summary = "test a value that a pcre captured in the flow", .example = "flowvar:user,\"admin\";", .setup = &flowvar},
-    {.name = "xbits", .group = "state", .summary = "set and test bits of hosts or pairs of hosts, with expiry", .example = "xbits:set,scanner,track ip_src,expire 3600;", .setup = &xbits},
-    {.name = "hostbits", .group = "state", .summary = "set and test bits of hosts", .example = "hostbits:set,scanner,src;", .setup = &hostbits},
+    {.name = "flowbits",
+     .group = "state",
+     .summary = "set and test named bits of the flow",
+     .example = "flowbits:set,login.seen;",
+     .notes = "set, unset, toggle, isset (a|b: any of them), isnotset, noalert",
+     .setup = &flowbits},
+    {.name = "flowint",
+     .group = "state",
+     .summary = "count with named integers of the flow",
+     .example = "flowint:tries,+,1;",
+     .notes = "= + - < <= == != >= > isset isnotset",
+     .setup = &flowint},
+    {.name = "flowvar",
+     .group = "state",
+     .summary = "test a value that a pcre captured in the flow",
+     .example = "flowvar:user,\"admin\";",
+     .setup = &flowvar},
+    {.name = "xbits",
+     .group = "state",
+     .summary = "set and test bits of hosts or pairs of hosts, with expiry",
+     .example = "xbits:set,scanner,track ip_src,expire 3600;",
+     .setup = &xbits},
+    {.name = "hostbits",
+     .group = "state",
+     .summary = "set and test bits of hosts",
+     .example = "hostbits:set,scanner,src;",
+     .setup = &hostbits},
 }};
 
 }  // namespace

@@ -11,7 +11,8 @@ Result<std::uint64_t, std::string> mask_of(std::string_view text) {
   if (!v) {  // bitmasks are hexadecimal, with or without 0x
     v = parse_unsigned("0x" + std::string(text));
   }
-  if (!v || *v == 0 || *v > UINT32_MAX) return bad("bitmask '" + std::string(text) + "' is not a number from 1 to 0xFFFFFFFF");
+  if (!v || *v == 0 || *v > UINT32_MAX)
+    return bad("bitmask '" + std::string(text) + "' is not a number from 1 to 0xFFFFFFFF");
   return *v;
 }
 
@@ -26,16 +27,27 @@ Status set_mask(ByteRead& r, std::string_view text) {
 /// Options that all readers share. `handled` tells whether the word was one of them.
 Status common(ByteRead& r, std::string_view word, bool& string, bool& handled) {
   handled = true;
-  if (word == "relative") r.relative = true;
-  else if (word == "string") { string = true; if (r.base == NumberBase::raw) r.base = NumberBase::dec; }
-  else if (word == "dec") r.base = NumberBase::dec;
-  else if (word == "hex") r.base = NumberBase::hex;
-  else if (word == "oct") r.base = NumberBase::oct;
-  else if (word == "big") r.endian = Endian::big;
-  else if (word == "little") r.endian = Endian::little;
-  else if (word == "dce") r.endian = Endian::little;
-  else if (word.starts_with("bitmask ") || word.starts_with("bitmask\t")) return set_mask(r, trim(word.substr(8)));
-  else handled = false;
+  if (word == "relative")
+    r.relative = true;
+  else if (word == "string") {
+    string = true;
+    if (r.base == NumberBase::raw) r.base = NumberBase::dec;
+  } else if (word == "dec")
+    r.base = NumberBase::dec;
+  else if (word == "hex")
+    r.base = NumberBase::hex;
+  else if (word == "oct")
+    r.base = NumberBase::oct;
+  else if (word == "big")
+    r.endian = Endian::big;
+  else if (word == "little")
+    r.endian = Endian::little;
+  else if (word == "dce")
+    r.endian = Endian::little;
+  else if (word.starts_with("bitmask ") || word.starts_with("bitmask\t"))
+    return set_mask(r, trim(word.substr(8)));
+  else
+    handled = false;
   return {};
 }
 
@@ -60,14 +72,23 @@ Status byte_test(RuleBuilder& b, const Option& o, const Keyword&) {
     c = trim(c.substr(1));
   }
   using C = ByteTestOp::Compare;
-  if (c == "<") op.compare = C::lt;
-  else if (c == ">") op.compare = C::gt;
-  else if (c == "=" || c == "==" || (c.empty() && op.negated)) op.compare = C::eq;
-  else if (c == "<=") op.compare = C::le;
-  else if (c == ">=") op.compare = C::ge;
-  else if (c == "&") op.compare = C::band;
-  else if (c == "^") op.compare = C::bor;
-  else return bad("operator '" + std::string(parts[1]) + "' is not one of < > = <= >= & ^ with or without !");
+  if (c == "<")
+    op.compare = C::lt;
+  else if (c == ">")
+    op.compare = C::gt;
+  else if (c == "=" || c == "==" || (c.empty() && op.negated))
+    op.compare = C::eq;
+  else if (c == "<=")
+    op.compare = C::le;
+  else if (c == ">=")
+    op.compare = C::ge;
+  else if (c == "&")
+    op.compare = C::band;
+  else if (c == "^")
+    op.compare = C::bor;
+  else
+    return bad("operator '" + std::string(parts[1]) +
+               "' is not one of < > = <= >= & ^ with or without !");
   auto value = b.operand(parts[2]);
   if (!value) return bad(value.error());
   op.value = *value;
@@ -102,9 +123,12 @@ Status byte_jump(RuleBuilder& b, const Option& o, const Keyword&) {
     bool handled = false;
     if (auto ok = common(op.read, w, string, handled); !ok) return ok;
     if (handled) continue;
-    if (w == "align") op.align = true;
-    else if (w == "from_beginning") op.from_beginning = true;
-    else if (w == "from_end") op.from_end = true;
+    if (w == "align")
+      op.align = true;
+    else if (w == "from_beginning")
+      op.from_beginning = true;
+    else if (w == "from_end")
+      op.from_end = true;
     else if (w.starts_with("multiplier ")) {
       const auto m = parse_unsigned(w.substr(11));
       if (!m || *m == 0 || *m > 65535) return bad("multiplier is 1 to 65535");
@@ -112,14 +136,16 @@ Status byte_jump(RuleBuilder& b, const Option& o, const Keyword&) {
     } else if (w.starts_with("post_offset ")) {
       auto p = b.operand(w.substr(12));
       if (!p) return bad(p.error());
-      if (p->var < 0 && (p->value < -65535 || p->value > 65535)) return bad("post_offset is -65535 to 65535");
+      if (p->var < 0 && (p->value < -65535 || p->value > 65535))
+        return bad("post_offset is -65535 to 65535");
       op.post_offset = p->value;
       op.post_offset_operand = *p;
     } else {
       return bad("unknown option '" + std::string(w) + "'");
     }
   }
-  if (op.from_beginning && op.from_end) return bad("from_beginning and from_end exclude each other");
+  if (op.from_beginning && op.from_end)
+    return bad("from_beginning and from_end exclude each other");
   if (auto ok = check_octets(op.read, string, 8); !ok) return ok;
   b.add(op);
   return {};
@@ -184,13 +210,20 @@ Status byte_math(RuleBuilder& b, const Option& o, const Keyword&) {
       offset = true;
     } else if (name == "oper") {
       using Op = ByteMathOp::Operator;
-      if (value == "+") op.op = Op::add;
-      else if (value == "-") op.op = Op::sub;
-      else if (value == "*") op.op = Op::mul;
-      else if (value == "/") op.op = Op::div;
-      else if (value == "<<") op.op = Op::lshift;
-      else if (value == ">>") op.op = Op::rshift;
-      else return bad("operator '" + std::string(value) + "' is not one of + - * / << >>");
+      if (value == "+")
+        op.op = Op::add;
+      else if (value == "-")
+        op.op = Op::sub;
+      else if (value == "*")
+        op.op = Op::mul;
+      else if (value == "/")
+        op.op = Op::div;
+      else if (value == "<<")
+        op.op = Op::lshift;
+      else if (value == ">>")
+        op.op = Op::rshift;
+      else
+        return bad("operator '" + std::string(value) + "' is not one of + - * / << >>");
       oper = true;
     } else if (name == "rvalue") {
       auto v = b.operand(value);
@@ -200,18 +233,25 @@ Status byte_math(RuleBuilder& b, const Option& o, const Keyword&) {
     } else if (name == "result") {
       result = value;
     } else if (name == "endian") {
-      if (value == "big") op.read.endian = Endian::big;
-      else if (value == "little") op.read.endian = Endian::little;
-      else return bad("endian is big or little");
+      if (value == "big")
+        op.read.endian = Endian::big;
+      else if (value == "little")
+        op.read.endian = Endian::little;
+      else
+        return bad("endian is big or little");
     } else if (name == "string") {
       string = true;
-      op.read.base = value == "hex" ? NumberBase::hex : value == "oct" ? NumberBase::oct : NumberBase::dec;
+      op.read.base = value == "hex"   ? NumberBase::hex
+                     : value == "oct" ? NumberBase::oct
+                                      : NumberBase::dec;
     } else {
       return bad("unknown option '" + std::string(w) + "'");
     }
   }
-  if (!octets || !offset || !oper || !rvalue || result.empty()) return bad("needs bytes, offset, oper, rvalue and result");
-  if (op.op == ByteMathOp::Operator::div && op.rvalue.var < 0 && op.rvalue.value == 0) return bad("division by 0");
+  if (!octets || !offset || !oper || !rvalue || result.empty())
+    return bad("needs bytes, offset, oper, rvalue and result");
+  if (op.op == ByteMathOp::Operator::div && op.rvalue.var < 0 && op.rvalue.value == 0)
+    return bad("division by 0");
   if (auto ok = check_octets(op.read, string, 4); !ok) return ok;
   auto var = b.define_var(result);
   if (!var) return bad(var.error());
@@ -233,8 +273,10 @@ Status isdataat(RuleBuilder& b, const Option& o, const Keyword&) {
   if (at->var < 0 && (at->value < 0 || at->value > 65535)) return bad("is 0 to 65535");
   op.at = *at;
   for (std::size_t i = 1; i < parts.size(); ++i) {
-    if (parts[i] == "relative") op.relative = true;
-    else if (parts[i] != "rawbytes") return bad("unknown option '" + std::string(parts[i]) + "'");
+    if (parts[i] == "relative")
+      op.relative = true;
+    else if (parts[i] != "rawbytes")
+      return bad("unknown option '" + std::string(parts[i]) + "'");
   }
   b.add(op);
   return {};
@@ -249,13 +291,39 @@ Status bsize(RuleBuilder& b, const Option& o, const Keyword&) {
 }
 
 const KeywordRegistration registration{{
-    {.name = "byte_test", .group = "payload", .summary = "compare a number in the payload", .example = "byte_test:2,>,1000,4,relative,little;",
-     .notes = "octets, [!]operator, value, offset; relative, big|little|dce, string with dec|hex|oct, bitmask 0x..", .setup = &byte_test},
-    {.name = "byte_jump", .group = "payload", .summary = "move the position by a number in the payload", .example = "byte_jump:2,0,relative,post_offset -1;", .setup = &byte_jump},
-    {.name = "byte_extract", .group = "payload", .summary = "keep a number of the payload in a variable", .example = "byte_extract:1,0,len; content:\"x\"; offset:len;", .setup = &byte_extract},
-    {.name = "byte_math", .group = "payload", .summary = "compute with a number of the payload and keep the result", .example = "byte_math:bytes 1, offset 0, oper *, rvalue 4, result len; content:\"x\"; offset:len;", .setup = &byte_math},
-    {.name = "isdataat", .group = "payload", .summary = "there are (or with ! are not) so many octets", .example = "content:\"abc\"; isdataat:10,relative;", .setup = &isdataat},
-    {.name = "bsize", .group = "payload", .summary = "size of the sticky buffer", .example = "http.uri; bsize:>20;", .setup = &bsize},
+    {.name = "byte_test",
+     .group = "payload",
+     .summary = "compare a number in the payload",
+     .example = "byte_test:2,>,1000,4,relative,little;",
+     .notes = "octets, [!]operator, value, offset; relative, big|little|dce, string with "
+              "dec|hex|oct, bitmask 0x..",
+     .setup = &byte_test},
+    {.name = "byte_jump",
+     .group = "payload",
+     .summary = "move the position by a number in the payload",
+     .example = "byte_jump:2,0,relative,post_offset -1;",
+     .setup = &byte_jump},
+    {.name = "byte_extract",
+     .group = "payload",
+     .summary = "keep a number of the payload in a variable",
+     .example = "byte_extract:1,0,len; content:\"x\"; offset:len;",
+     .setup = &byte_extract},
+    {.name = "byte_math",
+     .group = "payload",
+     .summary = "compute with a number of the payload and keep the result",
+     .example =
+         "byte_math:bytes 1, offset 0, oper *, rvalue 4, result len; content:\"x\"; offset:len;",
+     .setup = &byte_math},
+    {.name = "isdataat",
+     .group = "payload",
+     .summary = "there are (or with ! are not) so many octets",
+     .example = "content:\"abc\"; isdataat:10,relative;",
+     .setup = &isdataat},
+    {.name = "bsize",
+     .group = "payload",
+     .summary = "size of the sticky buffer",
+     .example = "http.uri; bsize:>20;",
+     .setup = &bsize},
 }};
 
 }  // namespace

@@ -18,9 +18,11 @@ bool rpc_test(const PacketTest& t, MatchServices& m) {
     return false;
   }
   if (load_be32(in.data() + 4) != 0) return false;  // a call
-  const auto program = load_be32(in.data() + 12), version = load_be32(in.data() + 16), procedure = load_be32(in.data() + 20);
+  const auto program = load_be32(in.data() + 12), version = load_be32(in.data() + 16),
+             procedure = load_be32(in.data() + 20);
   const auto* want = static_cast<const std::array<std::optional<std::uint32_t>, 3>*>(t.data.get());
-  return program == *(*want)[0] && (!(*want)[1] || version == *(*want)[1]) && (!(*want)[2] || procedure == *(*want)[2]);
+  return program == *(*want)[0] && (!(*want)[1] || version == *(*want)[1]) &&
+         (!(*want)[2] || procedure == *(*want)[2]);
 }
 Status rpc(RuleBuilder& b, const Option& o, const Keyword&) {
   auto want = std::make_shared<std::array<std::optional<std::uint32_t>, 3>>();
@@ -69,13 +71,15 @@ bool walk(const Asn1Spec& spec, Bytes in, int depth, int& budget) {
     }
     if (spec.oversize && !indefinite && length > *spec.oversize) return true;
     const auto left = in.size() - at;
-    const auto take = indefinite ? left : static_cast<std::size_t>(std::min<std::uint64_t>(length, left));
+    const auto take =
+        indefinite ? left : static_cast<std::size_t>(std::min<std::uint64_t>(length, left));
     const auto content = in.subspan(at, take);
     const bool universal = (id & 0xc0) == 0, constructed = (id & 0x20) != 0;
-    if (universal && !constructed && (id & 0x1f) == 3 && spec.bitstring_overflow && !content.empty() && content[0] > 0 &&
-        (length <= 1 || (length - 1) * 8 < content[0]))
+    if (universal && !constructed && (id & 0x1f) == 3 && spec.bitstring_overflow &&
+        !content.empty() && content[0] > 0 && (length <= 1 || (length - 1) * 8 < content[0]))
       return true;
-    if (universal && !constructed && (id & 0x1f) == 9 && spec.double_overflow && length > 256 && !content.empty() && (content[0] & 0xc0) == 0)
+    if (universal && !constructed && (id & 0x1f) == 9 && spec.double_overflow && length > 256 &&
+        !content.empty() && (content[0] & 0xc0) == 0)
       return true;
     if (constructed && depth < max_depth && walk(spec, content, depth + 1, budget)) return true;
     in = in.subspan(at + take);
@@ -98,9 +102,13 @@ Status asn1(RuleBuilder& b, const Option& o, const Keyword&) {
   for (const auto part : split_list(o.value)) {
     const auto words = split_words(part);
     if (words.empty()) return bad("an empty part");
-    const auto number = [&]() -> std::optional<std::int64_t> { return words.size() == 2 ? parse_integer(words[1]) : std::nullopt; };
-    if (words[0] == "bitstring_overflow") op.b |= 1;
-    else if (words[0] == "double_overflow") op.b |= 2;
+    const auto number = [&]() -> std::optional<std::int64_t> {
+      return words.size() == 2 ? parse_integer(words[1]) : std::nullopt;
+    };
+    if (words[0] == "bitstring_overflow")
+      op.b |= 1;
+    else if (words[0] == "double_overflow")
+      op.b |= 2;
     else if (words[0] == "oversize_length") {
       const auto n = number();
       if (!n || *n < 0) return bad("oversize_length needs a number");
@@ -155,7 +163,9 @@ std::optional<std::uint64_t> vni(const Packet& p) {
     std::size_t at = 12;
     auto type = load_be16(in.data() + at);
     at += 2;
-    for (int tags = 0; tags < 4 && (type == 0x8100 || type == 0x88a8) && in.size() >= at + 4; ++tags, at += 4) type = load_be16(in.data() + at + 2);
+    for (int tags = 0; tags < 4 && (type == 0x8100 || type == 0x88a8) && in.size() >= at + 4;
+         ++tags, at += 4)
+      type = load_be16(in.data() + at + 2);
     in = in.subspan(at);
     std::uint8_t proto = 0;
     if (type == 0x0800 && in.size() >= 20) {
@@ -191,10 +201,28 @@ Status vxlan_vni(RuleBuilder& b, const Option& o, const Keyword&) {
 }
 
 const KeywordRegistration registration{{
-    {.name = "rpc", .group = "payload", .summary = "an ONC RPC call by program, version, procedure", .example = "rpc:100000,*,3;", .setup = &rpc},
-    {.name = "asn1", .group = "payload", .summary = "malformed BER elements", .example = "asn1:bitstring_overflow, oversize_length 500, relative_offset 5;", .setup = &asn1},
-    {.name = "ftpbounce", .group = "ftp", .summary = "a PORT command to a third host", .example = "ftpbounce;", .value = Keyword::Value::none, .setup = &ftpbounce},
-    {.name = "vxlan_vni", .aliases = {"vxlan.vni"}, .group = "packet", .summary = "VXLAN network identifier around the packet", .example = "vxlan_vni:10;", .setup = &vxlan_vni},
+    {.name = "rpc",
+     .group = "payload",
+     .summary = "an ONC RPC call by program, version, procedure",
+     .example = "rpc:100000,*,3;",
+     .setup = &rpc},
+    {.name = "asn1",
+     .group = "payload",
+     .summary = "malformed BER elements",
+     .example = "asn1:bitstring_overflow, oversize_length 500, relative_offset 5;",
+     .setup = &asn1},
+    {.name = "ftpbounce",
+     .group = "ftp",
+     .summary = "a PORT command to a third host",
+     .example = "ftpbounce;",
+     .value = Keyword::Value::none,
+     .setup = &ftpbounce},
+    {.name = "vxlan_vni",
+     .aliases = {"vxlan.vni"},
+     .group = "packet",
+     .summary = "VXLAN network identifier around the packet",
+     .example = "vxlan_vni:10;",
+     .setup = &vxlan_vni},
 }};
 
 }  // namespace

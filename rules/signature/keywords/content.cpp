@@ -43,7 +43,9 @@ Status nocase(RuleBuilder& b, const Option& o, const Keyword&) {
     return {};
   });
 }
-Status rawbytes(RuleBuilder&, const Option&, const Keyword&) { return {}; }  // payloads are raw as they are
+Status rawbytes(RuleBuilder&, const Option&, const Keyword&) {
+  return {};
+}  // payloads are raw as they are
 Status startswith(RuleBuilder& b, const Option& o, const Keyword&) {
   return modify(b, o, [](ContentOp& c) -> Status {
     c.startswith = true;
@@ -57,11 +59,12 @@ Status endswith(RuleBuilder& b, const Option& o, const Keyword&) {
   });
 }
 
-template <Operand ContentOp::*Member, bool ContentOp::*Flag, std::int64_t Min>
+template <Operand ContentOp::* Member, bool ContentOp::* Flag, std::int64_t Min>
 Status place(RuleBuilder& b, const Option& o, const Keyword& k) {
   const auto v = b.operand(o.value);
   if (!v) return bad(v.error());
-  if (v->var < 0 && (v->value < Min || v->value > 1'048'576)) return bad("'" + std::string(o.value) + "' is out of range");
+  if (v->var < 0 && (v->value < Min || v->value > 1'048'576))
+    return bad("'" + std::string(o.value) + "' is out of range");
   return modify(b, o, [&](ContentOp& c) -> Status {
     if (c.*Flag) return bad("'" + k.name + "' is given twice for one content");
     c.*Member = *v;
@@ -98,19 +101,77 @@ Status pkt_data(RuleBuilder& b, const Option&, const Keyword&) {
 
 using V = Keyword::Value;
 const KeywordRegistration registration{{
-    {.name = "content", .group = "payload", .summary = "octets that must (or with ! must not) occur", .example = "content:\"GET|20|/\";", .setup = &content},
-    {.name = "uricontent", .group = "payload", .summary = "old form of http.uri; content", .example = "uricontent:\"/login\";", .setup = &uricontent},
-    {.name = "nocase", .group = "payload", .summary = "the content before it in any case", .example = "content:\"abc\"; nocase;", .value = V::none, .setup = &nocase},
-    {.name = "rawbytes", .group = "payload", .summary = "accepted; payloads are always raw", .example = "content:\"abc\"; rawbytes;", .value = V::none, .setup = &rawbytes},
-    {.name = "startswith", .group = "payload", .summary = "the content is at the start of the buffer", .example = "content:\"abc\"; startswith;", .value = V::none, .setup = &startswith},
-    {.name = "endswith", .group = "payload", .summary = "the content is at the end of the buffer", .example = "content:\"abc\"; endswith;", .value = V::none, .setup = &endswith},
-    {.name = "offset", .group = "payload", .summary = "search the content from this octet on", .example = "content:\"abc\"; offset:4;", .setup = &place<&ContentOp::offset, &ContentOp::has_offset, 0>},
-    {.name = "depth", .group = "payload", .summary = "search the content in so many octets from the offset", .example = "content:\"abc\"; depth:20;", .setup = &place<&ContentOp::depth, &ContentOp::has_depth, 1>},
-    {.name = "distance", .group = "payload", .summary = "search from so many octets after the match before", .example = "content:\"abc\"; content:\"d\"; distance:1;", .setup = &place<&ContentOp::distance, &ContentOp::has_distance, -1'048'576>},
-    {.name = "within", .group = "payload", .summary = "the content ends at most so many octets after the match before", .example = "content:\"abc\"; content:\"d\"; within:10;", .setup = &place<&ContentOp::within, &ContentOp::has_within, 1>},
-    {.name = "fast_pattern", .group = "payload", .summary = "scan for this content first; offset,length takes a part of it", .example = "content:\"abcdef\"; fast_pattern:2,4;", .value = V::optional, .setup = &fast_pattern},
-    {.name = "pkt_data", .group = "payload", .summary = "back from a sticky buffer to the payload", .example = "http.uri; content:\"a\"; pkt_data; content:\"b\";", .value = V::none, .setup = &pkt_data},
-    {.name = "replace", .group = "payload", .summary = "rewrite packets", .example = "", .refused = "Wardwatch watches traffic and does not change it"},
+    {.name = "content",
+     .group = "payload",
+     .summary = "octets that must (or with ! must not) occur",
+     .example = "content:\"GET|20|/\";",
+     .setup = &content},
+    {.name = "uricontent",
+     .group = "payload",
+     .summary = "old form of http.uri; content",
+     .example = "uricontent:\"/login\";",
+     .setup = &uricontent},
+    {.name = "nocase",
+     .group = "payload",
+     .summary = "the content before it in any case",
+     .example = "content:\"abc\"; nocase;",
+     .value = V::none,
+     .setup = &nocase},
+    {.name = "rawbytes",
+     .group = "payload",
+     .summary = "accepted; payloads are always raw",
+     .example = "content:\"abc\"; rawbytes;",
+     .value = V::none,
+     .setup = &rawbytes},
+    {.name = "startswith",
+     .group = "payload",
+     .summary = "the content is at the start of the buffer",
+     .example = "content:\"abc\"; startswith;",
+     .value = V::none,
+     .setup = &startswith},
+    {.name = "endswith",
+     .group = "payload",
+     .summary = "the content is at the end of the buffer",
+     .example = "content:\"abc\"; endswith;",
+     .value = V::none,
+     .setup = &endswith},
+    {.name = "offset",
+     .group = "payload",
+     .summary = "search the content from this octet on",
+     .example = "content:\"abc\"; offset:4;",
+     .setup = &place<&ContentOp::offset, &ContentOp::has_offset, 0>},
+    {.name = "depth",
+     .group = "payload",
+     .summary = "search the content in so many octets from the offset",
+     .example = "content:\"abc\"; depth:20;",
+     .setup = &place<&ContentOp::depth, &ContentOp::has_depth, 1>},
+    {.name = "distance",
+     .group = "payload",
+     .summary = "search from so many octets after the match before",
+     .example = "content:\"abc\"; content:\"d\"; distance:1;",
+     .setup = &place<&ContentOp::distance, &ContentOp::has_distance, -1'048'576>},
+    {.name = "within",
+     .group = "payload",
+     .summary = "the content ends at most so many octets after the match before",
+     .example = "content:\"abc\"; content:\"d\"; within:10;",
+     .setup = &place<&ContentOp::within, &ContentOp::has_within, 1>},
+    {.name = "fast_pattern",
+     .group = "payload",
+     .summary = "scan for this content first; offset,length takes a part of it",
+     .example = "content:\"abcdef\"; fast_pattern:2,4;",
+     .value = V::optional,
+     .setup = &fast_pattern},
+    {.name = "pkt_data",
+     .group = "payload",
+     .summary = "back from a sticky buffer to the payload",
+     .example = "http.uri; content:\"a\"; pkt_data; content:\"b\";",
+     .value = V::none,
+     .setup = &pkt_data},
+    {.name = "replace",
+     .group = "payload",
+     .summary = "rewrite packets",
+     .example = "",
+     .refused = "Wardwatch watches traffic and does not change it"},
 }};
 
 }  // namespace

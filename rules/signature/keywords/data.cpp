@@ -20,13 +20,14 @@ std::string resolve(const RuleBuilder& b, std::string_view path, std::string_vie
   if (std::filesystem::exists(beside, ec)) return beside.string();
   if (b.options().settings)
     if (const auto folder = b.options().settings->text(settings_key))
-      if (std::filesystem::exists(std::filesystem::path(*folder) / p, ec)) return (std::filesystem::path(*folder) / p).string();
+      if (std::filesystem::exists(std::filesystem::path(*folder) / p, ec))
+        return (std::filesystem::path(*folder) / p).string();
   return beside.string();
 }
 
 /// The common part of dataset and datarep. `rest` gets what only one of them knows.
-Status dataset_options(RuleBuilder& b, const std::vector<std::string_view>& parts, std::size_t from, Dataset::Options& o,
-                       std::string& context_key, bool& typed) {
+Status dataset_options(RuleBuilder& b, const std::vector<std::string_view>& parts, std::size_t from,
+                       Dataset::Options& o, std::string& context_key, bool& typed) {
   for (std::size_t i = from; i < parts.size(); ++i) {
     const auto part = parts[i];
     const auto space = part.find_first_of(" \t");
@@ -36,12 +37,18 @@ Status dataset_options(RuleBuilder& b, const std::vector<std::string_view>& part
     if (name == "type") {
       typed = true;
       using T = Dataset::Type;
-      if (value == "string") o.type = T::string;
-      else if (value == "md5") o.type = T::md5;
-      else if (value == "sha256") o.type = T::sha256;
-      else if (value == "ipv4") o.type = T::ipv4;
-      else if (value == "ip" || value == "ipv6") o.type = T::ip;
-      else return bad("type '" + std::string(value) + "' is not string, md5, sha256, ipv4 or ip");
+      if (value == "string")
+        o.type = T::string;
+      else if (value == "md5")
+        o.type = T::md5;
+      else if (value == "sha256")
+        o.type = T::sha256;
+      else if (value == "ipv4")
+        o.type = T::ipv4;
+      else if (value == "ip" || value == "ipv6")
+        o.type = T::ip;
+      else
+        return bad("type '" + std::string(value) + "' is not string, md5, sha256, ipv4 or ip");
     } else if (name == "load") {
       o.load = resolve(b, value, "default-rule-path");
     } else if (name == "save") {
@@ -57,10 +64,14 @@ Status dataset_options(RuleBuilder& b, const std::vector<std::string_view>& part
       if (!parse_unsigned(value)) return bad("hashsize is a number");
     } else if (name == "format") {
       using F = Dataset::Format;
-      if (value == "csv") o.format = F::csv;
-      else if (value == "json") o.format = F::json;
-      else if (value == "ndjson" || value == "jsonline") o.format = F::ndjson;
-      else return bad("format is csv, json or ndjson");
+      if (value == "csv")
+        o.format = F::csv;
+      else if (value == "json")
+        o.format = F::json;
+      else if (value == "ndjson" || value == "jsonline")
+        o.format = F::ndjson;
+      else
+        return bad("format is csv, json or ndjson");
     } else if (name == "context_key" || name == "enrichment_key") {
       context_key = value;
     } else if (name == "value_key") {
@@ -76,7 +87,8 @@ Status dataset_options(RuleBuilder& b, const std::vector<std::string_view>& part
   return {};
 }
 
-Result<std::shared_ptr<Dataset>, std::string> find_or_make(RuleBuilder& b, Dataset::Options o, bool typed) {
+Result<std::shared_ptr<Dataset>, std::string> find_or_make(RuleBuilder& b, Dataset::Options o,
+                                                           bool typed) {
   if (auto set = b.shared().dataset(o.name)) {
     if (typed)
       if (auto ok = set->compatible(o); !ok) return bad(ok.error());
@@ -88,16 +100,23 @@ Result<std::shared_ptr<Dataset>, std::string> find_or_make(RuleBuilder& b, Datas
     if (const auto type = s->text(base + ".type")) {
       typed = true;
       using T = Dataset::Type;
-      o.type = *type == "md5" ? T::md5 : *type == "sha256" ? T::sha256 : *type == "ipv4" ? T::ipv4 : *type == "ip" ? T::ip : T::string;
-      if (const auto load = s->text(base + ".load")) o.load = resolve(b, *load, "default-rule-path");
+      o.type = *type == "md5"      ? T::md5
+               : *type == "sha256" ? T::sha256
+               : *type == "ipv4"   ? T::ipv4
+               : *type == "ip"     ? T::ip
+                                   : T::string;
+      if (const auto load = s->text(base + ".load"))
+        o.load = resolve(b, *load, "default-rule-path");
       if (const auto state = s->text(base + ".state")) {
         o.load = o.save = resolve(b, *state, "default-log-dir");
         o.must_exist = false;
       }
     }
   }
-  if (!typed) return bad("set '" + o.name + "' needs a type: no rule or configuration defined it before");
-  if (o.format != Dataset::Format::csv && o.value_key.empty()) return bad("a JSON set needs value_key");
+  if (!typed)
+    return bad("set '" + o.name + "' needs a type: no rule or configuration defined it before");
+  if (o.format != Dataset::Format::csv && o.value_key.empty())
+    return bad("a JSON set needs value_key");
   const auto name = o.name;
   auto set = Dataset::make(std::move(o));
   if (!set) return bad(set.error());
@@ -110,15 +129,21 @@ Status dataset(RuleBuilder& b, const Option& o, const Keyword&) {
   if (parts.size() < 2) return bad("needs command,name");
   DatasetOp op;
   using C = DatasetOp::Command;
-  if (parts[0] == "isset") op.command = C::isset;
-  else if (parts[0] == "isnotset") op.command = C::isnotset;
-  else if (parts[0] == "set") op.command = C::set;
-  else if (parts[0] == "unset") op.command = C::unset;
-  else return bad("'" + std::string(parts[0]) + "' is not set, unset, isset or isnotset");
+  if (parts[0] == "isset")
+    op.command = C::isset;
+  else if (parts[0] == "isnotset")
+    op.command = C::isnotset;
+  else if (parts[0] == "set")
+    op.command = C::set;
+  else if (parts[0] == "unset")
+    op.command = C::unset;
+  else
+    return bad("'" + std::string(parts[0]) + "' is not set, unset, isset or isnotset");
   if (!b.buffer_selected()) return bad("needs a sticky buffer before it");
   Dataset::Options options;
   options.name = parts[1];
-  if (options.name.empty() || options.name.size() > 63) return bad("the name has 1 to 63 characters");
+  if (options.name.empty() || options.name.size() > 63)
+    return bad("the name has 1 to 63 characters");
   bool typed = false;
   if (auto ok = dataset_options(b, parts, 2, options, op.context_key, typed); !ok) return ok;
   auto set = find_or_make(b, std::move(options), typed);
@@ -134,10 +159,14 @@ Status datarep(RuleBuilder& b, const Option& o, const Keyword&) {
   if (!b.buffer_selected()) return bad("needs a sticky buffer before it");
   DatarepOp op;
   using C = DatarepOp::Compare;
-  if (parts[1] == "<") op.compare = C::lt;
-  else if (parts[1] == ">") op.compare = C::gt;
-  else if (parts[1] == "==" || parts[1] == "=") op.compare = C::eq;
-  else return bad("operator is <, > or ==");
+  if (parts[1] == "<")
+    op.compare = C::lt;
+  else if (parts[1] == ">")
+    op.compare = C::gt;
+  else if (parts[1] == "==" || parts[1] == "=")
+    op.compare = C::eq;
+  else
+    return bad("operator is <, > or ==");
   const auto v = parse_unsigned(parts[2]);
   if (!v || *v > 65535) return bad("value is 0 to 65535");
   op.value = static_cast<std::uint16_t>(*v);
@@ -210,7 +239,8 @@ Result<std::shared_ptr<const Reputation>, std::string> reputation(const RuleBuil
   each_line(path(categories), [&](const auto& parts) {
     if (parts.size() < 2) return;
     const auto id = parse_unsigned(parts[0]);
-    if (id && *id > 0 && *id < 60) r->categories[std::string(parts[1])] = static_cast<std::uint8_t>(*id);
+    if (id && *id > 0 && *id < 60)
+      r->categories[std::string(parts[1])] = static_cast<std::uint8_t>(*id);
   });
   if (r->categories.empty()) return bad("no category in '" + path(categories) + "'");
   for (const auto& f : files)
@@ -220,9 +250,11 @@ Result<std::shared_ptr<const Reputation>, std::string> reputation(const RuleBuil
       const auto id = parse_unsigned(parts[1]), value = parse_unsigned(parts[2]);
       if (!net || !id || *id >= 60 || !value || *value > 127) return;
       if (net->prefix == net->address.size() * 8)
-        r->hosts[{net->address, static_cast<std::uint8_t>(*id)}] = static_cast<std::uint8_t>(*value);
+        r->hosts[{net->address, static_cast<std::uint8_t>(*id)}] =
+            static_cast<std::uint8_t>(*value);
       else
-        r->networks.push_back({*net, static_cast<std::uint8_t>(*id), static_cast<std::uint8_t>(*value)});
+        r->networks.push_back(
+            {*net, static_cast<std::uint8_t>(*id), static_cast<std::uint8_t>(*value)});
     });
   cache[key] = r;
   return std::shared_ptr<const Reputation>(r);
@@ -239,10 +271,14 @@ bool iprep_test(const PacketTest& t, MatchServices& m) {
     return v > 0 && t.number.test(v);
   };
   switch (t.a) {
-    case side_src: return holds(m.packet->src);
-    case side_dst: return holds(m.packet->dst);
-    case side_both: return holds(m.packet->src) && holds(m.packet->dst);
-    default: return holds(m.packet->src) || holds(m.packet->dst);
+    case side_src:
+      return holds(m.packet->src);
+    case side_dst:
+      return holds(m.packet->dst);
+    case side_both:
+      return holds(m.packet->src) && holds(m.packet->dst);
+    default:
+      return holds(m.packet->src) || holds(m.packet->dst);
   }
 }
 Status iprep(RuleBuilder& b, const Option& o, const Keyword&) {
@@ -251,11 +287,16 @@ Status iprep(RuleBuilder& b, const Option& o, const Keyword&) {
   PacketTest t;
   t.test = &iprep_test;
   t.require_packet = false;
-  if (parts[0] == "any") t.a = side_any;
-  else if (parts[0] == "src") t.a = side_src;
-  else if (parts[0] == "dst") t.a = side_dst;
-  else if (parts[0] == "both") t.a = side_both;
-  else return bad("side is any, src, dst or both");
+  if (parts[0] == "any")
+    t.a = side_any;
+  else if (parts[0] == "src")
+    t.a = side_src;
+  else if (parts[0] == "dst")
+    t.a = side_dst;
+  else if (parts[0] == "both")
+    t.a = side_both;
+  else
+    return bad("side is any, src, dst or both");
   auto r = reputation(b);
   if (!r) return bad(r.error());
   const auto it = (*r)->categories.find(std::string(parts[1]));
@@ -303,21 +344,26 @@ bool country_is(const GeoArgument& g, const IpAddress& a) {
   auto found = MMDB_lookup_sockaddr(&g.db->db, reinterpret_cast<const sockaddr*>(&storage), &error);
   if (error != MMDB_SUCCESS || !found.found_entry) return false;
   MMDB_entry_data_s data;
-  if (MMDB_get_value(&found.entry, &data, "country", "iso_code", nullptr) != MMDB_SUCCESS || !data.has_data ||
-      data.type != MMDB_DATA_TYPE_UTF8_STRING)
+  if (MMDB_get_value(&found.entry, &data, "country", "iso_code", nullptr) != MMDB_SUCCESS ||
+      !data.has_data || data.type != MMDB_DATA_TYPE_UTF8_STRING)
     return false;
   const std::string_view code(data.utf8_string, data.data_size);
-  const bool listed = std::any_of(g.codes.begin(), g.codes.end(), [&](const auto& c) { return iequals(c, code); });
+  const bool listed =
+      std::any_of(g.codes.begin(), g.codes.end(), [&](const auto& c) { return iequals(c, code); });
   return listed != g.negated;
 }
 bool geoip_test(const PacketTest& t, MatchServices& m) {
   if (!m.packet->ip_version) return false;
   const auto& g = *static_cast<const GeoArgument*>(t.data.get());
   switch (t.a) {
-    case side_src: return country_is(g, m.packet->src);
-    case side_dst: return country_is(g, m.packet->dst);
-    case side_both: return country_is(g, m.packet->src) && country_is(g, m.packet->dst);
-    default: return country_is(g, m.packet->src) || country_is(g, m.packet->dst);
+    case side_src:
+      return country_is(g, m.packet->src);
+    case side_dst:
+      return country_is(g, m.packet->dst);
+    case side_both:
+      return country_is(g, m.packet->src) && country_is(g, m.packet->dst);
+    default:
+      return country_is(g, m.packet->src) || country_is(g, m.packet->dst);
   }
 }
 Status geoip(RuleBuilder& b, const Option& o, const Keyword&) {
@@ -347,7 +393,10 @@ Status geoip(RuleBuilder& b, const Option& o, const Keyword&) {
     if (first) {
       first = false;
       if (part == "any" || part == "src" || part == "dst" || part == "both") {
-        t.a = part == "src" ? side_src : part == "dst" ? side_dst : part == "both" ? side_both : side_any;
+        t.a = part == "src"    ? side_src
+              : part == "dst"  ? side_dst
+              : part == "both" ? side_both
+                               : side_any;
         continue;
       }
     }
@@ -365,7 +414,8 @@ Status geoip(RuleBuilder& b, const Option& o, const Keyword&) {
   return {};
 }
 
-// --------------------------------------------------------------------------- base64, entropy, absent
+// --------------------------------------------------------------------------- base64, entropy,
+// absent
 
 Status base64_decode(RuleBuilder& b, const Option& o, const Keyword&) {
   Base64Op op;
@@ -399,8 +449,13 @@ Status entropy(RuleBuilder& b, const Option& o, const Keyword&) {
       auto rest = trim(part.substr(5));
       using C = EntropyOp::Compare;
       op.compare = C::eq;
-      for (const auto& [text, code] : {std::pair<std::string_view, C>{"<=", C::le}, {">=", C::ge}, {"!=", C::ne}, {"==", C::eq},
-                                       {"<", C::lt}, {">", C::gt}, {"=", C::eq}})
+      for (const auto& [text, code] : {std::pair<std::string_view, C>{"<=", C::le},
+                                       {">=", C::ge},
+                                       {"!=", C::ne},
+                                       {"==", C::eq},
+                                       {"<", C::lt},
+                                       {">", C::gt},
+                                       {"=", C::eq}})
         if (rest.starts_with(text)) {
           op.compare = code;
           rest = trim(rest.substr(text.size()));
@@ -409,7 +464,8 @@ Status entropy(RuleBuilder& b, const Option& o, const Keyword&) {
       char* end = nullptr;
       const std::string number(rest);
       op.value = std::strtod(number.c_str(), &end);
-      if (number.empty() || *end != '\0' || !(op.value >= 0.0 && op.value <= 8.0)) return bad("value is 0.0 to 8.0");
+      if (number.empty() || *end != '\0' || !(op.value >= 0.0 && op.value <= 8.0))
+        return bad("value is 0.0 to 8.0");
       value = true;
     } else {
       return bad("unknown part '" + std::string(part) + "'");
@@ -422,22 +478,65 @@ Status entropy(RuleBuilder& b, const Option& o, const Keyword&) {
 
 Status absent(RuleBuilder& b, const Option& o, const Keyword&) {
   if (!b.buffer_selected()) return bad("needs a sticky buffer before it");
-  if (o.has_value && !o.value.empty() && o.value != "or_else") return bad("takes nothing or or_else");
+  if (o.has_value && !o.value.empty() && o.value != "or_else")
+    return bad("takes nothing or or_else");
   return b.set_absent(o.value == "or_else" ? Stage::Absent::or_else : Stage::Absent::must);
 }
 
 using V = Keyword::Value;
 const KeywordRegistration registration{{
-    {.name = "dataset", .group = "data", .summary = "looks the buffer up in a set, or adds it", .example = "dns.query; dataset:set,seen-names,type string;",
-     .notes = "set, unset, isset, isnotset; type string, md5, sha256, ipv4, ip; load, save, state; format csv, json, ndjson with value_key, array_key, context_key, remove_key", .setup = &dataset},
-    {.name = "datarep", .group = "data", .summary = "compares the reputation of the buffer in a set", .example = "dns.query; datarep:bad-names,>,200,type string;", .setup = &datarep},
-    {.name = "iprep", .group = "data", .summary = "compares the reputation of an address", .example = "", .notes = "iprep:any,CnC,>,30; needs reputation files in the configuration", .setup = &iprep},
-    {.name = "geoip", .group = "data", .summary = "country of an address, from a MaxMind database", .example = "", .notes = "geoip:src,!GB,FR; needs geoip-database in the configuration", .setup = &geoip},
-    {.name = "base64_decode", .group = "payload", .summary = "decodes base64 for base64_data", .example = "content:\"x=\"; base64_decode:relative; base64_data; content:\"abc\";", .value = V::optional, .setup = &base64_decode},
-    {.name = "base64_data", .group = "payload", .summary = "what base64_decode gave, as a sticky buffer", .example = "base64_decode; base64_data; content:\"abc\";", .value = V::none, .setup = &base64_data},
-    {.name = "entropy", .group = "payload", .summary = "Shannon entropy of the buffer in bits per octet", .example = "http.uri; entropy:value >= 5.5;", .setup = &entropy},
-    {.name = "absent", .group = "payload", .summary = "the buffer is not there, or (or_else) what follows holds", .example = "http.referer; absent;", .value = V::optional, .setup = &absent},
-    {.name = "lua", .aliases = {"luajit"}, .group = "payload", .summary = "a Lua script", .refused = "Wardwatch runs no scripts from rules"},
+    {.name = "dataset",
+     .group = "data",
+     .summary = "looks the buffer up in a set, or adds it",
+     .example = "dns.query; dataset:set,seen-names,type string;",
+     .notes = "set, unset, isset, isnotset; type string, md5, sha256, ipv4, ip; load, save, state; "
+              "format csv, json, ndjson with value_key, array_key, context_key, remove_key",
+     .setup = &dataset},
+    {.name = "datarep",
+     .group = "data",
+     .summary = "compares the reputation of the buffer in a set",
+     .example = "dns.query; datarep:bad-names,>,200,type string;",
+     .setup = &datarep},
+    {.name = "iprep",
+     .group = "data",
+     .summary = "compares the reputation of an address",
+     .example = "",
+     .notes = "iprep:any,CnC,>,30; needs reputation files in the configuration",
+     .setup = &iprep},
+    {.name = "geoip",
+     .group = "data",
+     .summary = "country of an address, from a MaxMind database",
+     .example = "",
+     .notes = "geoip:src,!GB,FR; needs geoip-database in the configuration",
+     .setup = &geoip},
+    {.name = "base64_decode",
+     .group = "payload",
+     .summary = "decodes base64 for base64_data",
+     .example = "content:\"x=\"; base64_decode:relative; base64_data; content:\"abc\";",
+     .value = V::optional,
+     .setup = &base64_decode},
+    {.name = "base64_data",
+     .group = "payload",
+     .summary = "what base64_decode gave, as a sticky buffer",
+     .example = "base64_decode; base64_data; content:\"abc\";",
+     .value = V::none,
+     .setup = &base64_data},
+    {.name = "entropy",
+     .group = "payload",
+     .summary = "Shannon entropy of the buffer in bits per octet",
+     .example = "http.uri; entropy:value >= 5.5;",
+     .setup = &entropy},
+    {.name = "absent",
+     .group = "payload",
+     .summary = "the buffer is not there, or (or_else) what follows holds",
+     .example = "http.referer; absent;",
+     .value = V::optional,
+     .setup = &absent},
+    {.name = "lua",
+     .aliases = {"luajit"},
+     .group = "payload",
+     .summary = "a Lua script",
+     .refused = "Wardwatch runs no scripts from rules"},
 }};
 
 }  // namespace

@@ -10,8 +10,15 @@ namespace ww::sig {
 namespace {
 
 const BufferRegistration buffers_registration{
-    "file", "", {
-        {"file.data", "content of a file, decompressed", "content:\"MZ\"; startswith;", {"file_data"}, "", true},
+    "file",
+    "",
+    {
+        {"file.data",
+         "content of a file, decompressed",
+         "content:\"MZ\"; startswith;",
+         {"file_data"},
+         "",
+         true},
         {"file.name", "name of a file", "content:\".exe\"; endswith;", {}, "", true},
         {"file.magic", "type of a file as libmagic names it", "content:\"PE32\";", {}, "", true},
     }};
@@ -29,21 +36,25 @@ R name_test(const FileTest& t, const File& f, bool) {
 }
 R extension_test(const FileTest& t, const File& f, bool) {
   const auto have = lower(base_name(f.name));
-  return yes_no(have.size() > t.text.size() && have.ends_with(t.text) && have[have.size() - t.text.size() - 1] == '.', t.negated);
+  return yes_no(have.size() > t.text.size() && have.ends_with(t.text) &&
+                    have[have.size() - t.text.size() - 1] == '.',
+                t.negated);
 }
 R size_test(const FileTest& t, const File& f, bool) {
   if (f.state == FileState::open) {
     // Growing: only a lower bound that is passed already is sure.
-    return !t.number.negate && t.number.hi == UINT64_MAX && f.size >= t.number.lo ? R::yes : R::not_yet;
+    return !t.number.negate && t.number.hi == UINT64_MAX && f.size >= t.number.lo ? R::yes
+                                                                                  : R::not_yet;
   }
   return yes_no(t.number.test(f.size), false);
 }
 R magic_test(const FileTest& t, const File& f, bool) {
   if (f.magic.empty()) return f.state == FileState::open ? R::not_yet : R::no;
-  return yes_no(f.magic.find(*static_cast<const std::string*>(t.data.get())) != std::string::npos, t.negated);
+  return yes_no(f.magic.find(*static_cast<const std::string*>(t.data.get())) != std::string::npos,
+                t.negated);
 }
 using Hashes = std::unordered_set<std::string>;
-template <std::string File::*Member>
+template <std::string File::* Member>
 R hash_test(const FileTest& t, const File& f, bool) {
   if (f.state == FileState::open) return R::not_yet;
   const auto& have = f.*Member;
@@ -88,7 +99,8 @@ Status size_setup(RuleBuilder& b, const Option& o, const Keyword&) {
   FileTest t;
   t.test = &size_test;
   auto v = trim(o.value);
-  for (const auto& [word, dir] : {std::pair<std::string_view, Dir>{"to_client", Dir::to_client}, {"to_server", Dir::to_server}})
+  for (const auto& [word, dir] : {std::pair<std::string_view, Dir>{"to_client", Dir::to_client},
+                                  {"to_server", Dir::to_server}})
     if (v.starts_with(word)) {
       const auto comma = v.find(',');
       if (comma == std::string_view::npos) return bad("needs a size after the direction");
@@ -100,7 +112,7 @@ Status size_setup(RuleBuilder& b, const Option& o, const Keyword&) {
   t.number = *n;
   return add(b, std::move(t));
 }
-template <std::string File::*Member, std::size_t Digits>
+template <std::string File::* Member, std::size_t Digits>
 Status hash_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
   FileTest t;
   t.test = &hash_test<Member>;
@@ -111,7 +123,8 @@ Status hash_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
     v = trim(v.substr(1));
   }
   std::string path(v);
-  if (!path.starts_with('/')) path = (b.options().base_folder.empty() ? "." : b.options().base_folder) + "/" + path;
+  if (!path.starts_with('/'))
+    path = (b.options().base_folder.empty() ? "." : b.options().base_folder) + "/" + path;
   std::ifstream in(path);
   if (!in) return bad("cannot read '" + path + "'");
   auto hashes = std::make_shared<Hashes>();
@@ -123,23 +136,36 @@ Status hash_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
     if (text.empty() || text.front() == '#') continue;
     const auto hash = lower(text.substr(0, Digits));
     if (hash.size() != Digits || hash.find_first_not_of("0123456789abcdef") != std::string::npos)
-      return bad("'" + path + "' line " + std::to_string(number) + " does not start with a hash of " + std::to_string(Digits) + " digits");
+      return bad("'" + path + "' line " + std::to_string(number) +
+                 " does not start with a hash of " + std::to_string(Digits) + " digits");
     hashes->insert(hash);
   }
   t.data = hashes;
   return add(b, std::move(t));
 }
 
-enum : std::uint64_t { scope_file = 0, scope_tx = 1, scope_flow = 2, dir_default = 0, dir_to_server = 1, dir_to_client = 2, dir_both = 3 };
+enum : std::uint64_t {
+  scope_file = 0,
+  scope_tx = 1,
+  scope_flow = 2,
+  dir_default = 0,
+  dir_to_server = 1,
+  dir_to_client = 2,
+  dir_both = 3
+};
 
 void store(const PostAction& a, MatchServices& m) {
   const auto mark = [&](Transaction& tx) {
     for (auto* f : tx.files) {
-      const bool wanted = a.b == dir_both || (a.b == dir_default ? f->dir == m.dir : a.b == (f->dir == Dir::to_server ? dir_to_server : dir_to_client));
+      const bool wanted =
+          a.b == dir_both ||
+          (a.b == dir_default ? f->dir == m.dir
+                              : a.b == (f->dir == Dir::to_server ? dir_to_server : dir_to_client));
       if (!wanted) continue;
       f->stored = true;
       const auto sid = m.rule->info.sid;
-      if (std::find(f->sids.begin(), f->sids.end(), sid) == f->sids.end() && f->sids.size() < 64) f->sids.push_back(sid);
+      if (std::find(f->sids.begin(), f->sids.end(), sid) == f->sids.end() && f->sids.size() < 64)
+        f->sids.push_back(sid);
     }
   };
   if (a.a == scope_flow) {
@@ -154,13 +180,20 @@ Status filestore(RuleBuilder& b, const Option& o, const Keyword&) {
   a.run = &store;
   a.text = "filestore";
   for (const auto w : split_list(o.value)) {
-    if (w == "to_server" || w == "request") a.b = dir_to_server;
-    else if (w == "to_client" || w == "response") a.b = dir_to_client;
-    else if (w == "both") a.b = dir_both;
-    else if (w == "tx") a.a = scope_tx;
-    else if (w == "flow" || w == "ssn") a.a = scope_flow;
-    else if (w == "file") a.a = scope_file;
-    else return bad("unknown word '" + std::string(w) + "'");
+    if (w == "to_server" || w == "request")
+      a.b = dir_to_server;
+    else if (w == "to_client" || w == "response")
+      a.b = dir_to_client;
+    else if (w == "both")
+      a.b = dir_both;
+    else if (w == "tx")
+      a.a = scope_tx;
+    else if (w == "flow" || w == "ssn")
+      a.a = scope_flow;
+    else if (w == "file")
+      a.a = scope_file;
+    else
+      return bad("unknown word '" + std::string(w) + "'");
   }
   b.action(std::move(a));
   FileTest t;
@@ -170,14 +203,51 @@ Status filestore(RuleBuilder& b, const Option& o, const Keyword&) {
 
 using V = Keyword::Value;
 const KeywordRegistration registration{{
-    {.name = "filename", .group = "file", .summary = "the file's name holds this, in any case", .example = "filename:\"invoice\";", .setup = &text_setup<&name_test>},
-    {.name = "fileext", .group = "file", .summary = "extension of the file's name, in any case", .example = "fileext:\"exe\";", .setup = &text_setup<&extension_test>},
-    {.name = "filemagic", .group = "file", .summary = "libmagic's text holds this", .example = "filemagic:\"PDF document\";", .setup = &magic_setup},
-    {.name = "filesize", .group = "file", .summary = "size of the file, when it is whole", .example = "filesize:>10MB;", .setup = &size_setup},
-    {.name = "filemd5", .group = "file", .summary = "MD5 is in a list", .example = "", .notes = "filemd5:list.md5; or !list.md5", .setup = &hash_setup<&File::md5, 32>},
-    {.name = "filesha1", .group = "file", .summary = "SHA-1 is in a list", .example = "", .notes = "filesha1:list.sha1;", .setup = &hash_setup<&File::sha1, 40>},
-    {.name = "filesha256", .group = "file", .summary = "SHA-256 is in a list", .example = "", .notes = "filesha256:list.sha256;", .setup = &hash_setup<&File::sha256, 64>},
-    {.name = "filestore", .group = "file", .summary = "keeps the file", .example = "filestore;", .notes = "direction and scope: to_server,flow", .value = V::optional, .setup = &filestore},
+    {.name = "filename",
+     .group = "file",
+     .summary = "the file's name holds this, in any case",
+     .example = "filename:\"invoice\";",
+     .setup = &text_setup<&name_test>},
+    {.name = "fileext",
+     .group = "file",
+     .summary = "extension of the file's name, in any case",
+     .example = "fileext:\"exe\";",
+     .setup = &text_setup<&extension_test>},
+    {.name = "filemagic",
+     .group = "file",
+     .summary = "libmagic's text holds this",
+     .example = "filemagic:\"PDF document\";",
+     .setup = &magic_setup},
+    {.name = "filesize",
+     .group = "file",
+     .summary = "size of the file, when it is whole",
+     .example = "filesize:>10MB;",
+     .setup = &size_setup},
+    {.name = "filemd5",
+     .group = "file",
+     .summary = "MD5 is in a list",
+     .example = "",
+     .notes = "filemd5:list.md5; or !list.md5",
+     .setup = &hash_setup<&File::md5, 32>},
+    {.name = "filesha1",
+     .group = "file",
+     .summary = "SHA-1 is in a list",
+     .example = "",
+     .notes = "filesha1:list.sha1;",
+     .setup = &hash_setup<&File::sha1, 40>},
+    {.name = "filesha256",
+     .group = "file",
+     .summary = "SHA-256 is in a list",
+     .example = "",
+     .notes = "filesha256:list.sha256;",
+     .setup = &hash_setup<&File::sha256, 64>},
+    {.name = "filestore",
+     .group = "file",
+     .summary = "keeps the file",
+     .example = "filestore;",
+     .notes = "direction and scope: to_server,flow",
+     .value = V::optional,
+     .setup = &filestore},
 }};
 
 }  // namespace

@@ -23,7 +23,8 @@ Status flow(RuleBuilder& b, const Option& o, const Keyword&) {
       if (f.established == E::no || f.stateless) return bad("established contradicts another word");
       f.established = E::yes;
     } else if (w == "not_established") {
-      if (f.established == E::yes || f.stateless) return bad("not_established contradicts another word");
+      if (f.established == E::yes || f.stateless)
+        return bad("not_established contradicts another word");
       f.established = E::no;
     } else if (w == "stateless") {
       if (f.established != E::any) return bad("stateless contradicts another word");
@@ -49,9 +50,12 @@ enum : std::uint64_t { to_server = 0, to_client = 1, either = 2 };
 
 bool match_count(const PacketTest& t, MatchServices& m, std::uint64_t a, std::uint64_t b) {
   switch (t.a) {
-    case to_server: return t.number.test(a);
-    case to_client: return t.number.test(b);
-    default: return t.number.test(a) || t.number.test(b);
+    case to_server:
+      return t.number.test(a);
+    case to_client:
+      return t.number.test(b);
+    default:
+      return t.number.test(a) || t.number.test(b);
   }
   (void)m;
 }
@@ -67,13 +71,18 @@ bool age_test(const PacketTest& t, MatchServices& m) {
   return t.number.test(static_cast<std::uint64_t>(us / 1'000'000));
 }
 
-Status counted(RuleBuilder& b, std::string_view side, std::string_view value, decltype(PacketTest::test) test, std::uint64_t max) {
+Status counted(RuleBuilder& b, std::string_view side, std::string_view value,
+               decltype(PacketTest::test) test, std::uint64_t max) {
   PacketTest t;
   t.test = test;
-  if (side == "toserver" || side == "to_server") t.a = to_server;
-  else if (side == "toclient" || side == "to_client") t.a = to_client;
-  else if (side == "either") t.a = either;
-  else return bad("'" + std::string(side) + "' is not toserver, toclient or either");
+  if (side == "toserver" || side == "to_server")
+    t.a = to_server;
+  else if (side == "toclient" || side == "to_client")
+    t.a = to_client;
+  else if (side == "either")
+    t.a = either;
+  else
+    return bad("'" + std::string(side) + "' is not toserver, toclient or either");
   auto n = parse_number_test(value, max);
   if (!n) return bad(n.error());
   t.number = *n;
@@ -104,10 +113,14 @@ bool stream_size_test(const PacketTest& t, MatchServices& m) {
   if (!m.flow || m.packet->ip_proto != 6) return false;
   const auto c = m.flow->stream_octets[0], s = m.flow->stream_octets[1];
   switch (t.a) {
-    case 0: return t.number.test(c);
-    case 1: return t.number.test(s);
-    case 2: return t.number.test(c) && t.number.test(s);
-    default: return t.number.test(c) || t.number.test(s);
+    case 0:
+      return t.number.test(c);
+    case 1:
+      return t.number.test(s);
+    case 2:
+      return t.number.test(c) && t.number.test(s);
+    default:
+      return t.number.test(c) || t.number.test(s);
   }
 }
 Status stream_size(RuleBuilder& b, const Option& o, const Keyword&) {
@@ -115,13 +128,19 @@ Status stream_size(RuleBuilder& b, const Option& o, const Keyword&) {
   if (parts.size() != 3) return bad("needs side, operator, size");
   PacketTest t;
   t.test = &stream_size_test;
-  if (parts[0] == "client") t.a = 0;
-  else if (parts[0] == "server") t.a = 1;
-  else if (parts[0] == "both") t.a = 2;
-  else if (parts[0] == "either") t.a = 3;
-  else return bad("side is client, server, both or either");
+  if (parts[0] == "client")
+    t.a = 0;
+  else if (parts[0] == "server")
+    t.a = 1;
+  else if (parts[0] == "both")
+    t.a = 2;
+  else if (parts[0] == "either")
+    t.a = 3;
+  else
+    return bad("side is client, server, both or either");
   const auto op = parts[1];
-  if (op != "<" && op != ">" && op != "=" && op != "!=" && op != "<=" && op != ">=" && op != "!") return bad("unknown operator '" + std::string(op) + "'");
+  if (op != "<" && op != ">" && op != "=" && op != "!=" && op != "<=" && op != ">=" && op != "!")
+    return bad("unknown operator '" + std::string(op) + "'");
   auto n = parse_number_test(std::string(op) + std::string(parts[2]), UINT32_MAX);
   if (!n) return bad(n.error());
   t.number = *n;
@@ -130,16 +149,63 @@ Status stream_size(RuleBuilder& b, const Option& o, const Keyword&) {
 }
 
 const KeywordRegistration registration{{
-    {.name = "flow", .group = "flow", .summary = "direction and state of the flow", .example = "flow:established,to_server;",
-     .notes = "to_server, to_client, established, not_established, stateless, only_stream, no_stream, only_frag, no_frag", .setup = &flow},
-    {.name = "flow.age", .group = "flow", .summary = "seconds since the flow began", .example = "flow.age:>3600;", .setup = &age},
-    {.name = "flow.pkts", .group = "flow", .summary = "packets of the flow so far", .example = "flow.pkts:toclient,>10;", .setup = &with_side<packets_test>, .max = UINT32_MAX},
-    {.name = "flow.pkts_toserver", .group = "flow", .summary = "packets to the server so far", .example = "flow.pkts_toserver:3;", .setup = &fixed_side<packets_test>, .buffer = "toserver", .max = UINT32_MAX},
-    {.name = "flow.pkts_toclient", .group = "flow", .summary = "packets to the client so far", .example = "flow.pkts_toclient:>3;", .setup = &fixed_side<packets_test>, .buffer = "toclient", .max = UINT32_MAX},
-    {.name = "flow.bytes", .group = "flow", .summary = "octets of the flow so far", .example = "flow.bytes:either,>3000;", .setup = &with_side<octets_test>, .max = UINT64_MAX},
-    {.name = "flow.bytes_toserver", .group = "flow", .summary = "octets to the server so far", .example = "flow.bytes_toserver:<3000;", .setup = &fixed_side<octets_test>, .buffer = "toserver", .max = UINT64_MAX},
-    {.name = "flow.bytes_toclient", .group = "flow", .summary = "octets to the client so far", .example = "flow.bytes_toclient:>8000;", .setup = &fixed_side<octets_test>, .buffer = "toclient", .max = UINT64_MAX},
-    {.name = "stream_size", .group = "flow", .summary = "octets that a TCP stream has carried", .example = "stream_size:server,<,1111;", .setup = &stream_size},
+    {.name = "flow",
+     .group = "flow",
+     .summary = "direction and state of the flow",
+     .example = "flow:established,to_server;",
+     .notes = "to_server, to_client, established, not_established, stateless, only_stream, "
+              "no_stream, only_frag, no_frag",
+     .setup = &flow},
+    {.name = "flow.age",
+     .group = "flow",
+     .summary = "seconds since the flow began",
+     .example = "flow.age:>3600;",
+     .setup = &age},
+    {.name = "flow.pkts",
+     .group = "flow",
+     .summary = "packets of the flow so far",
+     .example = "flow.pkts:toclient,>10;",
+     .setup = &with_side<packets_test>,
+     .max = UINT32_MAX},
+    {.name = "flow.pkts_toserver",
+     .group = "flow",
+     .summary = "packets to the server so far",
+     .example = "flow.pkts_toserver:3;",
+     .setup = &fixed_side<packets_test>,
+     .buffer = "toserver",
+     .max = UINT32_MAX},
+    {.name = "flow.pkts_toclient",
+     .group = "flow",
+     .summary = "packets to the client so far",
+     .example = "flow.pkts_toclient:>3;",
+     .setup = &fixed_side<packets_test>,
+     .buffer = "toclient",
+     .max = UINT32_MAX},
+    {.name = "flow.bytes",
+     .group = "flow",
+     .summary = "octets of the flow so far",
+     .example = "flow.bytes:either,>3000;",
+     .setup = &with_side<octets_test>,
+     .max = UINT64_MAX},
+    {.name = "flow.bytes_toserver",
+     .group = "flow",
+     .summary = "octets to the server so far",
+     .example = "flow.bytes_toserver:<3000;",
+     .setup = &fixed_side<octets_test>,
+     .buffer = "toserver",
+     .max = UINT64_MAX},
+    {.name = "flow.bytes_toclient",
+     .group = "flow",
+     .summary = "octets to the client so far",
+     .example = "flow.bytes_toclient:>8000;",
+     .setup = &fixed_side<octets_test>,
+     .buffer = "toclient",
+     .max = UINT64_MAX},
+    {.name = "stream_size",
+     .group = "flow",
+     .summary = "octets that a TCP stream has carried",
+     .example = "stream_size:server,<,1111;",
+     .setup = &stream_size},
 }};
 
 }  // namespace

@@ -11,7 +11,11 @@ const BufferRegistration buffers_registration{
         {"http.uri", "normalised request URI", "content:\"/login\";", {}, "http_uri"},
         {"http.uri.raw", "request URI as sent", "content:\"/a%2F\";", {}, "http_raw_uri"},
         {"http.method", "request method", "content:\"POST\";", {}, "http_method"},
-        {"http.host", "host, lower case, without port", "content:\"example.org\"; endswith;", {}, "http_host"},
+        {"http.host",
+         "host, lower case, without port",
+         "content:\"example.org\"; endswith;",
+         {},
+         "http_host"},
         {"http.host.raw", "host as sent", "content:\"Example\";", {}, "http_raw_host"},
         {"http.user_agent", "User-Agent", "content:\"curl\"; startswith;", {}, "http_user_agent"},
         {"http.header", "normalised headers", "content:\"X-Test: 1\";", {}, "http_header"},
@@ -20,23 +24,55 @@ const BufferRegistration buffers_registration{
         {"http.stat_code", "response status", "content:\"404\";", {}, "http_stat_code"},
         {"http.stat_msg", "response reason phrase", "content:\"Not Found\";", {}, "http_stat_msg"},
         {"http.request_body", "request body", "content:\"password=\";", {}, "http_client_body"},
-        {"http.response_body", "response body, decompressed", "content:\"MZ\"; startswith;", {}, "http_server_body"},
-        {"http.header_names", "names of the headers, each on its line", "content:\"|0d 0a|Host|0d 0a|\";", {"http_header_names"}},
-        {"http.start", "first line and header names", "content:\"GET / HTTP/1.1|0d 0a|Host|0d 0a|\";", {"http_start"}},
-        {"http.request_line", "request line", "content:\"GET /\"; startswith;", {"http_request_line"}},
-        {"http.response_line", "status line", "content:\"200 OK\"; endswith;", {"http_response_line"}},
+        {"http.response_body",
+         "response body, decompressed",
+         "content:\"MZ\"; startswith;",
+         {},
+         "http_server_body"},
+        {"http.header_names",
+         "names of the headers, each on its line",
+         "content:\"|0d 0a|Host|0d 0a|\";",
+         {"http_header_names"}},
+        {"http.start",
+         "first line and header names",
+         "content:\"GET / HTTP/1.1|0d 0a|Host|0d 0a|\";",
+         {"http_start"}},
+        {"http.request_line",
+         "request line",
+         "content:\"GET /\"; startswith;",
+         {"http_request_line"}},
+        {"http.response_line",
+         "status line",
+         "content:\"200 OK\"; endswith;",
+         {"http_response_line"}},
         {"http.protocol", "protocol version text", "content:\"HTTP/1.0\";", {"http_protocol"}},
         {"http.accept", "Accept", "content:\"text/html\";", {"http_accept"}},
         {"http.accept_lang", "Accept-Language", "content:\"en\";", {"http_accept_lang"}},
         {"http.accept_enc", "Accept-Encoding", "content:\"gzip\";", {"http_accept_enc"}},
         {"http.connection", "Connection", "content:\"close\";", {"http_connection"}},
-        {"http.content_len", "Content-Length as text", "content:\"0\"; bsize:1;", {"http_content_len"}},
-        {"http.content_type", "Content-Type", "content:\"application/json\";", {"http_content_type"}},
+        {"http.content_len",
+         "Content-Length as text",
+         "content:\"0\"; bsize:1;",
+         {"http_content_len"}},
+        {"http.content_type",
+         "Content-Type",
+         "content:\"application/json\";",
+         {"http_content_type"}},
         {"http.referer", "Referer", "content:\"http\";", {"http_referer"}},
         {"http.location", "Location of a response", "content:\"http\";"},
         {"http.server", "Server of a response", "content:\"nginx\";"},
-        {"http.request_header", "each request header as name: value", "content:\"x-a: b\";", {}, "", true},
-        {"http.response_header", "each response header as name: value", "content:\"x-a: b\";", {}, "", true},
+        {"http.request_header",
+         "each request header as name: value",
+         "content:\"x-a: b\";",
+         {},
+         "",
+         true},
+        {"http.response_header",
+         "each response header as name: value",
+         "content:\"x-a: b\";",
+         {},
+         "",
+         true},
     }};
 
 const BufferRegistration http2_buffers{
@@ -51,9 +87,12 @@ Status urilen(RuleBuilder& b, const Option& o, const Keyword& k) {
   auto parts = split_list(o.value);
   bool raw = true;  // Suricata's default: the URI as sent
   if (parts.size() == 2) {
-    if (parts[1] == "raw") raw = true;
-    else if (parts[1] == "norm") raw = false;
-    else return bad("'" + std::string(parts[1]) + "' is not raw or norm");
+    if (parts[1] == "raw")
+      raw = true;
+    else if (parts[1] == "norm")
+      raw = false;
+    else
+      return bad("'" + std::string(parts[1]) + "' is not raw or norm");
   } else if (parts.size() != 1) {
     return bad("needs a length, with raw or norm");
   }
@@ -68,25 +107,51 @@ Status urilen(RuleBuilder& b, const Option& o, const Keyword& k) {
   return {};
 }
 
-const KeywordRegistration registration{{.name = "urilen",
-                                        .aliases = {"http.urilen"},
-                                        .group = "http",
-                                        .summary = "length of the request URI, as sent or normalised",
-                                        .example = "urilen:>20,norm;",
-                                        .setup = &urilen,
-                                        .protos = "http,http2,doh2"}};
+const KeywordRegistration registration{
+    {.name = "urilen",
+     .aliases = {"http.urilen"},
+     .group = "http",
+     .summary = "length of the request URI, as sent or normalised",
+     .example = "urilen:>20,norm;",
+     .setup = &urilen,
+     .protos = "http,http2,doh2"}};
 
 const NumberRegistration http2_numbers{
     "http2",
     "http2,doh2",
     {
-        {"http2.errorcode", "error code of GOAWAY and RST_STREAM frames", "NO_ERROR", UINT32_MAX,
-         {{"NO_ERROR", 0}, {"PROTOCOL_ERROR", 1}, {"INTERNAL_ERROR", 2}, {"FLOW_CONTROL_ERROR", 3}, {"SETTINGS_TIMEOUT", 4},
-          {"STREAM_CLOSED", 5}, {"FRAME_SIZE_ERROR", 6}, {"REFUSED_STREAM", 7}, {"CANCEL", 8}, {"COMPRESSION_ERROR", 9},
-          {"CONNECT_ERROR", 10}, {"ENHANCE_YOUR_CALM", 11}, {"INADEQUATE_SECURITY", 12}, {"HTTP_1_1_REQUIRED", 13}}},
-        {"http2.frametype", "type of any frame of the transaction", "GOAWAY", 255,
-         {{"DATA", 0}, {"HEADERS", 1}, {"PRIORITY", 2}, {"RST_STREAM", 3}, {"SETTINGS", 4}, {"PUSH_PROMISE", 5},
-          {"PING", 6}, {"GOAWAY", 7}, {"WINDOW_UPDATE", 8}, {"CONTINUATION", 9}}},
+        {"http2.errorcode",
+         "error code of GOAWAY and RST_STREAM frames",
+         "NO_ERROR",
+         UINT32_MAX,
+         {{"NO_ERROR", 0},
+          {"PROTOCOL_ERROR", 1},
+          {"INTERNAL_ERROR", 2},
+          {"FLOW_CONTROL_ERROR", 3},
+          {"SETTINGS_TIMEOUT", 4},
+          {"STREAM_CLOSED", 5},
+          {"FRAME_SIZE_ERROR", 6},
+          {"REFUSED_STREAM", 7},
+          {"CANCEL", 8},
+          {"COMPRESSION_ERROR", 9},
+          {"CONNECT_ERROR", 10},
+          {"ENHANCE_YOUR_CALM", 11},
+          {"INADEQUATE_SECURITY", 12},
+          {"HTTP_1_1_REQUIRED", 13}}},
+        {"http2.frametype",
+         "type of any frame of the transaction",
+         "GOAWAY",
+         255,
+         {{"DATA", 0},
+          {"HEADERS", 1},
+          {"PRIORITY", 2},
+          {"RST_STREAM", 3},
+          {"SETTINGS", 4},
+          {"PUSH_PROMISE", 5},
+          {"PING", 6},
+          {"GOAWAY", 7},
+          {"WINDOW_UPDATE", 8},
+          {"CONTINUATION", 9}}},
         {"http2.priority", "weight of a PRIORITY frame", "4", 255},
         {"http2.window", "increment of a WINDOW_UPDATE frame", "34634", UINT32_MAX},
         {"http2.size_update", "HPACK dynamic table size update", "1234", UINT64_MAX},
@@ -123,8 +188,12 @@ const KeywordRegistration settings_registration{
      .setup = &settings,
      .buffer = "http2.settings",
      .protos = "http2,doh2",
-     .names = {{"SETTINGS_HEADER_TABLE_SIZE", 1}, {"SETTINGS_ENABLE_PUSH", 2}, {"SETTINGS_MAX_CONCURRENT_STREAMS", 3},
-               {"SETTINGS_INITIAL_WINDOW_SIZE", 4}, {"SETTINGS_MAX_FRAME_SIZE", 5}, {"SETTINGS_MAX_HEADER_LIST_SIZE", 6}}}};
+     .names = {{"SETTINGS_HEADER_TABLE_SIZE", 1},
+               {"SETTINGS_ENABLE_PUSH", 2},
+               {"SETTINGS_MAX_CONCURRENT_STREAMS", 3},
+               {"SETTINGS_INITIAL_WINDOW_SIZE", 4},
+               {"SETTINGS_MAX_FRAME_SIZE", 5},
+               {"SETTINGS_MAX_HEADER_LIST_SIZE", 6}}}};
 
 }  // namespace
 }  // namespace ww::sig

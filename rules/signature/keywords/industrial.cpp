@@ -12,18 +12,59 @@ Stage number_stage(const Keyword& k, std::string_view number) {
   return s;
 }
 
-const BufferRegistration dnp3_buffers{"dnp3", "dnp3", {{"dnp3.data", "application data, without link checksums", "content:\"|c0|\";", {"dnp3_data"}}}};
-const NumberRegistration dnp3_numbers{
-    "dnp3", "dnp3", {
-        {"dnp3_func", "function code", "write", 255,
-         {{"confirm", 0}, {"read", 1}, {"write", 2}, {"select", 3}, {"operate", 4}, {"direct_operate", 5}, {"direct_operate_nr", 6}, {"immed_freeze", 7},
-          {"immed_freeze_nr", 8}, {"freeze_clear", 9}, {"freeze_clear_nr", 10}, {"freeze_at_time", 11}, {"freeze_at_time_nr", 12}, {"cold_restart", 13},
-          {"warm_restart", 14}, {"initialize_data", 15}, {"initialize_appl", 16}, {"start_appl", 17}, {"stop_appl", 18}, {"save_config", 19},
-          {"enable_unsolicited", 20}, {"disable_unsolicited", 21}, {"assign_class", 22}, {"delay_measure", 23}, {"record_current_time", 24},
-          {"open_file", 25}, {"close_file", 26}, {"delete_file", 27}, {"get_file_info", 28}, {"authenticate_file", 29}, {"abort_file", 30},
-          {"activate_config", 31}, {"authenticate_req", 32}, {"authenticate_err", 33}, {"response", 129}, {"unsolicited_response", 130}, {"authenticate_resp", 131}},
-         {}, "dnp3.func"},
-    }};
+const BufferRegistration dnp3_buffers{"dnp3",
+                                      "dnp3",
+                                      {{"dnp3.data",
+                                        "application data, without link checksums",
+                                        "content:\"|c0|\";",
+                                        {"dnp3_data"}}}};
+const NumberRegistration dnp3_numbers{"dnp3",
+                                      "dnp3",
+                                      {
+                                          {"dnp3_func",
+                                           "function code",
+                                           "write",
+                                           255,
+                                           {{"confirm", 0},
+                                            {"read", 1},
+                                            {"write", 2},
+                                            {"select", 3},
+                                            {"operate", 4},
+                                            {"direct_operate", 5},
+                                            {"direct_operate_nr", 6},
+                                            {"immed_freeze", 7},
+                                            {"immed_freeze_nr", 8},
+                                            {"freeze_clear", 9},
+                                            {"freeze_clear_nr", 10},
+                                            {"freeze_at_time", 11},
+                                            {"freeze_at_time_nr", 12},
+                                            {"cold_restart", 13},
+                                            {"warm_restart", 14},
+                                            {"initialize_data", 15},
+                                            {"initialize_appl", 16},
+                                            {"start_appl", 17},
+                                            {"stop_appl", 18},
+                                            {"save_config", 19},
+                                            {"enable_unsolicited", 20},
+                                            {"disable_unsolicited", 21},
+                                            {"assign_class", 22},
+                                            {"delay_measure", 23},
+                                            {"record_current_time", 24},
+                                            {"open_file", 25},
+                                            {"close_file", 26},
+                                            {"delete_file", 27},
+                                            {"get_file_info", 28},
+                                            {"authenticate_file", 29},
+                                            {"abort_file", 30},
+                                            {"activate_config", 31},
+                                            {"authenticate_req", 32},
+                                            {"authenticate_err", 33},
+                                            {"response", 129},
+                                            {"unsolicited_response", 130},
+                                            {"authenticate_resp", 131}},
+                                           {},
+                                           "dnp3.func"},
+                                      }};
 Status dnp3_ind(RuleBuilder& b, const Option& o, const Keyword& k) {
   if (auto ok = b.restrict_protos(std::string_view(k.protos)); !ok) return ok;
   std::uint64_t bits = 0;
@@ -49,14 +90,16 @@ Status dnp3_obj(RuleBuilder& b, const Option& o, const Keyword& k) {
   const auto parts = split_list(o.value);
   if (parts.size() != 2) return bad("needs group,variation");
   const auto group = parse_unsigned(parts[0]), variation = parse_unsigned(parts[1]);
-  if (!group || !variation || *group > 255 || *variation > 255) return bad("group and variation are 0 to 255");
+  if (!group || !variation || *group > 255 || *variation > 255)
+    return bad("group and variation are 0 to 255");
   auto s = number_stage(k, k.buffer);
   s.number_test = NumberTest::equal(*group << 8 | *variation);
   b.add_stage(std::move(s));
   return {};
 }
 
-/// `modbus:function 5`, `modbus:access write holding, address >100, value <5`, `modbus:unit 10, function public`.
+/// `modbus:function 5`, `modbus:access write holding, address >100, value <5`, `modbus:unit 10,
+/// function public`.
 Status modbus(RuleBuilder& b, const Option& o, const Keyword& k) {
   if (auto ok = b.restrict_protos(std::string_view(k.protos)); !ok) return ok;
   const auto add = [&](std::string_view number, const NumberTest& t) {
@@ -68,12 +111,15 @@ Status modbus(RuleBuilder& b, const Option& o, const Keyword& k) {
     const auto words = split_words(part);
     if (words.empty()) return bad("an empty part");
     const auto rest = trim(part.substr(words[0].size()));
-    if (words[0] == "unit" || words[0] == "address" || words[0] == "value" || words[0] == "subfunction") {
+    if (words[0] == "unit" || words[0] == "address" || words[0] == "value" ||
+        words[0] == "subfunction") {
       auto t = parse_number_test(rest, 65535);
       if (!t) return bad(t.error());
       add(words[0] == "unit" ? "modbus.unit_id" : "modbus." + std::string(words[0]), *t);
     } else if (words[0] == "function") {
-      static constexpr std::pair<std::string_view, std::uint64_t> categories[] = {{"assigned", 1}, {"unassigned", 2}, {"public", 3}, {"user", 4}, {"reserved", 8}, {"all", 15}};
+      static constexpr std::pair<std::string_view, std::uint64_t> categories[] = {
+          {"assigned", 1}, {"unassigned", 2}, {"public", 3},
+          {"user", 4},     {"reserved", 8},   {"all", 15}};
       auto name = rest;
       const bool negated = name.starts_with('!');
       if (negated) name = trim(name.substr(1));
@@ -93,7 +139,11 @@ Status modbus(RuleBuilder& b, const Option& o, const Keyword& k) {
       std::uint64_t bits = words[1] == "read" ? 1 : words[1] == "write" ? 2 : 0;
       if (!bits) return bad("access is read or write");
       if (words.size() > 2) {
-        const auto kind = words[2] == "discretes" ? 16U : words[2] == "coils" ? 32U : words[2] == "input" ? 64U : words[2] == "holding" ? 128U : 0U;
+        const auto kind = words[2] == "discretes" ? 16U
+                          : words[2] == "coils"   ? 32U
+                          : words[2] == "input"   ? 64U
+                          : words[2] == "holding" ? 128U
+                                                  : 0U;
         if (!kind) return bad("unknown table '" + std::string(words[2]) + "'");
         bits |= kind;
       }
@@ -106,46 +156,138 @@ Status modbus(RuleBuilder& b, const Option& o, const Keyword& k) {
 }
 
 const KeywordRegistration registration{{
-    {.name = "dnp3_ind", .aliases = {"dnp3.ind"}, .group = "dnp3", .summary = "internal indicators of a response: any of these", .example = "dnp3_ind:device_restart;", .setup = &dnp3_ind, .buffer = "dnp3.ind", .protos = "dnp3",
-     .names = {{"all_stations", 0x0100}, {"class_1_events", 0x0200}, {"class_2_events", 0x0400}, {"class_3_events", 0x0800}, {"need_time", 0x1000},
-               {"local_control", 0x2000}, {"device_trouble", 0x4000}, {"device_restart", 0x8000}, {"no_func_code_support", 0x0001}, {"object_unknown", 0x0002},
-               {"parameter_error", 0x0004}, {"event_buffer_overflow", 0x0008}, {"already_executing", 0x0010}, {"config_corrupt", 0x0020},
-               {"reserved_2", 0x0040}, {"reserved_1", 0x0080}}},
-    {.name = "dnp3_obj", .aliases = {"dnp3.obj"}, .group = "dnp3", .summary = "an object by group and variation", .example = "dnp3_obj:22,1;", .setup = &dnp3_obj, .buffer = "dnp3.obj", .protos = "dnp3"},
-    {.name = "modbus", .group = "modbus", .summary = "function, unit, access, address and value of a request", .example = "modbus:access write holding, address >100;", .setup = &modbus, .protos = "modbus"},
+    {.name = "dnp3_ind",
+     .aliases = {"dnp3.ind"},
+     .group = "dnp3",
+     .summary = "internal indicators of a response: any of these",
+     .example = "dnp3_ind:device_restart;",
+     .setup = &dnp3_ind,
+     .buffer = "dnp3.ind",
+     .protos = "dnp3",
+     .names = {{"all_stations", 0x0100},
+               {"class_1_events", 0x0200},
+               {"class_2_events", 0x0400},
+               {"class_3_events", 0x0800},
+               {"need_time", 0x1000},
+               {"local_control", 0x2000},
+               {"device_trouble", 0x4000},
+               {"device_restart", 0x8000},
+               {"no_func_code_support", 0x0001},
+               {"object_unknown", 0x0002},
+               {"parameter_error", 0x0004},
+               {"event_buffer_overflow", 0x0008},
+               {"already_executing", 0x0010},
+               {"config_corrupt", 0x0020},
+               {"reserved_2", 0x0040},
+               {"reserved_1", 0x0080}}},
+    {.name = "dnp3_obj",
+     .aliases = {"dnp3.obj"},
+     .group = "dnp3",
+     .summary = "an object by group and variation",
+     .example = "dnp3_obj:22,1;",
+     .setup = &dnp3_obj,
+     .buffer = "dnp3.obj",
+     .protos = "dnp3"},
+    {.name = "modbus",
+     .group = "modbus",
+     .summary = "function, unit, access, address and value of a request",
+     .example = "modbus:access write holding, address >100;",
+     .setup = &modbus,
+     .protos = "modbus"},
 }};
 
 const BufferRegistration enip_buffers{
-    "enip", "enip", {
+    "enip",
+    "enip",
+    {
         {"enip.product_name", "product name", "content:\"1756\";"},
         {"enip.service_name", "service name", "content:\"Communications\";"},
     }};
-const NumberRegistration enip_numbers{
-    "enip", "enip", {
-        {"enip_command", "command", "list_identity", 65535,
-         {{"nop", 0}, {"list_services", 4}, {"list_identity", 99}, {"list_interfaces", 100}, {"register_session", 101}, {"unregister_session", 102},
-          {"send_rr_data", 111}, {"send_unit_data", 112}, {"indicate_status", 114}, {"cancel", 115}},
-         {"enip.command"}, "enip.command"},
-        {"cip_attribute", "attribute of a CIP path", "1", UINT32_MAX, {}, {"enip.cip_attribute"}, "enip.cip_attribute", true},
-        {"cip_class", "class of a CIP path", "1", UINT32_MAX, {}, {"enip.cip_class"}, "enip.cip_class", true},
-        {"cip_instance", "instance of a CIP path", "1", UINT32_MAX, {}, {"enip.cip_instance"}, "enip.cip_instance", true},
-        {"cip_status", "CIP general status", "1", 255, {}, {"enip.cip_status"}, "enip.cip_status", true},
-        {"cip_extendedstatus", "CIP extended status", "1", 65535, {}, {"enip.cip_extendedstatus"}, "enip.cip_extendedstatus", true},
-        {"enip.protocol_version", "protocol version", "1", 65535},
-        {"enip.capabilities", "capability flags", "288", 65535},
-        {"enip.status", "status", "100", UINT32_MAX, {{"success", 0}, {"invalid_cmd", 1}, {"no_resources", 2}, {"incorrect_data", 3}, {"invalid_session", 100}, {"invalid_length", 101}, {"unsupported_prot_rev", 105}}},
-        {"enip.vendor_id", "vendor", "1", 65535},
-        {"enip.device_type", "device type", "1", 65535},
-        {"enip.product_code", "product code", "1", 65535},
-        {"enip.revision", "revision", "1", 65535},
-        {"enip.identity_status", "identity status", "1", 65535},
-        {"enip.serial", "serial number", "1", UINT32_MAX},
-        {"enip.state", "state", "1", 255},
-    }};
+const NumberRegistration enip_numbers{"enip",
+                                      "enip",
+                                      {
+                                          {"enip_command",
+                                           "command",
+                                           "list_identity",
+                                           65535,
+                                           {{"nop", 0},
+                                            {"list_services", 4},
+                                            {"list_identity", 99},
+                                            {"list_interfaces", 100},
+                                            {"register_session", 101},
+                                            {"unregister_session", 102},
+                                            {"send_rr_data", 111},
+                                            {"send_unit_data", 112},
+                                            {"indicate_status", 114},
+                                            {"cancel", 115}},
+                                           {"enip.command"},
+                                           "enip.command"},
+                                          {"cip_attribute",
+                                           "attribute of a CIP path",
+                                           "1",
+                                           UINT32_MAX,
+                                           {},
+                                           {"enip.cip_attribute"},
+                                           "enip.cip_attribute",
+                                           true},
+                                          {"cip_class",
+                                           "class of a CIP path",
+                                           "1",
+                                           UINT32_MAX,
+                                           {},
+                                           {"enip.cip_class"},
+                                           "enip.cip_class",
+                                           true},
+                                          {"cip_instance",
+                                           "instance of a CIP path",
+                                           "1",
+                                           UINT32_MAX,
+                                           {},
+                                           {"enip.cip_instance"},
+                                           "enip.cip_instance",
+                                           true},
+                                          {"cip_status",
+                                           "CIP general status",
+                                           "1",
+                                           255,
+                                           {},
+                                           {"enip.cip_status"},
+                                           "enip.cip_status",
+                                           true},
+                                          {"cip_extendedstatus",
+                                           "CIP extended status",
+                                           "1",
+                                           65535,
+                                           {},
+                                           {"enip.cip_extendedstatus"},
+                                           "enip.cip_extendedstatus",
+                                           true},
+                                          {"enip.protocol_version", "protocol version", "1", 65535},
+                                          {"enip.capabilities", "capability flags", "288", 65535},
+                                          {"enip.status",
+                                           "status",
+                                           "100",
+                                           UINT32_MAX,
+                                           {{"success", 0},
+                                            {"invalid_cmd", 1},
+                                            {"no_resources", 2},
+                                            {"incorrect_data", 3},
+                                            {"invalid_session", 100},
+                                            {"invalid_length", 101},
+                                            {"unsupported_prot_rev", 105}}},
+                                          {"enip.vendor_id", "vendor", "1", 65535},
+                                          {"enip.device_type", "device type", "1", 65535},
+                                          {"enip.product_code", "product code", "1", 65535},
+                                          {"enip.revision", "revision", "1", 65535},
+                                          {"enip.identity_status", "identity status", "1", 65535},
+                                          {"enip.serial", "serial number", "1", UINT32_MAX},
+                                          {"enip.state", "state", "1", 255},
+                                      }};
 /// `cip_service:75` or `service,class` or `service,class,attribute`.
 Status cip_service(RuleBuilder& b, const Option& o, const Keyword& k) {
   if (auto ok = b.restrict_protos(std::string_view(k.protos)); !ok) return ok;
-  static constexpr std::string_view names[] = {"enip.cip_service", "enip.cip_class", "enip.cip_attribute"};
+  static constexpr std::string_view names[] = {"enip.cip_service", "enip.cip_class",
+                                               "enip.cip_attribute"};
   const auto parts = split_list(o.value);
   if (parts.empty() || parts.size() > 3) return bad("needs service, class and attribute at most");
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -161,7 +303,14 @@ Status cip_service(RuleBuilder& b, const Option& o, const Keyword& k) {
   }
   return {};
 }
-const KeywordRegistration cip{{.name = "cip_service", .aliases = {"enip.cip_service"}, .group = "enip", .summary = "CIP service, class and attribute", .example = "cip_service:75;", .setup = &cip_service, .buffer = "enip.cip_service", .protos = "enip"}};
+const KeywordRegistration cip{{.name = "cip_service",
+                               .aliases = {"enip.cip_service"},
+                               .group = "enip",
+                               .summary = "CIP service, class and attribute",
+                               .example = "cip_service:75;",
+                               .setup = &cip_service,
+                               .buffer = "enip.cip_service",
+                               .protos = "enip"}};
 
 }  // namespace
 }  // namespace ww::sig

@@ -35,9 +35,15 @@ Value fragoffset(const Packet& p) {
 }
 Value seq(const Packet& p) { return p.ip_proto == 6 && p.has_l4 ? Value(p.tcp_seq) : std::nullopt; }
 Value ack(const Packet& p) { return p.ip_proto == 6 && p.has_l4 ? Value(p.tcp_ack) : std::nullopt; }
-Value window(const Packet& p) { return p.ip_proto == 6 && p.has_l4 ? Value(p.tcp_window) : std::nullopt; }
-Value mss(const Packet& p) { return p.ip_proto == 6 && p.tcp_mss ? Value(*p.tcp_mss) : std::nullopt; }
-Value wscale(const Packet& p) { return p.ip_proto == 6 && p.tcp_wscale ? Value(*p.tcp_wscale) : std::nullopt; }
+Value window(const Packet& p) {
+  return p.ip_proto == 6 && p.has_l4 ? Value(p.tcp_window) : std::nullopt;
+}
+Value mss(const Packet& p) {
+  return p.ip_proto == 6 && p.tcp_mss ? Value(*p.tcp_mss) : std::nullopt;
+}
+Value wscale(const Packet& p) {
+  return p.ip_proto == 6 && p.tcp_wscale ? Value(*p.tcp_wscale) : std::nullopt;
+}
 bool icmp(const Packet& p) { return (p.ip_proto == 1 || p.ip_proto == 58) && p.has_l4; }
 Value itype(const Packet& p) { return icmp(p) ? Value(p.icmp_type) : std::nullopt; }
 Value icode(const Packet& p) { return icmp(p) ? Value(p.icmp_code) : std::nullopt; }
@@ -46,16 +52,33 @@ bool icmp_query(const Packet& p) {
   if (!icmp(p) || p.l4.size() < 8) return false;
   if (p.ip_proto == 58) return p.icmp_type == 128 || p.icmp_type == 129;
   switch (p.icmp_type) {
-    case 0: case 8: case 13: case 14: case 15: case 16: case 17: case 18: return true;
-    default: return false;
+    case 0:
+    case 8:
+    case 13:
+    case 14:
+    case 15:
+    case 16:
+    case 17:
+    case 18:
+      return true;
+    default:
+      return false;
   }
 }
-Value icmp_id(const Packet& p) { return icmp_query(p) ? Value(load_be16(p.l4.data() + 4)) : std::nullopt; }
-Value icmp_seq(const Packet& p) { return icmp_query(p) ? Value(load_be16(p.l4.data() + 6)) : std::nullopt; }
-Value icmpv6_mtu(const Packet& p) {
-  return p.ip_proto == 58 && icmp(p) && p.icmp_type == 2 && p.l4.size() >= 8 ? Value(load_be32(p.l4.data() + 4)) : std::nullopt;
+Value icmp_id(const Packet& p) {
+  return icmp_query(p) ? Value(load_be16(p.l4.data() + 4)) : std::nullopt;
 }
-Value dsize(const Packet& p) { return p.ip_version && !p.stream_pseudo ? Value(p.payload.size()) : std::nullopt; }
+Value icmp_seq(const Packet& p) {
+  return icmp_query(p) ? Value(load_be16(p.l4.data() + 6)) : std::nullopt;
+}
+Value icmpv6_mtu(const Packet& p) {
+  return p.ip_proto == 58 && icmp(p) && p.icmp_type == 2 && p.l4.size() >= 8
+             ? Value(load_be32(p.l4.data() + 4))
+             : std::nullopt;
+}
+Value dsize(const Packet& p) {
+  return p.ip_version && !p.stream_pseudo ? Value(p.payload.size()) : std::nullopt;
+}
 /// `!N` asks for a payload of another size, so there must be one.
 bool dsize_test(const PacketTest& t, MatchServices& m) {
   const auto v = dsize(*m.packet);
@@ -64,8 +87,14 @@ bool dsize_test(const PacketTest& t, MatchServices& m) {
 Value vlan_layers(const Packet& p) { return p.vlan_count; }
 
 template <auto Get>
-constexpr auto row(const char* name, const char* group, const char* summary, const char* example, std::uint64_t max) {
-  return Keyword{.name = name, .group = group, .summary = summary, .example = example, .setup = &setup<&number<Get>>, .max = max};
+constexpr auto row(const char* name, const char* group, const char* summary, const char* example,
+                   std::uint64_t max) {
+  return Keyword{.name = name,
+                 .group = group,
+                 .summary = summary,
+                 .example = example,
+                 .setup = &setup<&number<Get>>,
+                 .max = max};
 }
 
 // --------------------------------------------------------------------------- flags and bits
@@ -78,16 +107,44 @@ Result<std::uint8_t, std::string> flag_letters(std::string_view s) {
   std::uint8_t bits = 0;
   for (const char c : s) {
     switch (c) {
-      case 'F': case 'f': bits |= tcp_flag::fin; break;
-      case 'S': case 's': bits |= tcp_flag::syn; break;
-      case 'R': case 'r': bits |= tcp_flag::rst; break;
-      case 'P': case 'p': bits |= tcp_flag::psh; break;
-      case 'A': case 'a': bits |= tcp_flag::ack; break;
-      case 'U': case 'u': bits |= tcp_flag::urg; break;
-      case 'E': case 'e': case '2': bits |= tcp_flag::ece; break;
-      case 'C': case 'c': case '1': bits |= tcp_flag::cwr; break;
-      case '0': break;
-      default: return bad(std::string("'") + c + "' is not one of F S R P A U E C 0");
+      case 'F':
+      case 'f':
+        bits |= tcp_flag::fin;
+        break;
+      case 'S':
+      case 's':
+        bits |= tcp_flag::syn;
+        break;
+      case 'R':
+      case 'r':
+        bits |= tcp_flag::rst;
+        break;
+      case 'P':
+      case 'p':
+        bits |= tcp_flag::psh;
+        break;
+      case 'A':
+      case 'a':
+        bits |= tcp_flag::ack;
+        break;
+      case 'U':
+      case 'u':
+        bits |= tcp_flag::urg;
+        break;
+      case 'E':
+      case 'e':
+      case '2':
+        bits |= tcp_flag::ece;
+        break;
+      case 'C':
+      case 'c':
+      case '1':
+        bits |= tcp_flag::cwr;
+        break;
+      case '0':
+        break;
+      default:
+        return bad(std::string("'") + c + "' is not one of F S R P A U E C 0");
     }
   }
   return bits;
@@ -98,10 +155,14 @@ bool flags_test(const PacketTest& t, MatchServices& m) {
   const auto& f = *static_cast<const FlagSpec*>(t.data.get());
   const auto have = static_cast<std::uint8_t>(p.tcp_flags & ~f.ignore);
   switch (f.mode) {
-    case FlagSpec::Mode::exact: return have == f.bits;
-    case FlagSpec::Mode::all: return (have & f.bits) == f.bits;
-    case FlagSpec::Mode::any: return (have & f.bits) != 0;
-    case FlagSpec::Mode::not_all: return (have & f.bits) == 0;
+    case FlagSpec::Mode::exact:
+      return have == f.bits;
+    case FlagSpec::Mode::all:
+      return (have & f.bits) == f.bits;
+    case FlagSpec::Mode::any:
+      return (have & f.bits) != 0;
+    case FlagSpec::Mode::not_all:
+      return (have & f.bits) == 0;
   }
   return false;
 }
@@ -121,9 +182,12 @@ Status flags(RuleBuilder& b, const Option& o, const Keyword&) {
     }
     return false;
   };
-  if (prefix('+')) f->mode = FlagSpec::Mode::all;
-  else if (prefix('*')) f->mode = FlagSpec::Mode::any;
-  else if (prefix('!')) f->mode = FlagSpec::Mode::not_all;
+  if (prefix('+'))
+    f->mode = FlagSpec::Mode::all;
+  else if (prefix('*'))
+    f->mode = FlagSpec::Mode::any;
+  else if (prefix('!'))
+    f->mode = FlagSpec::Mode::not_all;
   auto bits = flag_letters(trim(s));
   if (!bits) return bad(bits.error());
   f->bits = *bits;
@@ -144,37 +208,62 @@ Status flags(RuleBuilder& b, const Option& o, const Keyword&) {
 bool fragbits_test(const PacketTest& t, MatchServices& m) {
   const auto& p = *m.packet;
   if (p.ip_version != 4) return false;
-  const std::uint64_t have = (p.more_fragments ? 1U : 0U) | (p.dont_fragment ? 2U : 0U) | (p.reserved_bit ? 4U : 0U);
+  const std::uint64_t have =
+      (p.more_fragments ? 1U : 0U) | (p.dont_fragment ? 2U : 0U) | (p.reserved_bit ? 4U : 0U);
   switch (t.b) {
-    case 1: return (have & t.a) == t.a;
-    case 2: return (have & t.a) != 0;
-    case 3: return (have & t.a) == 0;
-    default: return have == t.a;
+    case 1:
+      return (have & t.a) == t.a;
+    case 2:
+      return (have & t.a) != 0;
+    case 3:
+      return (have & t.a) == 0;
+    default:
+      return have == t.a;
   }
 }
 Status fragbits(RuleBuilder& b, const Option& o, const Keyword&) {
   PacketTest t;
   t.test = &fragbits_test;
   for (const char c : o.value) switch (c) {
-      case 'M': case 'm': t.a |= 1; break;
-      case 'D': case 'd': t.a |= 2; break;
-      case 'R': case 'r': t.a |= 4; break;
-      case '+': t.b = 1; break;
-      case '*': t.b = 2; break;
-      case '!': t.b = 3; break;
-      case ' ': break;
-      default: return bad(std::string("'") + c + "' is not one of M D R + * !");
+      case 'M':
+      case 'm':
+        t.a |= 1;
+        break;
+      case 'D':
+      case 'd':
+        t.a |= 2;
+        break;
+      case 'R':
+      case 'r':
+        t.a |= 4;
+        break;
+      case '+':
+        t.b = 1;
+        break;
+      case '*':
+        t.b = 2;
+        break;
+      case '!':
+        t.b = 3;
+        break;
+      case ' ':
+        break;
+      default:
+        return bad(std::string("'") + c + "' is not one of M D R + * !");
     }
   b.test(std::move(t));
   return {};
 }
 
-/// Names of IPv4 options by kind; Packet::ip_options has a bit per kind (the low five bits of the option number).
-bool ipopts_test(const PacketTest& t, MatchServices& m) { return m.packet->ip_version == 4 && (m.packet->ip_options & t.a) != 0; }
+/// Names of IPv4 options by kind; Packet::ip_options has a bit per kind (the low five bits of the
+/// option number).
+bool ipopts_test(const PacketTest& t, MatchServices& m) {
+  return m.packet->ip_version == 4 && (m.packet->ip_options & t.a) != 0;
+}
 Status ipopts(RuleBuilder& b, const Option& o, const Keyword&) {
   static constexpr std::pair<std::string_view, unsigned> names[] = {
-      {"eol", 0}, {"nop", 1}, {"sec", 2}, {"lsrr", 3}, {"ts", 4}, {"esec", 5}, {"cipso", 6}, {"rr", 7}, {"satid", 8},
-      {"ssrr", 9}, {"qs", 25}, {"rtralt", 20}};
+      {"eol", 0},   {"nop", 1}, {"sec", 2},   {"lsrr", 3}, {"ts", 4},  {"esec", 5},
+      {"cipso", 6}, {"rr", 7},  {"satid", 8}, {"ssrr", 9}, {"qs", 25}, {"rtralt", 20}};
   PacketTest t;
   t.test = &ipopts_test;
   if (o.value == "any") {
@@ -182,7 +271,8 @@ Status ipopts(RuleBuilder& b, const Option& o, const Keyword&) {
   } else if (o.value == "lsrre") {
     t.a = 1U << 3;
   } else {
-    const auto* n = std::find_if(std::begin(names), std::end(names), [&](const auto& x) { return x.first == o.value; });
+    const auto* n = std::find_if(std::begin(names), std::end(names),
+                                 [&](const auto& x) { return x.first == o.value; });
     if (n == std::end(names)) return bad("unknown option '" + std::string(o.value) + "'");
     t.a = 1U << n->second;
   }
@@ -190,7 +280,9 @@ Status ipopts(RuleBuilder& b, const Option& o, const Keyword&) {
   return {};
 }
 
-bool same_address(const PacketTest&, MatchServices& m) { return m.packet->ip_version && m.packet->src == m.packet->dst; }
+bool same_address(const PacketTest&, MatchServices& m) {
+  return m.packet->ip_version && m.packet->src == m.packet->dst;
+}
 Status sameip(RuleBuilder& b, const Option&, const Keyword&) {
   PacketTest t;
   t.test = &same_address;
@@ -212,10 +304,14 @@ Status ip_proto(RuleBuilder& b, const Option& o, const Keyword& k) {
   for (const auto& [name, value] : k.names)
     if (iequals(name, v)) n = value;
   if (!n || *n > 255) return bad("unknown protocol '" + std::string(v) + "'");
-  t.number = op == '<' ? NumberTest{0, *n - 1, UINT64_MAX, false} : op == '>' ? NumberTest{*n + 1, 255, UINT64_MAX, false} : NumberTest::equal(*n);
+  t.number = op == '<'   ? NumberTest{0, *n - 1, UINT64_MAX, false}
+             : op == '>' ? NumberTest{*n + 1, 255, UINT64_MAX, false}
+                         : NumberTest::equal(*n);
   t.negated = op == '!';
   if (op == '<' && *n == 0) return bad("no protocol is below 0");
-  t.test = [](const PacketTest& x, MatchServices& m) { return m.packet->ip_version != 0 && x.number.test(m.packet->ip_proto); };
+  t.test = [](const PacketTest& x, MatchServices& m) {
+    return m.packet->ip_version != 0 && x.number.test(m.packet->ip_proto);
+  };
   b.test(std::move(t));
   return {};
 }
@@ -240,8 +336,10 @@ Status checksum(RuleBuilder& b, const Option& o, const Keyword&) {
   PacketTest t;
   t.test = &checksum_test<Layer>;
   t.b = Version;
-  if (v == "invalid") t.a = 1;
-  else if (v != "valid") return bad("is valid or invalid");
+  if (v == "invalid")
+    t.a = 1;
+  else if (v != "valid")
+    return bad("is valid or invalid");
   b.test(std::move(t));
   return {};
 }
@@ -280,7 +378,8 @@ const KeywordRegistration registration{{
     row<ttl>("ttl", "ip", "IPv4 time to live or IPv6 hop limit", "ttl:<10;", 255),
     row<id>("id", "ip", "IPv4 identification", "id:1;", 65535),
     row<tos>("tos", "ip", "IPv4 type of service", "tos:8;", 255),
-    row<fragoffset>("fragoffset", "ip", "fragment offset in units of 8 octets", "fragoffset:>0;", 8191),
+    row<fragoffset>("fragoffset", "ip", "fragment offset in units of 8 octets", "fragoffset:>0;",
+                    8191),
     row<seq>("tcp.seq", "tcp", "TCP sequence number", "tcp.seq:0;", UINT32_MAX),
     row<ack>("tcp.ack", "tcp", "TCP acknowledgement number", "tcp.ack:1;", UINT32_MAX),
     row<mss>("tcp.mss", "tcp", "TCP maximum segment size option", "tcp.mss:<536;", 65535),
@@ -289,29 +388,121 @@ const KeywordRegistration registration{{
     row<icode>("icode", "icmp", "ICMP code", "icode:0;", 255),
     row<icmp_id>("icmp_id", "icmp", "identifier of an ICMP query or reply", "icmp_id:0;", 65535),
     row<icmp_seq>("icmp_seq", "icmp", "sequence of an ICMP query or reply", "icmp_seq:0;", 65535),
-    row<icmpv6_mtu>("icmpv6.mtu", "icmp", "MTU of an ICMPv6 packet-too-big", "icmpv6.mtu:<1280;", UINT32_MAX),
-    {.name = "dsize", .group = "payload", .summary = "size of the packet's payload", .example = "dsize:>100;", .setup = &setup<&dsize_test>, .max = 65535},
+    row<icmpv6_mtu>("icmpv6.mtu", "icmp", "MTU of an ICMPv6 packet-too-big", "icmpv6.mtu:<1280;",
+                    UINT32_MAX),
+    {.name = "dsize",
+     .group = "payload",
+     .summary = "size of the packet's payload",
+     .example = "dsize:>100;",
+     .setup = &setup<&dsize_test>,
+     .max = 65535},
     row<vlan_layers>("vlan.layers", "vlan", "number of VLAN tags", "vlan.layers:0;", 3),
 }};
 const KeywordRegistration others{{
-    {.name = "seq", .group = "tcp", .summary = "TCP sequence number", .example = "seq:0;", .setup = &setup<&number<seq>>, .max = UINT32_MAX},
-    {.name = "ack", .group = "tcp", .summary = "TCP acknowledgement number", .example = "ack:1;", .setup = &setup<&number<ack>>, .max = UINT32_MAX},
-    {.name = "window", .aliases = {"tcp.window"}, .group = "tcp", .summary = "TCP window as sent", .example = "window:55808;", .setup = &setup<&number<window>>, .max = 65535},
-    {.name = "tcp.flags", .aliases = {"flags"}, .group = "tcp", .summary = "TCP flags: F S R P A U E C, + all of, * any of, ! none of; second part ignores", .example = "tcp.flags:S,CE;", .setup = &flags},
-    {.name = "fragbits", .group = "ip", .summary = "IPv4 fragment bits M D R, + * !", .example = "fragbits:D;", .setup = &fragbits},
-    {.name = "ipopts", .group = "ip", .summary = "an IPv4 option", .example = "ipopts:lsrr;", .setup = &ipopts},
-    {.name = "sameip", .group = "ip", .summary = "source and destination are the same", .example = "sameip;", .value = K::Value::none, .setup = &sameip},
-    {.name = "ip_proto", .group = "ip", .summary = "IP protocol, by number or name", .example = "ip_proto:6;", .setup = &ip_proto,
-     .names = {{"icmp", 1}, {"igmp", 2}, {"ipip", 4}, {"tcp", 6}, {"egp", 8}, {"igrp", 9}, {"udp", 17}, {"ipv6", 41}, {"rsvp", 46},
-               {"gre", 47}, {"esp", 50}, {"ah", 51}, {"icmpv6", 58}, {"ipv6-icmp", 58}, {"eigrp", 88}, {"ospf", 89}, {"pim", 103}, {"sctp", 132}}},
-    {.name = "ipv4-csum", .group = "ip", .summary = "IPv4 header checksum", .example = "ipv4-csum:invalid;", .setup = &checksum<4, 4>},
-    {.name = "tcpv4-csum", .group = "tcp", .summary = "TCP checksum over IPv4", .example = "tcpv4-csum:invalid;", .setup = &checksum<6, 4>},
-    {.name = "tcpv6-csum", .group = "tcp", .summary = "TCP checksum over IPv6", .example = "tcpv6-csum:invalid;", .setup = &checksum<6, 6>},
-    {.name = "udpv4-csum", .group = "udp", .summary = "UDP checksum over IPv4", .example = "udpv4-csum:invalid;", .setup = &checksum<17, 4>},
-    {.name = "udpv6-csum", .group = "udp", .summary = "UDP checksum over IPv6", .example = "udpv6-csum:invalid;", .setup = &checksum<17, 6>},
-    {.name = "icmpv4-csum", .group = "icmp", .summary = "ICMP checksum", .example = "icmpv4-csum:invalid;", .setup = &checksum<1, 4>},
-    {.name = "icmpv6-csum", .group = "icmp", .summary = "ICMPv6 checksum", .example = "icmpv6-csum:invalid;", .setup = &checksum<58, 6>},
-    {.name = "vlan.id", .group = "vlan", .summary = "id of a VLAN tag, optionally of one layer", .example = "vlan.id:300,0;", .setup = &vlan_id},
+    {.name = "seq",
+     .group = "tcp",
+     .summary = "TCP sequence number",
+     .example = "seq:0;",
+     .setup = &setup<&number<seq>>,
+     .max = UINT32_MAX},
+    {.name = "ack",
+     .group = "tcp",
+     .summary = "TCP acknowledgement number",
+     .example = "ack:1;",
+     .setup = &setup<&number<ack>>,
+     .max = UINT32_MAX},
+    {.name = "window",
+     .aliases = {"tcp.window"},
+     .group = "tcp",
+     .summary = "TCP window as sent",
+     .example = "window:55808;",
+     .setup = &setup<&number<window>>,
+     .max = 65535},
+    {.name = "tcp.flags",
+     .aliases = {"flags"},
+     .group = "tcp",
+     .summary = "TCP flags: F S R P A U E C, + all of, * any of, ! none of; second part ignores",
+     .example = "tcp.flags:S,CE;",
+     .setup = &flags},
+    {.name = "fragbits",
+     .group = "ip",
+     .summary = "IPv4 fragment bits M D R, + * !",
+     .example = "fragbits:D;",
+     .setup = &fragbits},
+    {.name = "ipopts",
+     .group = "ip",
+     .summary = "an IPv4 option",
+     .example = "ipopts:lsrr;",
+     .setup = &ipopts},
+    {.name = "sameip",
+     .group = "ip",
+     .summary = "source and destination are the same",
+     .example = "sameip;",
+     .value = K::Value::none,
+     .setup = &sameip},
+    {.name = "ip_proto",
+     .group = "ip",
+     .summary = "IP protocol, by number or name",
+     .example = "ip_proto:6;",
+     .setup = &ip_proto,
+     .names = {{"icmp", 1},
+               {"igmp", 2},
+               {"ipip", 4},
+               {"tcp", 6},
+               {"egp", 8},
+               {"igrp", 9},
+               {"udp", 17},
+               {"ipv6", 41},
+               {"rsvp", 46},
+               {"gre", 47},
+               {"esp", 50},
+               {"ah", 51},
+               {"icmpv6", 58},
+               {"ipv6-icmp", 58},
+               {"eigrp", 88},
+               {"ospf", 89},
+               {"pim", 103},
+               {"sctp", 132}}},
+    {.name = "ipv4-csum",
+     .group = "ip",
+     .summary = "IPv4 header checksum",
+     .example = "ipv4-csum:invalid;",
+     .setup = &checksum<4, 4>},
+    {.name = "tcpv4-csum",
+     .group = "tcp",
+     .summary = "TCP checksum over IPv4",
+     .example = "tcpv4-csum:invalid;",
+     .setup = &checksum<6, 4>},
+    {.name = "tcpv6-csum",
+     .group = "tcp",
+     .summary = "TCP checksum over IPv6",
+     .example = "tcpv6-csum:invalid;",
+     .setup = &checksum<6, 6>},
+    {.name = "udpv4-csum",
+     .group = "udp",
+     .summary = "UDP checksum over IPv4",
+     .example = "udpv4-csum:invalid;",
+     .setup = &checksum<17, 4>},
+    {.name = "udpv6-csum",
+     .group = "udp",
+     .summary = "UDP checksum over IPv6",
+     .example = "udpv6-csum:invalid;",
+     .setup = &checksum<17, 6>},
+    {.name = "icmpv4-csum",
+     .group = "icmp",
+     .summary = "ICMP checksum",
+     .example = "icmpv4-csum:invalid;",
+     .setup = &checksum<1, 4>},
+    {.name = "icmpv6-csum",
+     .group = "icmp",
+     .summary = "ICMPv6 checksum",
+     .example = "icmpv6-csum:invalid;",
+     .setup = &checksum<58, 6>},
+    {.name = "vlan.id",
+     .group = "vlan",
+     .summary = "id of a VLAN tag, optionally of one layer",
+     .example = "vlan.id:300,0;",
+     .setup = &vlan_id},
 }};
 
 }  // namespace

@@ -5,7 +5,9 @@ namespace ww::sig {
 namespace {
 
 const BufferRegistration smtp_buffers{
-    "mail", "smtp", {
+    "mail",
+    "smtp",
+    {
         {"smtp.helo", "name of HELO or EHLO", "content:\"example\";"},
         {"smtp.mail_from", "address of MAIL FROM", "content:\"@example.org\";"},
         {"smtp.rcpt_to", "each address of RCPT TO", "content:\"@example.org\";", {}, "", true},
@@ -18,7 +20,8 @@ const BufferRegistration smtp_buffers{
         {"email.x_mailer", "X-Mailer", "content:\"Outlook\";"},
         {"email.url", "each URL in the body", "content:\"http\";", {}, "", true},
         {"email.received", "each Received", "content:\"from\";", {}, "", true},
-        {"email.body_md5", "MD5 of the body in hexadecimal", "content:\"ed00c81b85fa455d60e19f1230977134\";"},
+        {"email.body_md5", "MD5 of the body in hexadecimal",
+         "content:\"ed00c81b85fa455d60e19f1230977134\";"},
     }};
 
 }  // namespace

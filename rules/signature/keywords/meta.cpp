@@ -1,4 +1,5 @@
-/// What a rule says about itself: msg, sid, gid, rev, classtype, priority, reference, metadata, target, requires, noalert.
+/// What a rule says about itself: msg, sid, gid, rev, classtype, priority, reference, metadata,
+/// target, requires, noalert.
 #include <algorithm>
 
 #include "rules/signature/keyword.hpp"
@@ -6,12 +7,14 @@
 namespace ww::sig {
 namespace {
 
-constexpr std::string_view version = "8.0.99";  ///< the Suricata release whose rule language this is
+constexpr std::string_view version =
+    "8.0.99";  ///< the Suricata release whose rule language this is
 
 Status number_into(std::uint32_t& to, std::string_view value, std::uint32_t max) {
   if (const auto q = unquote(value)) value = *q;
   const auto v = parse_unsigned(value);
-  if (!v || *v > max) return bad("'" + std::string(value) + "' is not a number up to " + std::to_string(max));
+  if (!v || *v > max)
+    return bad("'" + std::string(value) + "' is not a number up to " + std::to_string(max));
   to = static_cast<std::uint32_t>(*v);
   return {};
 }
@@ -22,7 +25,9 @@ Status msg(RuleBuilder& b, const Option& o, const Keyword&) {
   auto& out = b.rule().info.msg;
   out.clear();
   for (std::size_t i = 0; i < q->size(); ++i) {
-    if ((*q)[i] == '\\' && i + 1 < q->size() && std::string_view("\\\";:").find((*q)[i + 1]) != std::string_view::npos) ++i;
+    if ((*q)[i] == '\\' && i + 1 < q->size() &&
+        std::string_view("\\\";:").find((*q)[i + 1]) != std::string_view::npos)
+      ++i;
     out += (*q)[i];
   }
   return {};
@@ -31,9 +36,15 @@ Status sid(RuleBuilder& b, const Option& o, const Keyword&) {
   if (auto ok = number_into(b.rule().info.sid, o.value, UINT32_MAX); !ok) return ok;
   return b.rule().info.sid ? Status{} : bad("must not be 0");
 }
-Status gid(RuleBuilder& b, const Option& o, const Keyword&) { return number_into(b.rule().info.gid, o.value, UINT32_MAX); }
-Status rev(RuleBuilder& b, const Option& o, const Keyword&) { return number_into(b.rule().info.rev, o.value, UINT32_MAX); }
-Status priority(RuleBuilder& b, const Option& o, const Keyword&) { return number_into(b.rule().info.priority, o.value, 255); }
+Status gid(RuleBuilder& b, const Option& o, const Keyword&) {
+  return number_into(b.rule().info.gid, o.value, UINT32_MAX);
+}
+Status rev(RuleBuilder& b, const Option& o, const Keyword&) {
+  return number_into(b.rule().info.rev, o.value, UINT32_MAX);
+}
+Status priority(RuleBuilder& b, const Option& o, const Keyword&) {
+  return number_into(b.rule().info.priority, o.value, 255);
+}
 Status classtype(RuleBuilder& b, const Option& o, const Keyword&) {
   b.rule().info.classtype = o.value;
   return {};
@@ -41,14 +52,16 @@ Status classtype(RuleBuilder& b, const Option& o, const Keyword&) {
 Status reference(RuleBuilder& b, const Option& o, const Keyword&) {
   const auto comma = o.value.find(',');
   if (comma == std::string_view::npos) return bad("needs type,value");
-  b.rule().info.references.emplace_back(lower(trim(o.value.substr(0, comma))), std::string(trim(o.value.substr(comma + 1))));
+  b.rule().info.references.emplace_back(lower(trim(o.value.substr(0, comma))),
+                                        std::string(trim(o.value.substr(comma + 1))));
   return {};
 }
 Status metadata(RuleBuilder& b, const Option& o, const Keyword&) {
   auto& all = b.rule().info.metadata;
   for (const auto& [key, value] : split_pairs(o.value)) {
     if (key.empty()) continue;
-    auto it = std::find_if(all.begin(), all.end(), [k = key](const auto& e) { return e.first == k; });
+    auto it =
+        std::find_if(all.begin(), all.end(), [k = key](const auto& e) { return e.first == k; });
     if (it == all.end()) it = all.insert(all.end(), {std::string(key), {}});
     it->second.emplace_back(value);
   }
@@ -76,7 +89,8 @@ Status alert(RuleBuilder& b, const Option&, const Keyword&) {
 int compare(std::string_view a, std::string_view b) {
   for (;;) {
     const auto x = a.find('.'), y = b.find('.');
-    const auto p = parse_unsigned(a.substr(0, x)).value_or(0), q = parse_unsigned(b.substr(0, y)).value_or(0);
+    const auto p = parse_unsigned(a.substr(0, x)).value_or(0),
+               q = parse_unsigned(b.substr(0, y)).value_or(0);
     if (p != q) return p < q ? -1 : 1;
     const bool end_a = x == std::string_view::npos, end_b = y == std::string_view::npos;
     if (end_a && end_b) return 0;
@@ -116,7 +130,8 @@ Status requires_(RuleBuilder& b, const Option& o, const Keyword&) {
   for (auto part : split_list(o.value)) {
     const auto blank = part.find_first_of(" \t");
     const auto what = part.substr(0, blank);
-    const auto value = blank == std::string_view::npos ? std::string_view() : trim(part.substr(blank));
+    const auto value =
+        blank == std::string_view::npos ? std::string_view() : trim(part.substr(blank));
     if (what == "version" || what.starts_with('>') || what.starts_with('<')) {
       if (what != "version") {
         b.skipped = "requires '" + std::string(part) + "', which is no known requirement";
@@ -124,9 +139,12 @@ Status requires_(RuleBuilder& b, const Option& o, const Keyword&) {
       }
       const auto ok = version_holds(value);
       if (!ok) return bad(ok.error());
-      if (!*ok) b.skipped = "requires version " + std::string(value) + "; this is the language of " + std::string(version);
+      if (!*ok)
+        b.skipped = "requires version " + std::string(value) + "; this is the language of " +
+                    std::string(version);
     } else if (what == "feature") {
-      static constexpr std::string_view have[] = {"output::file-store", "ja3", "ja4", "geoip", "dataset", "datajson", "ja3s"};
+      static constexpr std::string_view have[] = {
+          "output::file-store", "ja3", "ja4", "geoip", "dataset", "datajson", "ja3s"};
       if (std::find(std::begin(have), std::end(have), lower(value)) == std::end(have))
         b.skipped = "requires feature '" + std::string(value) + "'";
     } else if (what == "keyword") {
@@ -140,18 +158,70 @@ Status requires_(RuleBuilder& b, const Option& o, const Keyword&) {
 }
 
 const KeywordRegistration registration{{
-    {.name = "msg", .group = "meta", .summary = "text of the alert", .example = "msg:\"Backup share opened\";", .setup = &msg},
-    {.name = "sid", .group = "meta", .summary = "signature id", .example = "sid:1000001;", .setup = &sid, .once = true},
-    {.name = "gid", .group = "meta", .summary = "group of the signature id", .example = "gid:1;", .setup = &gid},
-    {.name = "rev", .group = "meta", .summary = "revision", .example = "rev:3;", .setup = &rev, .once = true},
-    {.name = "priority", .group = "meta", .summary = "1 (worst) to 255; stronger than the classtype's", .example = "priority:1;", .setup = &priority},
-    {.name = "classtype", .group = "meta", .summary = "a class of classification.config: sets category and priority", .example = "classtype:trojan-activity;", .setup = &classtype},
-    {.name = "reference", .group = "meta", .summary = "where to read on: type,value", .example = "reference:cve,2021-44228;", .setup = &reference},
-    {.name = "metadata", .group = "meta", .summary = "key value pairs that alerts carry", .example = "metadata:created_at 2026_01_01, deployment Perimeter;", .setup = &metadata},
-    {.name = "target", .group = "meta", .summary = "which side of the alert is attacked", .example = "target:dest_ip;", .setup = &target},
-    {.name = "noalert", .group = "meta", .summary = "act (set bits, tag...) but do not alert", .example = "flowbits:set,seen; noalert;", .value = Keyword::Value::none, .setup = &noalert},
-    {.name = "alert", .group = "meta", .summary = "alert, although a keyword asked for silence", .example = "alert;", .value = Keyword::Value::none, .setup = &alert},
-    {.name = "requires", .group = "meta", .summary = "load only when version, feature and keyword are there", .example = "requires: version >= 7.0.3 < 9, keyword http.uri;", .setup = &requires_},
+    {.name = "msg",
+     .group = "meta",
+     .summary = "text of the alert",
+     .example = "msg:\"Backup share opened\";",
+     .setup = &msg},
+    {.name = "sid",
+     .group = "meta",
+     .summary = "signature id",
+     .example = "sid:1000001;",
+     .setup = &sid,
+     .once = true},
+    {.name = "gid",
+     .group = "meta",
+     .summary = "group of the signature id",
+     .example = "gid:1;",
+     .setup = &gid},
+    {.name = "rev",
+     .group = "meta",
+     .summary = "revision",
+     .example = "rev:3;",
+     .setup = &rev,
+     .once = true},
+    {.name = "priority",
+     .group = "meta",
+     .summary = "1 (worst) to 255; stronger than the classtype's",
+     .example = "priority:1;",
+     .setup = &priority},
+    {.name = "classtype",
+     .group = "meta",
+     .summary = "a class of classification.config: sets category and priority",
+     .example = "classtype:trojan-activity;",
+     .setup = &classtype},
+    {.name = "reference",
+     .group = "meta",
+     .summary = "where to read on: type,value",
+     .example = "reference:cve,2021-44228;",
+     .setup = &reference},
+    {.name = "metadata",
+     .group = "meta",
+     .summary = "key value pairs that alerts carry",
+     .example = "metadata:created_at 2026_01_01, deployment Perimeter;",
+     .setup = &metadata},
+    {.name = "target",
+     .group = "meta",
+     .summary = "which side of the alert is attacked",
+     .example = "target:dest_ip;",
+     .setup = &target},
+    {.name = "noalert",
+     .group = "meta",
+     .summary = "act (set bits, tag...) but do not alert",
+     .example = "flowbits:set,seen; noalert;",
+     .value = Keyword::Value::none,
+     .setup = &noalert},
+    {.name = "alert",
+     .group = "meta",
+     .summary = "alert, although a keyword asked for silence",
+     .example = "alert;",
+     .value = Keyword::Value::none,
+     .setup = &alert},
+    {.name = "requires",
+     .group = "meta",
+     .summary = "load only when version, feature and keyword are there",
+     .example = "requires: version >= 7.0.3 < 9, keyword http.uri;",
+     .setup = &requires_},
 }};
 
 }  // namespace

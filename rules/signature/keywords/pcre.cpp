@@ -1,4 +1,5 @@
-/// `pcre`: Perl-compatible regular expressions, with Suricata's flags for buffers and positions, and captures.
+/// `pcre`: Perl-compatible regular expressions, with Suricata's flags for buffers and positions,
+/// and captures.
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -12,27 +13,42 @@ namespace {
 /// The keyword whose buffer an upper-case flag means, or empty.
 std::string_view buffer_of(char flag) {
   switch (flag) {
-    case 'U': return "http.uri";
-    case 'I': return "http.uri.raw";
-    case 'P': return "http.request_body";
-    case 'Q': return "http.response_body";
-    case 'H': return "http.header";
-    case 'D': return "http.header.raw";
-    case 'M': return "http.method";
-    case 'C': return "http.cookie";
-    case 'S': return "http.stat_code";
-    case 'Y': return "http.stat_msg";
-    case 'V': return "http.user_agent";
-    case 'W': return "http.host";
-    case 'Z': return "http.host.raw";
-    default: return {};
+    case 'U':
+      return "http.uri";
+    case 'I':
+      return "http.uri.raw";
+    case 'P':
+      return "http.request_body";
+    case 'Q':
+      return "http.response_body";
+    case 'H':
+      return "http.header";
+    case 'D':
+      return "http.header.raw";
+    case 'M':
+      return "http.method";
+    case 'C':
+      return "http.cookie";
+    case 'S':
+      return "http.stat_code";
+    case 'Y':
+      return "http.stat_msg";
+    case 'V':
+      return "http.user_agent";
+    case 'W':
+      return "http.host";
+    case 'Z':
+      return "http.host.raw";
+    default:
+      return {};
   }
 }
 
 Status captures(std::string_view list, PcreOp& op, RuleBuilder& b) {
   for (const auto part : split_list(list)) {
     const auto colon = part.find(':');
-    if (colon == std::string_view::npos) return bad("capture '" + std::string(part) + "' needs flow:, pkt: or alert: and a name");
+    if (colon == std::string_view::npos)
+      return bad("capture '" + std::string(part) + "' needs flow:, pkt: or alert: and a name");
     const auto where = part.substr(0, colon);
     const auto id = variable_id(part.substr(colon + 1));
     using To = PcreOp::Capture::To;
@@ -70,7 +86,8 @@ Status setup(RuleBuilder& b, const Option& o, const Keyword&) {
   if (after.starts_with(',')) after.remove_prefix(1);
   // Captures may also stand inside the quotes, after the flags.
   const auto slash = quoted.rfind('/');
-  if (!quoted.starts_with('/') || slash == 0 || slash == std::string_view::npos) return bad("needs \"/expression/flags\"");
+  if (!quoted.starts_with('/') || slash == 0 || slash == std::string_view::npos)
+    return bad("needs \"/expression/flags\"");
   const auto expression = quoted.substr(1, slash - 1);
   auto flags = quoted.substr(slash + 1);
   std::string_view inner;
@@ -83,18 +100,39 @@ Status setup(RuleBuilder& b, const Option& o, const Keyword&) {
   std::string_view buffer;
   for (const char f : flags) {
     switch (f) {
-      case 'i': options |= PCRE2_CASELESS; continue;
-      case 'm': options |= PCRE2_MULTILINE; continue;
-      case 's': options |= PCRE2_DOTALL; continue;
-      case 'x': options |= PCRE2_EXTENDED; continue;
-      case 'A': options |= PCRE2_ANCHORED; continue;
-      case 'E': options |= PCRE2_DOLLAR_ENDONLY; continue;
-      case 'G': options |= PCRE2_UNGREEDY; continue;
-      case 'R': op.relative = true; continue;
-      case 'B': continue;
-      case 'O': limits = false; continue;
-      case ' ': continue;
-      default: break;
+      case 'i':
+        options |= PCRE2_CASELESS;
+        continue;
+      case 'm':
+        options |= PCRE2_MULTILINE;
+        continue;
+      case 's':
+        options |= PCRE2_DOTALL;
+        continue;
+      case 'x':
+        options |= PCRE2_EXTENDED;
+        continue;
+      case 'A':
+        options |= PCRE2_ANCHORED;
+        continue;
+      case 'E':
+        options |= PCRE2_DOLLAR_ENDONLY;
+        continue;
+      case 'G':
+        options |= PCRE2_UNGREEDY;
+        continue;
+      case 'R':
+        op.relative = true;
+        continue;
+      case 'B':
+        continue;
+      case 'O':
+        limits = false;
+        continue;
+      case ' ':
+        continue;
+      default:
+        break;
     }
     const auto wanted = buffer_of(f);
     if (wanted.empty()) return bad(std::string("unknown flag '") + f + "'");
@@ -143,13 +181,16 @@ Status setup(RuleBuilder& b, const Option& o, const Keyword&) {
   return b.move_last(buffer_stage(*k), true);
 }
 
-const KeywordRegistration registration{{.name = "pcre",
-                                        .group = "payload",
-                                        .summary = "a Perl-compatible regular expression",
-                                        .example = "content:\"id=\"; pcre:\"/^[0-9]{4}/R\";",
-                                        .notes = "Flags: i m s x A E G; R relative to the match before; O lifts the match limits; B raw. "
-                                                 "Old rules name buffers: U I P Q H D M C S Y V W Z. Captures: pcre:\"/(\\w+)/,flow:name\".",
-                                        .setup = &setup}};
+const KeywordRegistration registration{
+    {.name = "pcre",
+     .group = "payload",
+     .summary = "a Perl-compatible regular expression",
+     .example = "content:\"id=\"; pcre:\"/^[0-9]{4}/R\";",
+     .notes =
+         "Flags: i m s x A E G; R relative to the match before; O lifts the match limits; B raw. "
+         "Old rules name buffers: U I P Q H D M C S Y V W Z. Captures: "
+         "pcre:\"/(\\w+)/,flow:name\".",
+     .setup = &setup}};
 
 }  // namespace
 }  // namespace ww::sig

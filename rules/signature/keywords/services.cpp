@@ -5,73 +5,142 @@ namespace ww::sig {
 namespace {
 
 using Names = std::vector<std::pair<std::string, std::uint64_t>>;
-const Names yes_no = {{"yes", 1}, {"true", 1}, {"on", 1}, {"1", 1}, {"no", 0}, {"false", 0}, {"off", 0}, {"0", 0}};
+const Names yes_no = {{"yes", 1}, {"true", 1},  {"on", 1},  {"1", 1},
+                      {"no", 0},  {"false", 0}, {"off", 0}, {"0", 0}};
 
 const BufferRegistration ftp_buffers{
-    "ftp", "ftp", {
+    "ftp",
+    "ftp",
+    {
         {"ftp.command", "command", "content:\"RETR\";"},
         {"ftp.command_data", "argument of the command", "content:\"passwd\";"},
         {"ftp.reply", "each reply line", "content:\"530\";", {}, "", true},
         {"ftp.completion_code", "code of each reply", "content:\"226\";", {}, "", true},
     }};
 const NumberRegistration ftp_numbers{
-    "ftp", "ftp", {
+    "ftp",
+    "ftp",
+    {
         {"ftp.mode", "how data flows", "passive", 1, {{"active", 1}, {"passive", 0}}},
         {"ftp.dynamic_port", "port that was negotiated", "58612", 65535},
         {"ftp.reply_received", "the command was answered", "yes", 1, yes_no},
     }};
-const NumberRegistration ftpdata_numbers{
-    "ftp", "ftp-data", {{"ftpdata_command", "command that opened the data connection", "stor", 255, {{"retr", 1}, {"stor", 2}}, {"ftpdata.command"}, "ftpdata.command"}}};
+const NumberRegistration ftpdata_numbers{"ftp",
+                                         "ftp-data",
+                                         {{"ftpdata_command",
+                                           "command that opened the data connection",
+                                           "stor",
+                                           255,
+                                           {{"retr", 1}, {"stor", 2}},
+                                           {"ftpdata.command"},
+                                           "ftpdata.command"}}};
 
-const BufferRegistration tftp_buffers{
-    "tftp", "tftp", {
-        {"tftp.file", "file name", "content:\"config\";"},
-        {"tftp.mode", "transfer mode", "content:\"octet\";"},
-    }};
-const NumberRegistration tftp_numbers{"tftp", "tftp", {{"tftp.opcode", "operation", "read", 255, {{"read", 1}, {"write", 2}, {"data", 3}, {"ack", 4}, {"error", 5}}}}};
+const BufferRegistration tftp_buffers{"tftp",
+                                      "tftp",
+                                      {
+                                          {"tftp.file", "file name", "content:\"config\";"},
+                                          {"tftp.mode", "transfer mode", "content:\"octet\";"},
+                                      }};
+const NumberRegistration tftp_numbers{
+    "tftp",
+    "tftp",
+    {{"tftp.opcode",
+      "operation",
+      "read",
+      255,
+      {{"read", 1}, {"write", 2}, {"data", 3}, {"ack", 4}, {"error", 5}}}}};
 
 const NumberRegistration nfs_numbers{
-    "nfs", "nfs", {
-        {"nfs_procedure", "procedure of the request", "6", UINT32_MAX,
-         {{"null", 0}, {"getattr", 1}, {"setattr", 2}, {"lookup", 3}, {"access", 4}, {"readlink", 5}, {"read", 6}, {"write", 7}, {"create", 8},
-          {"mkdir", 9}, {"symlink", 10}, {"mknod", 11}, {"remove", 12}, {"rmdir", 13}, {"rename", 14}, {"link", 15}, {"readdir", 16},
-          {"readdirplus", 17}, {"fsstat", 18}, {"fsinfo", 19}, {"pathconf", 20}, {"commit", 21}},
-         {"nfs.procedure"}, "nfs.procedure", true},
+    "nfs",
+    "nfs",
+    {
+        {"nfs_procedure",
+         "procedure of the request",
+         "6",
+         UINT32_MAX,
+         {{"null", 0},      {"getattr", 1},  {"setattr", 2},      {"lookup", 3},  {"access", 4},
+          {"readlink", 5},  {"read", 6},     {"write", 7},        {"create", 8},  {"mkdir", 9},
+          {"symlink", 10},  {"mknod", 11},   {"remove", 12},      {"rmdir", 13},  {"rename", 14},
+          {"link", 15},     {"readdir", 16}, {"readdirplus", 17}, {"fsstat", 18}, {"fsinfo", 19},
+          {"pathconf", 20}, {"commit", 21}},
+         {"nfs.procedure"},
+         "nfs.procedure",
+         true},
         {"nfs_version", "version", "3", UINT32_MAX, {}, {"nfs.version"}, "nfs.version"},
     }};
 
-const BufferRegistration ntp_buffers{"ntp", "ntp", {{"ntp.reference_id", "reference identifier, 4 octets", "content:\"GPS\";"}}};
-const NumberRegistration ntp_numbers{
-    "ntp", "ntp", {
-        {"ntp.version", "version", "4", 7},
-        {"ntp.mode", "mode", "client", 7, {{"reserved", 0}, {"symmetric_active", 1}, {"symmetric_passive", 2}, {"client", 3}, {"server", 4}, {"broadcast", 5}, {"control", 6}, {"private", 7}}},
-        {"ntp.stratum", "stratum", "0", 255},
-    }};
+const BufferRegistration ntp_buffers{
+    "ntp", "ntp", {{"ntp.reference_id", "reference identifier, 4 octets", "content:\"GPS\";"}}};
+const NumberRegistration ntp_numbers{"ntp",
+                                     "ntp",
+                                     {
+                                         {"ntp.version", "version", "4", 7},
+                                         {"ntp.mode",
+                                          "mode",
+                                          "client",
+                                          7,
+                                          {{"reserved", 0},
+                                           {"symmetric_active", 1},
+                                           {"symmetric_passive", 2},
+                                           {"client", 3},
+                                           {"server", 4},
+                                           {"broadcast", 5},
+                                           {"control", 6},
+                                           {"private", 7}}},
+                                         {"ntp.stratum", "stratum", "0", 255},
+                                     }};
 
 const NumberRegistration dhcp_numbers{
-    "dhcp", "dhcp", {
+    "dhcp",
+    "dhcp",
+    {
         {"dhcp.leasetime", "lease time in seconds", "<7200", UINT64_MAX},
         {"dhcp.rebinding_time", "rebinding time in seconds", ">3000", UINT64_MAX},
         {"dhcp.renewal_time", "renewal time in seconds", ">1000", UINT64_MAX},
     }};
 
 const BufferRegistration snmp_buffers{
-    "snmp", "snmp", {
+    "snmp",
+    "snmp",
+    {
         {"snmp.community", "community", "content:\"public\";"},
         {"snmp.usm", "user of the security model", "content:\"admin\";"},
         {"snmp.oid", "each object identifier", "content:\"1.3.6\";", {}, "", true},
     }};
-const NumberRegistration snmp_numbers{
-    "snmp", "snmp", {
-        {"snmp.version", "version", "3", UINT32_MAX},
-        {"snmp.pdu_type", "type of the PDU", "get_request", 255,
-         {{"get_request", 0}, {"get_next_request", 1}, {"response", 2}, {"set_request", 3}, {"trap_v1", 4}, {"get_bulk_request", 5}, {"inform_request", 6}, {"trap_v2", 7}, {"report", 8}}},
-        {"snmp.trap_type", "type of a version 1 trap", "cold_start", 255,
-         {{"cold_start", 0}, {"warm_start", 1}, {"link_down", 2}, {"link_up", 3}, {"auth_failure", 4}, {"egp_neighbor_loss", 5}, {"enterprise_specific", 6}}},
-    }};
+const NumberRegistration snmp_numbers{"snmp",
+                                      "snmp",
+                                      {
+                                          {"snmp.version", "version", "3", UINT32_MAX},
+                                          {"snmp.pdu_type",
+                                           "type of the PDU",
+                                           "get_request",
+                                           255,
+                                           {{"get_request", 0},
+                                            {"get_next_request", 1},
+                                            {"response", 2},
+                                            {"set_request", 3},
+                                            {"trap_v1", 4},
+                                            {"get_bulk_request", 5},
+                                            {"inform_request", 6},
+                                            {"trap_v2", 7},
+                                            {"report", 8}}},
+                                          {"snmp.trap_type",
+                                           "type of a version 1 trap",
+                                           "cold_start",
+                                           255,
+                                           {{"cold_start", 0},
+                                            {"warm_start", 1},
+                                            {"link_down", 2},
+                                            {"link_up", 3},
+                                            {"auth_failure", 4},
+                                            {"egp_neighbor_loss", 5},
+                                            {"enterprise_specific", 6}}},
+                                      }};
 
 const BufferRegistration ike_buffers{
-    "ike", "ike", {
+    "ike",
+    "ike",
+    {
         {"ike.init_spi", "initiator's SPI in hexadecimal", "content:\"18fe9b73\";"},
         {"ike.resp_spi", "responder's SPI in hexadecimal", "content:\"a00b8ef0\";"},
         {"ike.vendor", "each vendor id in hexadecimal", "content:\"4a131c81\";", {}, "", true},
@@ -79,9 +148,12 @@ const BufferRegistration ike_buffers{
         {"ike.nonce_payload", "nonce payload", "content:\"|6d 02|\";"},
     }};
 const NumberRegistration ike_numbers{
-    "ike", "ike", {
+    "ike",
+    "ike",
+    {
         {"ike.exchtype", "exchange type", "5", 255},
-        {"ike.key_exchange_payload_length", "length of the key exchange payload", ">132", UINT32_MAX},
+        {"ike.key_exchange_payload_length", "length of the key exchange payload", ">132",
+         UINT32_MAX},
         {"ike.nonce_payload_length", "length of the nonce payload", "<200", UINT32_MAX},
     }};
 Status chosen_sa(RuleBuilder& b, const Option& o, const Keyword& k) {
@@ -91,7 +163,9 @@ Status chosen_sa(RuleBuilder& b, const Option& o, const Keyword& k) {
   const auto name = lower(trim(o.value.substr(0, eq)));
   const auto value = parse_unsigned(o.value.substr(eq + 1));
   if (!value || *value > UINT32_MAX) return bad("value is not a number");
-  static constexpr std::string_view known[] = {"alg_enc", "alg_hash", "alg_auth", "alg_dh", "alg_prf", "sa_group_type", "sa_life_type", "sa_life_duration", "sa_key_length", "sa_field_size"};
+  static constexpr std::string_view known[] = {
+      "alg_enc",       "alg_hash",     "alg_auth",         "alg_dh",        "alg_prf",
+      "sa_group_type", "sa_life_type", "sa_life_duration", "sa_key_length", "sa_field_size"};
   bool found = false;
   for (const auto n : known) found |= n == name;
   if (!found) return bad("unknown attribute '" + name + "'");
@@ -103,9 +177,17 @@ Status chosen_sa(RuleBuilder& b, const Option& o, const Keyword& k) {
   b.add_stage(std::move(s));
   return {};
 }
-const KeywordRegistration registration{{.name = "ike.chosen_sa_attribute", .group = "ike", .summary = "an attribute of the proposal that was chosen", .example = "ike.chosen_sa_attribute:alg_hash=2;", .setup = &chosen_sa, .protos = "ike"}};
+const KeywordRegistration registration{{.name = "ike.chosen_sa_attribute",
+                                        .group = "ike",
+                                        .summary = "an attribute of the proposal that was chosen",
+                                        .example = "ike.chosen_sa_attribute:alg_hash=2;",
+                                        .setup = &chosen_sa,
+                                        .protos = "ike"}};
 
-const BufferRegistration pgsql_buffers{"pgsql", "pgsql", {{"pgsql.query", "text of a simple query", "content:\"DROP TABLE\"; nocase;"}}};
+const BufferRegistration pgsql_buffers{
+    "pgsql",
+    "pgsql",
+    {{"pgsql.query", "text of a simple query", "content:\"DROP TABLE\"; nocase;"}}};
 
 }  // namespace
 }  // namespace ww::sig

@@ -6,9 +6,14 @@ namespace ww::sig {
 namespace {
 
 const BufferRegistration ssh_buffers{
-    "ssh", "ssh", {
+    "ssh",
+    "ssh",
+    {
         {"ssh.proto", "protocol version of the banner", "content:\"2.0\";", {"ssh_proto"}},
-        {"ssh.software", "software version of the banner", "content:\"openssh\"; nocase;", {"ssh_software"}},
+        {"ssh.software",
+         "software version of the banner",
+         "content:\"openssh\"; nocase;",
+         {"ssh_software"}},
         {"ssh.hassh", "HASSH of the client", "content:\"ec7378c1\";"},
         {"ssh.hassh.string", "text behind HASSH", "content:\"none,zlib\";"},
         {"ssh.hassh.server", "HASSH of the server", "content:\"ec7378c1\";"},
@@ -43,8 +48,20 @@ Status banner(RuleBuilder& b, const Option& o, const Keyword& k) {
   return {};
 }
 const KeywordRegistration registration{{
-    {.name = "ssh.protoversion", .group = "ssh", .summary = "protocol version: a number or 2_compat", .example = "ssh.protoversion:2_compat;", .setup = &banner, .buffer = "ssh.proto", .protos = "ssh"},
-    {.name = "ssh.softwareversion", .group = "ssh", .summary = "the software version holds this", .example = "ssh.softwareversion:\"PuTTY\";", .setup = &banner, .buffer = "ssh.software", .protos = "ssh"},
+    {.name = "ssh.protoversion",
+     .group = "ssh",
+     .summary = "protocol version: a number or 2_compat",
+     .example = "ssh.protoversion:2_compat;",
+     .setup = &banner,
+     .buffer = "ssh.proto",
+     .protos = "ssh"},
+    {.name = "ssh.softwareversion",
+     .group = "ssh",
+     .summary = "the software version holds this",
+     .example = "ssh.softwareversion:\"PuTTY\";",
+     .setup = &banner,
+     .buffer = "ssh.software",
+     .protos = "ssh"},
 }};
 
 }  // namespace

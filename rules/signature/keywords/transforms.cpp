@@ -141,12 +141,18 @@ bool from_base64(const Transform& t, Bytes in, Out& out, std::uint64_t) {
   int have = 0;
   for (const auto c : in) {
     int v = -1;
-    if (c >= 'A' && c <= 'Z') v = c - 'A';
-    else if (c >= 'a' && c <= 'z') v = c - 'a' + 26;
-    else if (c >= '0' && c <= '9') v = c - '0' + 52;
-    else if (c == '+') v = 62;
-    else if (c == '/') v = 63;
-    else if (c == '=') break;
+    if (c >= 'A' && c <= 'Z')
+      v = c - 'A';
+    else if (c >= 'a' && c <= 'z')
+      v = c - 'a' + 26;
+    else if (c >= '0' && c <= '9')
+      v = c - '0' + 52;
+    else if (c == '+')
+      v = 62;
+    else if (c == '/')
+      v = 63;
+    else if (c == '=')
+      break;
     if (v < 0) {
       if (mode == rfc2045) continue;  // RFC 2045 ignores what is not of the alphabet
       break;                          // RFC 4648 ends there
@@ -181,10 +187,15 @@ bool inflate_all(const Transform& t, Bytes in, Out& out, std::uint64_t) {
   return !out.empty();
 }
 
-/// The registrable domain (one label and its public suffix) or the suffix alone; suffixes are the common two-level ones.
+/// The registrable domain (one label and its public suffix) or the suffix alone; suffixes are the
+/// common two-level ones.
 bool two_level_suffix(std::string_view tld, std::string_view second) {
-  static constexpr std::string_view seconds[] = {"ac", "co", "com", "edu", "gov", "ltd", "me", "net", "nhs", "nic", "org", "or", "plc", "police", "sch", "go", "ne", "gob", "mil", "asn", "id"};
-  static constexpr std::string_view countries[] = {"uk", "jp", "au", "nz", "za", "br", "kr", "il", "in", "tr", "mx", "ar", "cn", "tw", "hk", "sg", "my", "th", "id", "ke", "ng", "ua"};
+  static constexpr std::string_view seconds[] = {"ac",  "co",  "com", "edu", "gov", "ltd", "me",
+                                                 "net", "nhs", "nic", "org", "or",  "plc", "police",
+                                                 "sch", "go",  "ne",  "gob", "mil", "asn", "id"};
+  static constexpr std::string_view countries[] = {"uk", "jp", "au", "nz", "za", "br", "kr", "il",
+                                                   "in", "tr", "mx", "ar", "cn", "tw", "hk", "sg",
+                                                   "my", "th", "id", "ke", "ng", "ua"};
   return std::find(std::begin(countries), std::end(countries), tld) != std::end(countries) &&
          std::find(std::begin(seconds), std::end(seconds), second) != std::end(seconds);
 }
@@ -194,8 +205,11 @@ std::string_view suffix_of(std::string_view host) {
   const auto tld = host.substr(last + 1);
   const auto before = host.rfind('.', last - 1);
   const auto second_at = last == 0 ? std::string_view::npos : before;
-  const auto second = second_at == std::string_view::npos ? host.substr(0, last) : host.substr(second_at + 1, last - second_at - 1);
-  if (two_level_suffix(tld, second) && second_at != std::string_view::npos) return host.substr(second_at + 1);
+  const auto second = second_at == std::string_view::npos
+                          ? host.substr(0, last)
+                          : host.substr(second_at + 1, last - second_at - 1);
+  if (two_level_suffix(tld, second) && second_at != std::string_view::npos)
+    return host.substr(second_at + 1);
   return tld;
 }
 bool tld(const Transform&, Bytes in, Out& out, std::uint64_t) {
@@ -251,7 +265,8 @@ Status xor_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
   auto t = named(o, k, &exclusive_or);
   if (v.size() % 2) return bad("the key needs an even number of hexadecimal digits");
   for (std::size_t i = 0; i + 1 < v.size(); i += 2) {
-    const int a = hex(static_cast<std::uint8_t>(v[i])), c = hex(static_cast<std::uint8_t>(v[i + 1]));
+    const int a = hex(static_cast<std::uint8_t>(v[i])),
+              c = hex(static_cast<std::uint8_t>(v[i + 1]));
     if (a < 0 || c < 0) return bad("the key is not hexadecimal");
     t.text += static_cast<char>(a * 16 + c);
   }
@@ -280,10 +295,14 @@ Status base64_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
       if (!n || *n > 65535) return bad(std::string(name) + " is 0 to 65535");
       (name == "offset" ? t.a : octets) = *n;
     } else if (name == "mode") {
-      if (value == "rfc4648") mode = rfc4648;
-      else if (value == "rfc2045") mode = rfc2045;
-      else if (value == "strict") mode = strict;
-      else return bad("mode is rfc4648, rfc2045 or strict");
+      if (value == "rfc4648")
+        mode = rfc4648;
+      else if (value == "rfc2045")
+        mode = rfc2045;
+      else if (value == "strict")
+        mode = strict;
+      else
+        return bad("mode is rfc4648, rfc2045 or strict");
     } else {
       return bad("unknown part '" + std::string(name) + "'");
     }
@@ -299,7 +318,8 @@ Status inflate_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
   t.b = static_cast<std::uint64_t>(WindowBits);
   for (const auto& [name, value] : split_pairs(o.value)) {
     const auto n = parse_unsigned(value);
-    if (name != "max-size" || !n || *n == 0 || *n > (16U << 20)) return bad("takes max-size, up to 16 MiB");
+    if (name != "max-size" || !n || *n == 0 || *n > (16U << 20))
+      return bad("takes max-size, up to 16 MiB");
     t.a = *n;
   }
   return b.add_transform(std::move(t));
@@ -315,7 +335,8 @@ Status subslice_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
   t.b = static_cast<std::uint64_t>(INT64_MAX);
   if (parts.size() == 2) {
     const auto n = parse_integer(parts[1]);
-    if (!n || *n == 0 || *n < -65535 || *n > 65535) return bad("length is -65535 to 65535 and not 0");
+    if (!n || *n == 0 || *n < -65535 || *n > 65535)
+      return bad("length is -65535 to 65535 and not 0");
     t.b = static_cast<std::uint64_t>(*n);
   }
   return b.add_transform(std::move(t));
@@ -324,26 +345,121 @@ Status subslice_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
 using V = Keyword::Value;
 constexpr const char* g = "transform";
 const KeywordRegistration registration{{
-    {.name = "dotprefix", .group = g, .summary = "puts a dot before the buffer, to match whole domain labels", .example = "dns.query; dotprefix; content:\".example.org\"; endswith;", .value = V::none, .setup = &plain<&dotprefix>},
-    {.name = "to_md5", .group = g, .summary = "MD5 of the buffer, 16 octets", .example = "http.uri; to_md5; content:\"|00 11|\";", .value = V::none, .setup = &plain<&hash<&EVP_md5>>},
-    {.name = "to_sha1", .group = g, .summary = "SHA-1 of the buffer, 20 octets", .example = "http.uri; to_sha1; content:\"|00 11|\";", .value = V::none, .setup = &plain<&hash<&EVP_sha1>>},
-    {.name = "to_sha256", .group = g, .summary = "SHA-256 of the buffer, 32 octets", .example = "http.uri; to_sha256; content:\"|00 11|\";", .value = V::none, .setup = &plain<&hash<&EVP_sha256>>},
-    {.name = "strip_whitespace", .group = g, .summary = "takes all white space away", .example = "file.data; strip_whitespace; content:\"window.navigate(\";", .value = V::none, .setup = &plain<&strip_whitespace>},
-    {.name = "compress_whitespace", .group = g, .summary = "makes runs of white space one", .example = "file.data; compress_whitespace; content:\"window.navigate (\";", .value = V::none, .setup = &plain<&compress_whitespace>},
-    {.name = "strip_pseudo_headers", .group = g, .summary = "takes HTTP/2 pseudo headers away", .example = "http.header.raw; strip_pseudo_headers; content:\"user-agent\";", .value = V::none, .setup = &plain<&strip_pseudo_headers>},
-    {.name = "header_lowercase", .group = g, .summary = "makes header names lower case", .example = "http.header_names; header_lowercase; content:\"|0d 0a|host|0d 0a|\";", .value = V::none, .setup = &plain<&header_lowercase>},
-    {.name = "to_lowercase", .group = g, .summary = "makes letters lower case", .example = "http.uri; to_lowercase; content:\"/admin\";", .value = V::none, .setup = &plain<&to_lower_case>},
-    {.name = "to_uppercase", .group = g, .summary = "makes letters upper case", .example = "http.uri; to_uppercase; content:\"/ADMIN\";", .value = V::none, .setup = &plain<&to_upper_case>},
-    {.name = "url_decode", .group = g, .summary = "decodes %XX and +", .example = "http.request_body; url_decode; content:\"<script\";", .value = V::none, .setup = &plain<&url_decode>},
-    {.name = "xor", .group = g, .summary = "exclusive or with a key in hexadecimal", .example = "http.uri; xor:\"0d0ac8ff\"; content:\"abc\";", .setup = &xor_setup},
-    {.name = "pcrexform", .group = g, .summary = "the first capture group of an expression; the whole buffer when it does not match", .example = "http.request_line; pcrexform:\"[a-zA-Z]+\\s+(.*)\\s+HTTP\"; content:\"/login\";", .setup = &pcrexform_setup},
-    {.name = "from_base64", .group = g, .summary = "decodes base64: bytes, offset, mode", .example = "http.uri; from_base64:offset 6; content:\"admin\";", .value = V::optional, .setup = &base64_setup},
-    {.name = "gunzip", .group = g, .summary = "decompresses gzip, up to max-size", .example = "http.request_body; gunzip:max-size 2048; content:\"abc\";", .value = V::optional, .setup = &inflate_setup<15 + 16>},
-    {.name = "zlib_deflate", .group = g, .summary = "decompresses zlib, up to max-size", .example = "http.request_body; zlib_deflate; content:\"abc\";", .value = V::optional, .setup = &inflate_setup<15>},
-    {.name = "domain", .group = g, .summary = "the registrable domain of a host name", .example = "dns.query; domain; content:\"example.org\";", .value = V::none, .setup = &plain<&domain>},
-    {.name = "tld", .group = g, .summary = "the top-level domain of a host name", .example = "dns.query; tld; content:\"org\";", .value = V::none, .setup = &plain<&tld>},
-    {.name = "subslice", .group = g, .summary = "a part of the buffer: offset, length; negative counts from the end", .example = "http.uri; subslice:1,4; content:\"adm\";", .setup = &subslice_setup},
-    {.name = "luaxform", .group = g, .summary = "transforms with a Lua script", .refused = "Wardwatch runs no scripts from rules"},
+    {.name = "dotprefix",
+     .group = g,
+     .summary = "puts a dot before the buffer, to match whole domain labels",
+     .example = "dns.query; dotprefix; content:\".example.org\"; endswith;",
+     .value = V::none,
+     .setup = &plain<&dotprefix>},
+    {.name = "to_md5",
+     .group = g,
+     .summary = "MD5 of the buffer, 16 octets",
+     .example = "http.uri; to_md5; content:\"|00 11|\";",
+     .value = V::none,
+     .setup = &plain<&hash<&EVP_md5>>},
+    {.name = "to_sha1",
+     .group = g,
+     .summary = "SHA-1 of the buffer, 20 octets",
+     .example = "http.uri; to_sha1; content:\"|00 11|\";",
+     .value = V::none,
+     .setup = &plain<&hash<&EVP_sha1>>},
+    {.name = "to_sha256",
+     .group = g,
+     .summary = "SHA-256 of the buffer, 32 octets",
+     .example = "http.uri; to_sha256; content:\"|00 11|\";",
+     .value = V::none,
+     .setup = &plain<&hash<&EVP_sha256>>},
+    {.name = "strip_whitespace",
+     .group = g,
+     .summary = "takes all white space away",
+     .example = "file.data; strip_whitespace; content:\"window.navigate(\";",
+     .value = V::none,
+     .setup = &plain<&strip_whitespace>},
+    {.name = "compress_whitespace",
+     .group = g,
+     .summary = "makes runs of white space one",
+     .example = "file.data; compress_whitespace; content:\"window.navigate (\";",
+     .value = V::none,
+     .setup = &plain<&compress_whitespace>},
+    {.name = "strip_pseudo_headers",
+     .group = g,
+     .summary = "takes HTTP/2 pseudo headers away",
+     .example = "http.header.raw; strip_pseudo_headers; content:\"user-agent\";",
+     .value = V::none,
+     .setup = &plain<&strip_pseudo_headers>},
+    {.name = "header_lowercase",
+     .group = g,
+     .summary = "makes header names lower case",
+     .example = "http.header_names; header_lowercase; content:\"|0d 0a|host|0d 0a|\";",
+     .value = V::none,
+     .setup = &plain<&header_lowercase>},
+    {.name = "to_lowercase",
+     .group = g,
+     .summary = "makes letters lower case",
+     .example = "http.uri; to_lowercase; content:\"/admin\";",
+     .value = V::none,
+     .setup = &plain<&to_lower_case>},
+    {.name = "to_uppercase",
+     .group = g,
+     .summary = "makes letters upper case",
+     .example = "http.uri; to_uppercase; content:\"/ADMIN\";",
+     .value = V::none,
+     .setup = &plain<&to_upper_case>},
+    {.name = "url_decode",
+     .group = g,
+     .summary = "decodes %XX and +",
+     .example = "http.request_body; url_decode; content:\"<script\";",
+     .value = V::none,
+     .setup = &plain<&url_decode>},
+    {.name = "xor",
+     .group = g,
+     .summary = "exclusive or with a key in hexadecimal",
+     .example = "http.uri; xor:\"0d0ac8ff\"; content:\"abc\";",
+     .setup = &xor_setup},
+    {.name = "pcrexform",
+     .group = g,
+     .summary = "the first capture group of an expression; the whole buffer when it does not match",
+     .example = "http.request_line; pcrexform:\"[a-zA-Z]+\\s+(.*)\\s+HTTP\"; content:\"/login\";",
+     .setup = &pcrexform_setup},
+    {.name = "from_base64",
+     .group = g,
+     .summary = "decodes base64: bytes, offset, mode",
+     .example = "http.uri; from_base64:offset 6; content:\"admin\";",
+     .value = V::optional,
+     .setup = &base64_setup},
+    {.name = "gunzip",
+     .group = g,
+     .summary = "decompresses gzip, up to max-size",
+     .example = "http.request_body; gunzip:max-size 2048; content:\"abc\";",
+     .value = V::optional,
+     .setup = &inflate_setup<15 + 16>},
+    {.name = "zlib_deflate",
+     .group = g,
+     .summary = "decompresses zlib, up to max-size",
+     .example = "http.request_body; zlib_deflate; content:\"abc\";",
+     .value = V::optional,
+     .setup = &inflate_setup<15>},
+    {.name = "domain",
+     .group = g,
+     .summary = "the registrable domain of a host name",
+     .example = "dns.query; domain; content:\"example.org\";",
+     .value = V::none,
+     .setup = &plain<&domain>},
+    {.name = "tld",
+     .group = g,
+     .summary = "the top-level domain of a host name",
+     .example = "dns.query; tld; content:\"org\";",
+     .value = V::none,
+     .setup = &plain<&tld>},
+    {.name = "subslice",
+     .group = g,
+     .summary = "a part of the buffer: offset, length; negative counts from the end",
+     .example = "http.uri; subslice:1,4; content:\"adm\";",
+     .setup = &subslice_setup},
+    {.name = "luaxform",
+     .group = g,
+     .summary = "transforms with a Lua script",
+     .refused = "Wardwatch runs no scripts from rules"},
 }};
 
 }  // namespace

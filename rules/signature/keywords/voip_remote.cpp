@@ -5,7 +5,9 @@ namespace ww::sig {
 namespace {
 
 const BufferRegistration sip_buffers{
-    "sip", "sip", {
+    "sip",
+    "sip",
+    {
         {"sip.method", "request method", "content:\"INVITE\";"},
         {"sip.uri", "request URI", "content:\"sip:\";"},
         {"sip.request_line", "request line", "content:\"REGISTER\"; startswith;"},
@@ -34,30 +36,68 @@ const BufferRegistration sip_buffers{
         {"sdp.attribute", "SDP attribute", "content:\"sendrecv\";", {}, "", true},
         {"sdp.media.media", "SDP media line", "content:\"audio\";", {}, "", true},
         {"sdp.media.media_title", "SDP media title", "content:\"a\";", {}, "", true},
-        {"sdp.media.connection_data", "SDP connection data of a media", "content:\"IN IP4\";", {}, "", true},
-        {"sdp.media.encryption_key", "SDP encryption key of a media", "content:\"prompt\";", {}, "", true},
+        {"sdp.media.connection_data",
+         "SDP connection data of a media",
+         "content:\"IN IP4\";",
+         {},
+         "",
+         true},
+        {"sdp.media.encryption_key",
+         "SDP encryption key of a media",
+         "content:\"prompt\";",
+         {},
+         "",
+         true},
         {"sdp.media.attribute", "SDP attribute of a media", "content:\"rtpmap\";", {}, "", true},
     }};
-const BufferRegistration rfb_buffers{"rfb", "rfb", {{"rfb.name", "name of the desktop", "content:\"alice\";"}}};
-const NumberRegistration rfb_numbers{
-    "rfb", "rfb", {
-        {"rfb.sectype", "security type", ">1", UINT32_MAX},
-        {"rfb.secresult", "result of the security handshake", "ok", UINT32_MAX, {{"ok", 0}, {"fail", 1}, {"toomany", 2}, {"unknown", 3}}},
-    }};
-const BufferRegistration websocket_buffers{"websocket", "websocket", {{"websocket.payload", "payload of a message, unmasked", "content:\"abc\";"}}};
-const NumberRegistration websocket_numbers{
-    "websocket", "websocket", {
-        {"websocket.mask", "masking key", "1", UINT32_MAX},
-        {"websocket.opcode", "operation code", "text", 15, {{"continuation", 0}, {"text", 1}, {"binary", 2}, {"connection_close", 8}, {"ping", 9}, {"pong", 10}}},
-    }};
+const BufferRegistration rfb_buffers{
+    "rfb", "rfb", {{"rfb.name", "name of the desktop", "content:\"alice\";"}}};
+const NumberRegistration rfb_numbers{"rfb",
+                                     "rfb",
+                                     {
+                                         {"rfb.sectype", "security type", ">1", UINT32_MAX},
+                                         {"rfb.secresult",
+                                          "result of the security handshake",
+                                          "ok",
+                                          UINT32_MAX,
+                                          {{"ok", 0}, {"fail", 1}, {"toomany", 2}, {"unknown", 3}}},
+                                     }};
+const BufferRegistration websocket_buffers{
+    "websocket",
+    "websocket",
+    {{"websocket.payload", "payload of a message, unmasked", "content:\"abc\";"}}};
+const NumberRegistration websocket_numbers{"websocket",
+                                           "websocket",
+                                           {
+                                               {"websocket.mask", "masking key", "1", UINT32_MAX},
+                                               {"websocket.opcode",
+                                                "operation code",
+                                                "text",
+                                                15,
+                                                {{"continuation", 0},
+                                                 {"text", 1},
+                                                 {"binary", 2},
+                                                 {"connection_close", 8},
+                                                 {"ping", 9},
+                                                 {"pong", 10}}},
+                                           }};
 Status websocket_flags(RuleBuilder& b, const Option& o, const Keyword& k) {
   if (auto ok = b.restrict_protos(std::string_view(k.protos)); !ok) return ok;
   return setup_flag_list(b, k.buffer, o.value, k);
 }
-const KeywordRegistration registration{{.name = "websocket.flags", .group = "websocket", .summary = "flags: fin, comp", .example = "websocket.flags:fin,!comp;",
-                                        .setup = &websocket_flags, .buffer = "websocket.flags", .protos = "websocket", .max = 255, .names = {{"fin", 0x80}, {"comp", 0x40}}}};
+const KeywordRegistration registration{{.name = "websocket.flags",
+                                        .group = "websocket",
+                                        .summary = "flags: fin, comp",
+                                        .example = "websocket.flags:fin,!comp;",
+                                        .setup = &websocket_flags,
+                                        .buffer = "websocket.flags",
+                                        .protos = "websocket",
+                                        .max = 255,
+                                        .names = {{"fin", 0x80}, {"comp", 0x40}}}};
 const BufferRegistration quic_buffers{
-    "quic", "quic", {
+    "quic",
+    "quic",
+    {
         {"quic.version", "version as text", "content:\"1\";"},
         {"quic.sni", "server name", "content:\"example.org\";"},
         {"quic.ua", "user agent (gQUIC)", "content:\"Chrome\";"},

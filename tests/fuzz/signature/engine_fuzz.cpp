@@ -1,4 +1,5 @@
-/// The whole engine over (rules, payload) pairs: the input is rules, a NUL, and payloads parted by NUL NUL.
+/// The whole engine over (rules, payload) pairs: the input is rules, a NUL, and payloads parted by
+/// NUL NUL.
 #include "rules/signature/compiled.hpp"
 #include "rules/signature/matcher.hpp"
 #include "rules/signature/ruleset.hpp"
@@ -15,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto nul = all.find('\0');
   if (nul == std::string_view::npos) return 0;
   const auto rules = all.substr(0, nul);
-  if (rules.find("save") != std::string_view::npos || rules.find("state") != std::string_view::npos) return 0;
+  if (rules.find("save") != std::string_view::npos || rules.find("state") != std::string_view::npos)
+    return 0;
   EngineOptions options;
   options.base_folder = "/nonexistent";
   options.max_state_octets = 1 << 20;
@@ -53,8 +55,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     p.flow = i == 7 ? nullptr : &flow;
     p.flow_established = true;
     p.in_stream = (i & 1) != 0;
-    const StreamChunk chunk{Dir::to_server, p.payload, offset, static_cast<std::uint32_t>(payload.size() / 2), false};
-    (void)matcher->inspect(p, p.ip_proto == 6 ? std::span<const StreamChunk>(&chunk, 1) : std::span<const StreamChunk>());
+    const StreamChunk chunk{Dir::to_server, p.payload, offset,
+                            static_cast<std::uint32_t>(payload.size() / 2), false};
+    (void)matcher->inspect(p, p.ip_proto == 6 ? std::span<const StreamChunk>(&chunk, 1)
+                                              : std::span<const StreamChunk>());
     (void)matcher->tagged(p);
     offset += payload.size();
     std::string out;

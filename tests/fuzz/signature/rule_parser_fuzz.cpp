@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   RuleSet set(options, shared);
   std::string_view text(reinterpret_cast<const char*>(data), size);
   // `state` and `save` would write files.
-  if (text.find("save") != std::string_view::npos || text.find("state") != std::string_view::npos) return 0;
+  if (text.find("save") != std::string_view::npos || text.find("state") != std::string_view::npos)
+    return 0;
   set.load_text(text, "fuzz", report);
   set.finish(report);
   for (const auto& r : set.rules)

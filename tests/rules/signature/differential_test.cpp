@@ -1,4 +1,5 @@
-/// The matcher against a slow and obvious one: random rules of contents on random payloads, and streams cut anywhere.
+/// The matcher against a slow and obvious one: random rules of contents on random payloads, and
+/// streams cut anywhere.
 #include <random>
 
 #include "tests/rules/signature/fixture.hpp"
@@ -29,7 +30,8 @@ std::string text(const std::vector<Piece>& rule) {
 bool at(const Piece& p, const std::string& data, int i) {
   if (i < 0 || static_cast<std::size_t>(i) + p.octets.size() > data.size()) return false;
   for (std::size_t k = 0; k < p.octets.size(); ++k) {
-    auto a = static_cast<unsigned char>(data[static_cast<std::size_t>(i) + k]), b = static_cast<unsigned char>(p.octets[k]);
+    auto a = static_cast<unsigned char>(data[static_cast<std::size_t>(i) + k]),
+         b = static_cast<unsigned char>(p.octets[k]);
     if (p.nocase) {
       a = static_cast<unsigned char>(std::tolower(a));
       b = static_cast<unsigned char>(std::tolower(b));
@@ -40,7 +42,8 @@ bool at(const Piece& p, const std::string& data, int i) {
 }
 
 /// Tries every choice of places; `fresh`: some claimed octet lies at or after it.
-bool slow(const std::vector<Piece>& rule, std::size_t i, const std::string& data, int end, int farthest, int fresh, bool positive) {
+bool slow(const std::vector<Piece>& rule, std::size_t i, const std::string& data, int end,
+          int farthest, int fresh, bool positive) {
   if (i == rule.size()) return !positive || fresh == 0 || farthest > fresh;
   const auto& p = rule[i];
   const auto size = static_cast<int>(data.size()), n = static_cast<int>(p.octets.size());
@@ -57,7 +60,8 @@ bool slow(const std::vector<Piece>& rule, std::size_t i, const std::string& data
   for (int k = lo; k + n <= hi; ++k) {
     if (!at(p, data, k)) continue;
     found = true;
-    if (!p.negated && slow(rule, i + 1, data, k + n, std::max(farthest, k + n), fresh, positive)) return true;
+    if (!p.negated && slow(rule, i + 1, data, k + n, std::max(farthest, k + n), fresh, positive))
+      return true;
   }
   return p.negated && !found && slow(rule, i + 1, data, end, farthest, fresh, positive);
 }
@@ -107,12 +111,15 @@ TEST(Differential, RandomRulesOnRandomPayloads) {
   std::string rules_text;
   for (int i = 0; i < count; ++i) {
     all.push_back(random.rule());
-    rules_text += "alert udp any any -> any any (" + text(all.back()) + "sid:" + std::to_string(i + 1) + ";)\n";
+    rules_text += "alert udp any any -> any any (" + text(all.back()) +
+                  "sid:" + std::to_string(i + 1) + ";)\n";
   }
-  // A cap on alerts would hide differences: one rule at a time for the verdict, all together for the candidates.
+  // A cap on alerts would hide differences: one rule at a time for the verdict, all together for
+  // the candidates.
   std::vector<std::unique_ptr<Rules>> single;
   for (int i = 0; i < count; ++i)
-    single.push_back(std::make_unique<Rules>("alert udp any any -> any any (" + text(all[static_cast<std::size_t>(i)]) + "sid:1;)\n"));
+    single.push_back(std::make_unique<Rules>("alert udp any any -> any any (" +
+                                             text(all[static_cast<std::size_t>(i)]) + "sid:1;)\n"));
   Rules together(rules_text);
   ASSERT_EQ(together.errors(), "");
   std::size_t matched = 0;
@@ -130,7 +137,8 @@ TEST(Differential, RandomRulesOnRandomPayloads) {
       const bool have = !single[i]->matcher->inspect(own.make(data), {}).empty();
       ASSERT_EQ(have, want) << text(all[i]) << " on " << data;
     }
-    for (const auto sid : hits) ASSERT_TRUE(expected[sid - 1]) << text(all[sid - 1]) << " on " << data;
+    for (const auto sid : hits)
+      ASSERT_TRUE(expected[sid - 1]) << text(all[sid - 1]) << " on " << data;
   }
   EXPECT_GT(matched, 1000U) << "the random rules hardly ever match: the comparison says little";
 }
@@ -140,7 +148,8 @@ TEST(Differential, StreamsCutAtRandomPlaces) {
   std::size_t matched = 0;
   for (int round = 0; round < 300; ++round) {
     auto rule = random.rule();
-    for (auto& p : rule) p.offset = p.depth = std::nullopt;  // whole-stream coordinates are another test's
+    for (auto& p : rule)
+      p.offset = p.depth = std::nullopt;  // whole-stream coordinates are another test's
     Rules rules("alert tcp any any -> any any (flow:only_stream; " + text(rule) + "sid:1;)\n");
     ASSERT_EQ(rules.errors(), "") << text(rule);
     std::string data;
@@ -148,12 +157,14 @@ TEST(Differential, StreamsCutAtRandomPlaces) {
     Wire wire(6);
     std::size_t at = 0;
     while (at < data.size()) {
-      const auto take = std::min<std::size_t>(data.size() - at, 1 + static_cast<std::size_t>(random.upto(12)));
+      const auto take =
+          std::min<std::size_t>(data.size() - at, 1 + static_cast<std::size_t>(random.upto(12)));
       const auto back = std::min<std::size_t>(at, static_cast<std::size_t>(random.upto(15)));
       const auto window = data.substr(at - back, back + take);
       auto& p = wire.make(data.substr(at, take));
       p.in_stream = true;
-      const StreamChunk chunk{Dir::to_server, octets(window), at - back, static_cast<std::uint32_t>(back), false};
+      const StreamChunk chunk{Dir::to_server, octets(window), at - back,
+                              static_cast<std::uint32_t>(back), false};
       const bool have = !rules.matcher->inspect(p, {&chunk, 1}).empty();
       const bool want = slow(rule, 0, window, 0, 0, static_cast<int>(back), has_positive(rule));
       ASSERT_EQ(have, want) << text(rule) << " on " << window << " fresh from " << back;

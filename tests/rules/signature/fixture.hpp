@@ -1,5 +1,6 @@
 #pragma once
-/// Loads rules from text and feeds packets, stream chunks and transactions of a made-up protocol to a matcher.
+/// Loads rules from text and feeds packets, stream chunks and transactions of a made-up protocol to
+/// a matcher.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -13,7 +14,9 @@
 
 namespace ww::sig::test {
 
-inline Bytes octets(const std::string& s) { return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()}; }
+inline Bytes octets(const std::string& s) {
+  return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()};
+}
 
 /// A transaction with two buffers, a repeating one, and a number.
 struct DemoTx final : Transaction {
@@ -27,16 +30,21 @@ inline BufferStatus get(const std::optional<std::string>& v, BufferSlice& out) {
   out.data = octets(*v);
   return BufferStatus::ready;
 }
-/// Registers the protocol "template" once: its buffers carry names of real keywords, so that rules can name them.
+/// Registers the protocol "template" once: its buffers carry names of real keywords, so that rules
+/// can name them.
 inline AppProto demo_proto() {
   static const AppProto proto = [] {
     const auto id = app_protos().intern("http");
     ProtocolBuffers p;
     p.proto = id;
     p.buffers.push_back({buffers().intern("http.uri"), Dir::to_server,
-                         [](const Transaction& t, Dir, std::uint32_t, BufferSlice& o) { return get(static_cast<const DemoTx&>(t).name, o); }});
+                         [](const Transaction& t, Dir, std::uint32_t, BufferSlice& o) {
+                           return get(static_cast<const DemoTx&>(t).name, o);
+                         }});
     p.buffers.push_back({buffers().intern("http.server"), Dir::to_client,
-                         [](const Transaction& t, Dir, std::uint32_t, BufferSlice& o) { return get(static_cast<const DemoTx&>(t).answer, o); }});
+                         [](const Transaction& t, Dir, std::uint32_t, BufferSlice& o) {
+                           return get(static_cast<const DemoTx&>(t).answer, o);
+                         }});
     p.buffers.push_back({buffers().intern("http.request_header"), Dir::to_server,
                          [](const Transaction& t, Dir, std::uint32_t i, BufferSlice& o) {
                            const auto& d = static_cast<const DemoTx&>(t);
@@ -46,7 +54,8 @@ inline AppProto demo_proto() {
                            }
                            return d.items_done ? BufferStatus::absent : BufferStatus::not_ready;
                          }});
-    p.numbers.push_back({numbers().intern("http2.errorcode"), Dir::to_server, [](const Transaction& t, Dir, std::uint32_t i, std::uint64_t& o) {
+    p.numbers.push_back({numbers().intern("http2.errorcode"), Dir::to_server,
+                         [](const Transaction& t, Dir, std::uint32_t i, std::uint64_t& o) {
                            const auto& d = static_cast<const DemoTx&>(t);
                            if (i > 0) return BufferStatus::absent;
                            if (!d.code) return BufferStatus::not_ready;
@@ -69,7 +78,9 @@ class Rules {
   explicit Rules(const std::string& text, EngineOptions options = {}) {
     demo_proto();
     static int number = 0;
-    const auto path = std::filesystem::temp_directory_path() / ("ww_rules_" + std::to_string(::getpid()) + "_" + std::to_string(++number) + ".rules");
+    const auto path =
+        std::filesystem::temp_directory_path() /
+        ("ww_rules_" + std::to_string(::getpid()) + "_" + std::to_string(++number) + ".rules");
     std::ofstream(path) << text;
     auto loaded = Engine::load({path.string()}, options, report);
     std::filesystem::remove(path);

@@ -9,8 +9,12 @@ TEST(RuleLanguage, EveryKeywordExampleCompiles) {
   std::uint32_t sid = 1;
   for (const auto* k : keyword_list()) {
     if (k->example.empty() || k->name == "sid") continue;
-    const auto header = k->group == "dcerpc" || k->name == "frame" ? "alert http any any -> any any" : "alert ip any any -> any any";
-    const std::string proto = k->protos.empty() ? header : "alert " + k->protos.substr(0, k->protos.find(',')) + " any any -> any any";
+    const auto header = k->group == "dcerpc" || k->name == "frame" ? "alert http any any -> any any"
+                                                                   : "alert ip any any -> any any";
+    const std::string proto =
+        k->protos.empty()
+            ? header
+            : "alert " + k->protos.substr(0, k->protos.find(',')) + " any any -> any any";
     const std::string rule = proto + " (" + k->example + " sid:" + std::to_string(sid++) + ";)\n";
     const Rules rules(rule);
     EXPECT_EQ(rules.errors(), "") << rule;
@@ -25,22 +29,32 @@ struct Refusal {
 };
 TEST(RuleLanguage, RefusalsNameColumnAndReason) {
   const Refusal cases[] = {
-      {"alert tcp any any -> any any (contnt:\"a\"; sid:1;)", 31, "unknown keyword 'contnt'; did you mean 'content'?"},
-      {"alert tcp any any -> any any (content:\"a|0\"; sid:1;)", 31, "content: an opening | has no closing one"},
-      {"alert tcp any any -> any any (content:\"|0|\"; sid:1;)", 31, "content: odd number of hexadecimal digits between | |"},
-      {"alert tcp $NOBODY any -> any any (sid:1;)", 11, "address variable '$NOBODY' is not defined"},
+      {"alert tcp any any -> any any (contnt:\"a\"; sid:1;)", 31,
+       "unknown keyword 'contnt'; did you mean 'content'?"},
+      {"alert tcp any any -> any any (content:\"a|0\"; sid:1;)", 31,
+       "content: an opening | has no closing one"},
+      {"alert tcp any any -> any any (content:\"|0|\"; sid:1;)", 31,
+       "content: odd number of hexadecimal digits between | |"},
+      {"alert tcp $NOBODY any -> any any (sid:1;)", 11,
+       "address variable '$NOBODY' is not defined"},
       {"alert tcp any 99999 -> any any (sid:1;)", 11, "'99999' is not a port or port range"},
       {"alert tcp any any >> any any (sid:1;)", 19, "direction '>>' is not ->, <> or =>"},
       {"alert tpc any any -> any any (sid:1;)", 7, "unknown protocol 'tpc'"},
-      {"alert tcp any any -> any any (content:\"abc\"; depth:2; sid:1;)", 1, "depth 2 is less than the content's 3 octets"},
-      {"alert tcp any any -> any any (content:\"abc\"; replace:\"x\"; sid:1;)", 46, "'replace' is not supported: Wardwatch watches traffic and does not change it"},
-      {"alert tcp any any -> any any (distance:1; sid:1;)", 31, "distance: 'distance' needs a content before it"},
+      {"alert tcp any any -> any any (content:\"abc\"; depth:2; sid:1;)", 1,
+       "depth 2 is less than the content's 3 octets"},
+      {"alert tcp any any -> any any (content:\"abc\"; replace:\"x\"; sid:1;)", 46,
+       "'replace' is not supported: Wardwatch watches traffic and does not change it"},
+      {"alert tcp any any -> any any (distance:1; sid:1;)", 31,
+       "distance: 'distance' needs a content before it"},
       {"alert tcp any any -> any any (msg:\"a\";)", 39, "no sid"},
-      {"alert tls any any -> any any (http.uri; content:\"a\"; sid:1;)", 31, "http.uri: belongs to protocol http,http2,doh2, but the rule is for tls"},
-      {"alert tcp any any -> any any (pcre:\"/(/\"; sid:1;)", 31, "pcre: regular expression: missing closing parenthesis at offset 1"},
+      {"alert tls any any -> any any (http.uri; content:\"a\"; sid:1;)", 31,
+       "http.uri: belongs to protocol http,http2,doh2, but the rule is for tls"},
+      {"alert tcp any any -> any any (pcre:\"/(/\"; sid:1;)", 31,
+       "pcre: regular expression: missing closing parenthesis at offset 1"},
   };
   for (const auto& c : cases) {
-    const Rules rules(std::string("\n") + c.rule + "\nalert ip any any -> any any (msg:\"neighbour\"; sid:99;)\n");
+    const Rules rules(std::string("\n") + c.rule +
+                      "\nalert ip any any -> any any (msg:\"neighbour\"; sid:99;)\n");
     ASSERT_EQ(rules.report.refused, 1U) << c.rule;
     EXPECT_EQ(rules.report.loaded, 1U) << "a refusal takes its neighbour along: " << c.rule;
     const auto& p = rules.report.problems.front();
@@ -51,8 +65,12 @@ TEST(RuleLanguage, RefusalsNameColumnAndReason) {
 }
 
 TEST(RuleLanguage, RefusesDirectionsThatCannotMeet) {
-  const Rules rules("alert http any any -> any any (http.uri; content:\"a\"; http.server; content:\"b\"; sid:1;)\n");
-  EXPECT_EQ(rules.errors(), "its keywords look at opposite directions; use => instead of -> to match request and response together\n");
+  const Rules rules(
+      "alert http any any -> any any (http.uri; content:\"a\"; http.server; content:\"b\"; "
+      "sid:1;)\n");
+  EXPECT_EQ(rules.errors(),
+            "its keywords look at opposite directions; use => instead of -> to match request and "
+            "response together\n");
 }
 
 TEST(RuleLanguage, JoinsLinesAndSkipsComments) {
@@ -62,7 +80,9 @@ TEST(RuleLanguage, JoinsLinesAndSkipsComments) {
 }
 
 TEST(RuleLanguage, NewerRevisionReplacesOlder) {
-  const Rules rules("alert ip any any -> any any (sid:5; rev:1;)\nalert ip any any -> any any (sid:5; rev:2;)\nalert ip any any -> any any (sid:5; rev:2;)\n");
+  const Rules rules(
+      "alert ip any any -> any any (sid:5; rev:1;)\nalert ip any any -> any any (sid:5; "
+      "rev:2;)\nalert ip any any -> any any (sid:5; rev:2;)\n");
   EXPECT_EQ(rules.report.loaded, 1U);
   EXPECT_EQ(rules.report.refused, 1U);
 }
@@ -74,7 +94,8 @@ TEST(RuleLanguage, RequirementsThatFailLeaveTheRuleOut) {
 }
 
 TEST(AddressSets, GroupsNegationVariablesAndRanges) {
-  const Variables vars{{"HOME", "[10.0.0.0/8,192.168.0.0/16]"}, {"AWAY", "!$HOME"}, {"LOOP", "$LOOP"}};
+  const Variables vars{
+      {"HOME", "[10.0.0.0/8,192.168.0.0/16]"}, {"AWAY", "!$HOME"}, {"LOOP", "$LOOP"}};
   const auto in = [&](const char* set, const char* a) {
     const auto s = parse_addresses(set, vars);
     return s && s->contains(*parse_ip(a));
@@ -115,7 +136,8 @@ TEST(RuleCorpus, EmergingThreatsOpenLoadsWithoutRefusal) {
   while (std::getline(in, line)) {
     std::string_view s = line;
     while (!s.empty() && (s.front() == '#' || s.front() == ' ')) s.remove_prefix(1);
-    if (s.starts_with("alert ") || s.starts_with("drop ") || s.starts_with("pass ")) (text += s) += '\n';
+    if (s.starts_with("alert ") || s.starts_with("drop ") || s.starts_with("pass "))
+      (text += s) += '\n';
   }
   const Rules rules(text);
   EXPECT_EQ(rules.errors(), "");

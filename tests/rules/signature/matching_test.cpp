@@ -46,7 +46,8 @@ TEST(ByteOps, ReadCompareJumpAndCompute) {
   EXPECT_TRUE(hit("byte_test:2,=,0x0500,0,little;", data));
   EXPECT_TRUE(hit("byte_jump:2,0; byte_test:1,=,42,0,relative;", data));
   EXPECT_TRUE(hit("byte_extract:2,0,len; content:\"hello\"; depth:7; byte_test:1,=,len,1;", data));
-  EXPECT_TRUE(hit("byte_math:bytes 1, offset 1, oper +, rvalue 2, result at; content:\"*\"; offset:at;", data));
+  EXPECT_TRUE(hit(
+      "byte_math:bytes 1, offset 1, oper +, rvalue 2, result at; content:\"*\"; offset:at;", data));
   EXPECT_TRUE(hit("byte_test:3,=,123,1,string,dec;", "x123y"));
   EXPECT_TRUE(hit("byte_test:1,=,2,0,bitmask 0x30;", std::string("\x2f", 1)));
   EXPECT_FALSE(hit("byte_test:4,>,0,6;", data)) << "reads past the end";
@@ -62,8 +63,10 @@ TEST(Pcre, FlagsAndRelativeStart) {
 }
 
 TEST(Base64, DecodesForInnerContents) {
-  EXPECT_TRUE(hit("content:\"k=\"; base64_decode:relative; base64_data; content:\"secret\";", "k=c2VjcmV0"));
-  EXPECT_FALSE(hit("content:\"k=\"; base64_decode:relative; base64_data; content:\"public\";", "k=c2VjcmV0"));
+  EXPECT_TRUE(hit("content:\"k=\"; base64_decode:relative; base64_data; content:\"secret\";",
+                  "k=c2VjcmV0"));
+  EXPECT_FALSE(hit("content:\"k=\"; base64_decode:relative; base64_data; content:\"public\";",
+                   "k=c2VjcmV0"));
 }
 
 TEST(Header, DirectionPortsAndAddresses) {
@@ -89,7 +92,9 @@ TEST(Alerts, StandInOrderOfActionPriorityAndSid) {
 }
 
 TEST(Alerts, PassSilencesThePacket) {
-  Rules rules("alert udp any any -> any any (content:\"bad\"; sid:1;)\npass udp any any -> any any (content:\"ok\"; sid:2;)\n");
+  Rules rules(
+      "alert udp any any -> any any (content:\"bad\"; sid:1;)\npass udp any any -> any any "
+      "(content:\"ok\"; sid:2;)\n");
   Wire wire;
   EXPECT_EQ(sids(rules.matcher->inspect(wire.make("bad"), {})), (Sids{1}));
   EXPECT_EQ(sids(rules.matcher->inspect(wire.make("bad but ok"), {})), Sids{});
@@ -97,7 +102,8 @@ TEST(Alerts, PassSilencesThePacket) {
 
 TEST(Alerts, AtMostFifteenOnAPacket) {
   std::string text;
-  for (int i = 1; i <= 40; ++i) text += "alert udp any any -> any any (ttl:64; sid:" + std::to_string(i) + ";)\n";
+  for (int i = 1; i <= 40; ++i)
+    text += "alert udp any any -> any any (ttl:64; sid:" + std::to_string(i) + ";)\n";
   Rules rules(text);
   Wire wire;
   EXPECT_EQ(rules.matcher->inspect(wire.make("x"), {}).size(), 15U);
@@ -105,9 +111,11 @@ TEST(Alerts, AtMostFifteenOnAPacket) {
 
 TEST(Flowbits, OneRuleSetsAnotherSees) {
   Rules rules(
-      "alert udp any any -> any any (content:\"login\"; flowbits:set,in; flowbits:noalert; sid:1;)\n"
+      "alert udp any any -> any any (content:\"login\"; flowbits:set,in; flowbits:noalert; "
+      "sid:1;)\n"
       "alert udp any any -> any any (content:\"delete\"; flowbits:isset,in; sid:2;)\n"
-      "alert udp any any -> any any (content:\"bye\"; flowbits:isset,in; flowbits:unset,in; sid:3;)\n");
+      "alert udp any any -> any any (content:\"bye\"; flowbits:isset,in; flowbits:unset,in; "
+      "sid:3;)\n");
   Wire wire;
   EXPECT_EQ(sids(rules.matcher->inspect(wire.make("delete"), {})), Sids{});
   EXPECT_EQ(sids(rules.matcher->inspect(wire.make("login"), {})), Sids{});
@@ -129,7 +137,8 @@ TEST(Flowbits, SurviveAReload) {
 
 TEST(Xbits, ExpireByPacketTime) {
   Rules rules(
-      "alert udp any any -> any any (content:\"mark\"; xbits:set,seen,track ip_src,expire 10; noalert; sid:1;)\n"
+      "alert udp any any -> any any (content:\"mark\"; xbits:set,seen,track ip_src,expire 10; "
+      "noalert; sid:1;)\n"
       "alert udp any any -> any any (content:\"test\"; xbits:isset,seen,track ip_src; sid:2;)\n");
   Wire wire;
   (void)rules.matcher->inspect(wire.make("mark", Dir::to_server, 0), {});
@@ -142,7 +151,8 @@ std::size_t alerts_of(const std::string& option, int packets, int seconds_apart)
   EXPECT_EQ(rules.errors(), "");
   Wire wire;
   std::size_t n = 0;
-  for (int i = 0; i < packets; ++i) n += rules.matcher->inspect(wire.make("x", Dir::to_server, i * seconds_apart), {}).size();
+  for (int i = 0; i < packets; ++i)
+    n += rules.matcher->inspect(wire.make("x", Dir::to_server, i * seconds_apart), {}).size();
   return n;
 }
 TEST(Threshold, TypesCountAsTheLanguageSays) {
@@ -170,7 +180,8 @@ TEST(Stream, MatchesAcrossChunksOnceEach) {
     n += rules.matcher->inspect(a, {&c1, 1}).size();
     auto& b = wire.make(stream.substr(cut));
     b.in_stream = true;
-    StreamChunk c2{Dir::to_server, octets(second), cut - overlap, static_cast<std::uint32_t>(overlap), false};
+    StreamChunk c2{Dir::to_server, octets(second), cut - overlap,
+                   static_cast<std::uint32_t>(overlap), false};
     n += rules.matcher->inspect(b, {&c2, 1}).size();
     EXPECT_EQ(n, 1U) << "cut at " << cut;
   }
@@ -203,7 +214,9 @@ TEST(Transaction, WaitsForBuffersAndAlertsOnce) {
 }
 
 TEST(Transaction, RequestAndResponseTogether) {
-  Rules rules("alert http any any => any any (http.uri; content:\"admin\"; http.server; content:\"nginx\"; sid:1;)\n");
+  Rules rules(
+      "alert http any any => any any (http.uri; content:\"admin\"; http.server; content:\"nginx\"; "
+      "sid:1;)\n");
   EXPECT_EQ(rules.errors(), "");
   TxWire wire;
   wire.tx.name = "/admin";
@@ -217,7 +230,8 @@ TEST(Transaction, RequestAndResponseTogether) {
 TEST(Transaction, RepeatingBuffersMatchEachOnItsOwn) {
   Rules rules(
       "alert http any any -> any any (http.request_header; content:\"a\"; content:\"b\"; sid:1;)\n"
-      "alert http any any -> any any (http.request_header; content:\"a\"; http.request_header; content:\"b\"; sid:2;)\n");
+      "alert http any any -> any any (http.request_header; content:\"a\"; http.request_header; "
+      "content:\"b\"; sid:2;)\n");
   TxWire wire;
   wire.tx.items = {"a", "b"};
   EXPECT_EQ(wire.see(rules), (Sids{2})) << "one item holds both only in rule 1";
@@ -236,12 +250,16 @@ TEST(Transaction, AbsentBuffersAndNumbers) {
 
 TEST(Transaction, TransformsLeadToTheRightOctets) {
   Rules rules(
-      "alert http any any -> any any (http.uri; dotprefix; content:\".example.org\"; endswith; sid:1;)\n"
-      "alert http any any -> any any (http.uri; to_md5; content:\"|90 01 50 98 3c d2 4f b0 d6 96 3f 7d 28 e1 7f 72|\"; sid:2;)\n"
-      "alert http any any -> any any (http.uri; url_decode; strip_whitespace; content:\"ab\"; bsize:2; sid:3;)\n"
+      "alert http any any -> any any (http.uri; dotprefix; content:\".example.org\"; endswith; "
+      "sid:1;)\n"
+      "alert http any any -> any any (http.uri; to_md5; content:\"|90 01 50 98 3c d2 4f b0 d6 96 "
+      "3f 7d 28 e1 7f 72|\"; sid:2;)\n"
+      "alert http any any -> any any (http.uri; url_decode; strip_whitespace; content:\"ab\"; "
+      "bsize:2; sid:3;)\n"
       "alert http any any -> any any (http.uri; xor:\"2020\"; content:\"ABC\"; sid:4;)\n"
       "alert http any any -> any any (http.uri; subslice:1,1; content:\"b\"; bsize:1; sid:5;)\n"
-      "alert http any any -> any any (http.uri; domain; content:\"example.org\"; bsize:11; sid:6;)\n");
+      "alert http any any -> any any (http.uri; domain; content:\"example.org\"; bsize:11; "
+      "sid:6;)\n");
   EXPECT_EQ(rules.errors(), "");
   const auto on = [&](const char* name) {
     TxWire wire;
@@ -256,7 +274,9 @@ TEST(Transaction, TransformsLeadToTheRightOctets) {
 }
 
 TEST(Transaction, ReloadForgetsRuleNumbersOfTheOldRules) {
-  Rules first("alert http any any -> any any (http.uri; content:\"admin\"; http.request_header; content:\"late\"; sid:1;)\n");
+  Rules first(
+      "alert http any any -> any any (http.uri; content:\"admin\"; http.request_header; "
+      "content:\"late\"; sid:1;)\n");
   Rules second("alert http any any -> any any (http.uri; content:\"admin\"; sid:2;)\n");
   TxWire wire;
   wire.tx.name = "/admin";
@@ -268,8 +288,10 @@ TEST(Transaction, ReloadForgetsRuleNumbersOfTheOldRules) {
 
 TEST(Dataset, RemembersAndAsks) {
   Rules rules(
-      "alert http any any -> any any (http.uri; content:\"add\"; dataset:set,seen-uris,type string; sid:1;)\n"
-      "alert http any any -> any any (http.uri; content:\"add\"; dataset:isset,seen-uris; sid:2;)\n");
+      "alert http any any -> any any (http.uri; content:\"add\"; dataset:set,seen-uris,type "
+      "string; sid:1;)\n"
+      "alert http any any -> any any (http.uri; content:\"add\"; dataset:isset,seen-uris; "
+      "sid:2;)\n");
   EXPECT_EQ(rules.errors(), "");
   const auto on = [&](const char* name) {
     TxWire wire;
