@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::size_t max_readers = 500;
 constexpr auto stats_interval = std::chrono::seconds(5);
+// A reader proves itself again after this long: whoever was signed out or lost a role is gone by
+// then.
+constexpr auto max_reading = std::chrono::minutes(15);
 
 bool any_of(const std::vector<std::string>& list, std::string_view value) {
   return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
@@ -55,7 +58,8 @@ class LiveFeedImpl final : public LiveFeed {
     if (readers_.size() >= max_readers || stopping_) return false;
     writer->write("retry: 3000\n: welcome\n\n");
     if (!last_stats_.empty() && !filter.visible_sites) writer->write(last_stats_);
-    readers_.push_back({std::move(writer), std::move(filter)});
+    readers_.push_back(
+        {std::move(writer), std::move(filter), std::chrono::steady_clock::now() + max_reading});
     return true;
   }
 
@@ -63,6 +67,7 @@ class LiveFeedImpl final : public LiveFeed {
   struct Reader {
     std::shared_ptr<StreamWriter> writer;
     LiveFilter filter;
+    std::chrono::steady_clock::time_point until;
   };
 
   void on_alert(const AlertNotice& notice) {
@@ -139,6 +144,10 @@ class LiveFeedImpl final : public LiveFeed {
       const std::lock_guard lock(mutex_);
       last_stats_ = sse("stats", data);
       std::erase_if(readers_, [&](const Reader& r) {
+        if (now >= r.until) {
+          r.writer->close();
+          return true;
+        }
         for (const auto& [site, text] : changed)
           if ((!r.filter.visible_sites || contains(*r.filter.visible_sites, site)) &&
               !r.writer->write(text))

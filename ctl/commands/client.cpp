@@ -133,30 +133,35 @@ void ApiClient::events(const std::string& path,
   r.target = path;
   r.headers.add("Accept", "text/event-stream");
   if (!token_.empty()) r.headers.add("Authorization", "Bearer " + token_);
-  std::string buffer;
-  bool go_on = true;
-  const auto answer = client_->stream(
-      r,
-      [&](std::string_view octets) {
-        buffer += octets;
-        for (auto end = buffer.find("\n\n"); go_on && end != std::string::npos;
-             end = buffer.find("\n\n")) {
-          std::string name, data;
-          std::istringstream lines(buffer.substr(0, end));
-          buffer.erase(0, end + 2);
-          for (std::string line; std::getline(lines, line);) {
-            if (line.starts_with("event: ")) name = line.substr(7);
-            if (line.starts_with("data: ")) data += line.substr(6);
+  // The collector ends a feed now and then, so that readers prove themselves again: go on with a
+  // new one, but not when it ended before anything came.
+  for (bool go_on = true; go_on;) {
+    std::string buffer;
+    bool any = false;
+    const auto answer = client_->stream(
+        r,
+        [&](std::string_view octets) {
+          any = true;
+          buffer += octets;
+          for (auto end = buffer.find("\n\n"); go_on && end != std::string::npos;
+               end = buffer.find("\n\n")) {
+            std::string name, data;
+            std::istringstream lines(buffer.substr(0, end));
+            buffer.erase(0, end + 2);
+            for (std::string line; std::getline(lines, line);) {
+              if (line.starts_with("event: ")) name = line.substr(7);
+              if (line.starts_with("data: ")) data += line.substr(6);
+            }
+            if (!name.empty()) go_on = each(name, data);
           }
-          if (!name.empty()) go_on = each(name, data);
-        }
-        return go_on;
-      },
-      std::chrono::seconds(60));
-  if (!answer) raise(answer.error());
-  if (answer->status != 200) refuse("GET", path, answer->status, answer->body);
-  if (go_on)
-    throw Failure{Exit::unreachable, {"the collector ended the feed", url_ + path, "try again"}};
+          return go_on;
+        },
+        std::chrono::seconds(60));
+    if (!answer) raise(answer.error());
+    if (answer->status != 200) refuse("GET", path, answer->status, answer->body);
+    if (go_on && !any)
+      throw Failure{Exit::unreachable, {"the collector ended the feed", url_ + path, "try again"}};
+  }
 }
 
 std::vector<json::value> ApiClient::items(const std::string& path, std::size_t limit) {

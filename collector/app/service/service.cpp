@@ -75,6 +75,14 @@ AccountLimits account_limits(const Config& c) {
   return l;
 }
 
+std::uint16_t listen_port(const Config& c) {
+  const auto& first = c.listen.front();
+  const auto colon = first.rfind(':');
+  return colon == std::string::npos
+             ? std::uint16_t{0}
+             : static_cast<std::uint16_t>(std::strtoul(first.c_str() + colon + 1, nullptr, 10));
+}
+
 std::string public_url(const Config& c, std::uint16_t port) {
   if (!c.public_url.empty()) return c.public_url;
   return "https://" + (c.names.empty() ? std::string("localhost") : c.names.front()) + ":" +
@@ -189,12 +197,13 @@ class CollectorImpl final : public Collector {
     services_->options.dashboard_folder = config_.dashboard_folder;
     services_->options.max_compressed_octets = config_.max_request;
     services_->options.foreign_site = config_.foreign_site;
-    services_->options.public_url = public_url(config_, 0);
+    services_->options.public_url = public_url(config_, listen_port(config_));
     api_ = Api::create(*services_);
     auto server = Server::start(s, *api_);
     if (!server) return fail(server.error());
     server_ = std::move(*server);
-    services_->options.public_url = public_url(config_, server_->port());
+    if (listen_port(config_) == 0)  // any port: known only now (tests)
+      services_->options.public_url = public_url(config_, server_->port());
 
     if (!config_.syslog_udp.empty() || !config_.syslog_tcp.empty() || !config_.syslog_tls.empty()) {
       SyslogOptions o;
@@ -331,11 +340,7 @@ Result<InitResult, Problem> initialise(const Config& config, const Clock& clock,
   if (out.admin_made || new_link) {
     auto secret = accounts.make_login_link("admin", std::chrono::hours(1), console);
     if (!secret) return failed(secret.error());
-    std::uint16_t port = 8443;
-    if (const auto colon = config.listen.front().rfind(':'); colon != std::string::npos)
-      port = static_cast<std::uint16_t>(
-          std::strtoul(config.listen.front().c_str() + colon + 1, nullptr, 10));
-    out.login_link = public_url(config, port) + "/#login=" + *secret;
+    out.login_link = public_url(config, listen_port(config)) + "/#login=" + *secret;
   }
   return out;
 }
