@@ -358,8 +358,8 @@ bool Compiler::emit(const Expr& e, bool negated, std::uint32_t on_true, std::uin
   const bool conjunction = (e.op == Expr::Op::all_of) != negated;
   std::vector<std::pair<double, const Expr*>> order;
   for (const auto& part : e.parts) order.emplace_back(cost_to_test(part), &part);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(order.begin(),
+            order.end());  // equal costs in the rule's order: the parts are neighbours in memory
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (i + 1 == order.size()) return emit(*order[i].second, negated, on_true, on_false);
     const auto next = new_label();
@@ -499,6 +499,7 @@ void Compiler::finish(LoadReport& report) {
         put_in_index(id);
     }
   }
+  for (const auto& p : engine_.patterns.all()) engine_.how_found.push_back(p.found);
   engine_.trigger_first.assign(patterns + 1, 0);
   for (std::size_t p = 0; p < patterns; ++p) {
     engine_.trigger_first[p] = static_cast<std::uint32_t>(engine_.trigger_rules.size());

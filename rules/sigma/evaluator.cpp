@@ -86,8 +86,7 @@ class EvaluatorImpl final : public Evaluator {
   void found(PatternId id, const Plan& plan) {
     auto& memo = memo_[id];
     if (memo >> 2 == epoch_) return;
-    memo = epoch_ << 2 |
-           (engine_->patterns.all()[id].found == Pattern::Found::index ? is_true : is_hinted);
+    memo = epoch_ << 2 | (engine_->how_found[id] == Pattern::Found::index ? is_true : is_hinted);
     const auto* rules = engine_->trigger_rules.data();
     for (auto k = engine_->trigger_first[id]; k < engine_->trigger_first[id + 1]; ++k)
       consider(rules[k], plan);
@@ -101,15 +100,14 @@ class EvaluatorImpl final : public Evaluator {
 
   bool holds_now(PatternId id) {
     auto& memo = memo_[id];
-    const auto& pattern = engine_->patterns.all()[id];
     if (memo >> 2 == epoch_) {
       const auto state = memo & 3U;
       if (state == is_true) return true;
       if (state == is_false) return false;
-    } else if (pattern.found != Pattern::Found::by_hand) {
+    } else if (engine_->how_found[id] != Pattern::Found::by_hand) {
       return false;
     }
-    const bool truth = holds(pattern, reader_);
+    const bool truth = holds(engine_->patterns.all()[id], reader_);
     memo = epoch_ << 2 | (truth ? is_true : is_false);
     return truth;
   }

@@ -465,8 +465,14 @@ Result<void, std::string> Pipeline::apply(Document& rule, PipelineState& state) 
 void apply_pipelines(std::vector<Pipeline> pipelines, const Placeholders& placeholders,
                      Loaded& loaded, LoadReport& report) {
   if (pipelines.empty()) return;
-  std::stable_sort(pipelines.begin(), pipelines.end(),
-                   [](const auto& a, const auto& b) { return a.priority() < b.priority(); });
+  // By priority, those of one priority in the order given.
+  std::multimap<int, Pipeline> by_priority;
+  for (auto& p : pipelines) {
+    const int priority = p.priority();
+    by_priority.emplace(priority, std::move(p));
+  }
+  pipelines.clear();
+  for (auto& [priority, p] : by_priority) pipelines.push_back(std::move(p));
   PipelineState fresh;
   for (const auto& [name, values] : placeholders) fresh.vars[name] = values;
   for (const auto& p : pipelines)
