@@ -153,6 +153,7 @@ void AppLayer::choose(Flow& flow, AppFlow& app, const ProtocolTable::Entry* entr
   flow.app_proto = sig::app_protos().find(entry->protocol->name);
   if (app.protocol == entry->protocol) return;
   app.protocol = entry->protocol;
+  app.entry = entry;
   if (app.parser && !app.parser->transactions().empty()) app.previous = std::move(app.parser);
   app.parser = entry->parse ? entry->protocol->make(settings_) : nullptr;
   app.parser_failed = false;
@@ -362,7 +363,7 @@ std::uint64_t AppLayer::parse(Flow& flow, sig::Packet& packet, const StreamPiece
   app.now_ = packet.time;
   const auto d = sig::index(piece.dir);
   const auto stop = piece.offset + piece.gap + piece.data.size();
-  const auto* entry = table_.find(app.protocol->name);
+  const auto* entry = app.entry;
   if (piece.gap != 0) {
     if (entry != nullptr) ++counters_.gaps[entry->index];
     if (!app.parser->accepts_gaps()) {

@@ -53,6 +53,7 @@ class AppFlow final : public FlowPart, public ParserContext {
   std::unique_ptr<Parser> parser;
   std::unique_ptr<Parser> previous;  ///< before a protocol change, while it has transactions
   const Protocol* protocol = nullptr;
+  const ProtocolTable::Entry* entry = nullptr;  ///< of `protocol`
   DetectionState detection;
   std::vector<EventId> events;  ///< flow-level events
   std::size_t events_logged = 0;
