@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -659,6 +660,14 @@ Result<void, Problem> DiskSpool::recover() {
   if (::mkdir(o_.folder.c_str(), 0700) != 0 && errno != EEXIST)
     return fail(system_problem("cannot make the spool folder", o_.folder,
                                "make its parent folder and give it to the sensor's user"));
+  // The last segment is only deleted when another begins, so it must be a small part of a small
+  // disk.
+  struct statvfs disk{};
+  if (::statvfs(o_.folder.c_str(), &disk) == 0) {
+    const auto part = static_cast<std::uint64_t>(disk.f_blocks) * disk.f_frsize / 16;
+    o_.segment_octets = std::max<std::uint64_t>(32 << 10, std::min(o_.segment_octets, part));
+  }
+  o_.write_octets = std::min(o_.write_octets, o_.segment_octets / 4);
   lock_ = Fd(::open((o_.folder + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock_)
     return fail(system_problem("cannot open the spool", o_.folder,

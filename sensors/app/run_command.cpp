@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -404,6 +405,11 @@ int run(const std::string& file, bool once) {
   for (const int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&wanted, s);
   pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  rlimit files{};  // many tailed files and senders: as many descriptors as we may have
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
   Sensor sensor;
   sensor.config = std::move(*config);
   if (auto ok = sensor.open(); !ok) return problem(ok.error(), 2);

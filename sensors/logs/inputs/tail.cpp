@@ -20,7 +20,8 @@ namespace ww::logs {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-constexpr std::size_t chunk_octets = 256 << 10;
+constexpr std::size_t chunk_octets = 64
+                                     << 10;  // a chunk becomes one group, about four times as large
 
 /// One open file. Octets come from a descriptor at an offset, or from an archive in order.
 struct Followed {

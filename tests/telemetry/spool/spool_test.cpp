@@ -303,6 +303,7 @@ TEST_F(SpoolTest, RefusesOnAFullDiskTearsNothingAndRecovers) {
     GTEST_SKIP() << "mount is not permitted here";
   options_.folder = disk + "/spool";
   options_.max_octets = 100 << 20;
+  options_.segment_octets = 8 << 20;  // far more than the disk has
   {
     auto s = open();
     ASSERT_NE(s, nullptr);
