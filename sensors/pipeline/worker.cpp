@@ -272,9 +272,14 @@ void Worker::pseudo(Flow& flow, Dir dir) {
 
 void Worker::end_flow(Flow& flow, FlowEnd reason) {
   auto* app = AppLayer::of(flow);
+  // A body may have ended, and been logged, on a packet of the other direction: it still has to be
+  // inspected.
   const auto live = [&] {
     return app != nullptr && app->parser &&
-           std::ranges::any_of(app->transactions(), [](const auto* t) { return !t->logged; });
+           std::ranges::any_of(app->transactions(), [&](const auto* t) {
+             return !t->logged || (matcher_ && ((!t->inspected_end[0] && !t->only[1]) ||
+                                                (!t->inspected_end[1] && !t->only[0])));
+           });
   };
   if (auto* s = StreamTracker::session(flow); s != nullptr && s->state != TcpState::none) {
     for (const auto dir : {Dir::to_server, Dir::to_client})
