@@ -183,9 +183,19 @@ void Http2Parser::take_data(Dir dir, Bytes& data) {
     if (!made) made = std::make_unique<http::Body>(*tx, dir, *server_, http::Body::Version::http2);
     tx->of(dir).wire_octets += body.size();
     if (!body.empty()) made->data(*ctx_, body);
+    check_dns_length(*tx, dir);
     if (side.data_left == 0 && side.data_end) end_stream(dir, *tx);
   }
   if (side.data_left == 0) side.data_stream = 0;
+}
+
+/// A DNS message over HTTP (RFC 8484) has no more octets than one over TCP.
+void Http2Parser::check_dns_length(HttpTransaction& tx, Dir dir) {
+  constexpr std::uint64_t longest = 65535;
+  if (tx.of(dir).wire_octets <= longest) return;
+  const auto type = tx.of(dir).headers.find("content-type");
+  if (type && http::same_text(*type, "application/dns-message"))
+    event(&tx, dir == Dir::to_server ? "dns_request_too_long" : "dns_response_too_long");
 }
 
 HttpTransaction* Http2Parser::make(std::uint32_t stream) {

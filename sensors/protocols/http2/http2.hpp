@@ -109,6 +109,7 @@ class Http2Parser final : public Parser {
   bool frame(Dir dir, const FrameHead& head, Bytes payload);
   void begin_data(Dir dir, const FrameHead& head);
   void take_data(Dir dir, Bytes& data);
+  void check_dns_length(HttpTransaction& tx, Dir dir);
   bool on_headers(Dir dir, const FrameHead& head, ByteReader in, HttpTransaction& tx);
   void on_block(Dir dir, HttpTransaction& tx, Bytes piece, bool last);
   void decode_block(Dir dir, HttpTransaction& tx);

@@ -130,6 +130,14 @@ TEST(Http2, BoundsTheHeaderBlock) {
   EXPECT_TRUE(c.has_event(0, "http2.reassembly_limit_reached"));
 }
 
+TEST(Http2, ReportsDnsMessagesThatAreTooLong) {
+  Conversation c("http2");
+  c.client(preface + frame(FrameKind::headers, 4, 1,
+                           request + literal("content-type", "application/dns-message")));
+  for (int i = 0; i < 5; ++i) c.client(frame(FrameKind::data, 0, 1, std::string(16'000, 'd')));
+  EXPECT_TRUE(c.has_event(0, "http2.dns_request_too_long"));
+}
+
 TEST(Http2, BoundsTheStreams) {
   Settings s;
   s.set("app-layer.protocols.http2.max-streams", "50");
