@@ -266,6 +266,7 @@ class Parser {
       }
       ++at_;
       if (list->children.empty()) return refuse("the list is empty");
+      if (list->children.size() == 1) return std::move(list->children.front());
       return list;
     }
     Value v;

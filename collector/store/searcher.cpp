@@ -219,10 +219,8 @@ struct Unread {
 
 class PageSearch {
  public:
-  PageSearch(const SearchQuery& q, const Scope& scope, ReaderPool& pool, Run& run,
-             SearchResult& out)
+  PageSearch(const SearchQuery& q, ReaderPool& pool, Run& run, SearchResult& out)
       : q_(q),
-        scope_(scope),
         pool_(pool),
         run_(run),
         out_(out),
@@ -355,7 +353,6 @@ class PageSearch {
   }
 
   const SearchQuery& q_;
-  const Scope& scope_;
   ReaderPool& pool_;
   Run& run_;
   SearchResult& out_;
@@ -381,7 +378,7 @@ Result<SearchResult, QueryError> Searcher::search(const SearchQuery& q,
   SearchResult out;
   const Scope scope(q, std::move(*expr));
   Run run(scope, q.budget, out.work, out.problems, damaged_);
-  PageSearch page(q, scope, pool_, run, out);
+  PageSearch page(q, pool_, run, out);
   if (!q.cursor.empty()) {
     auto at = parse_cursor(q.cursor);
     if (!at) return fail(QueryError{0, "not a cursor of an earlier page"});
