@@ -76,7 +76,6 @@ class Service final : public LogService {
     s.octets = counters_.octets;
     s.events = counters_.events;
     s.unparsed = counters_.unparsed;
-    s.not_utf8 = counters_.not_utf8;
     s.cut_lines = counters_.cut_lines;
     s.dropped = counters_.dropped;
     s.refused_connections = counters_.refused_connections;

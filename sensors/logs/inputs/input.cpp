@@ -1,7 +1,5 @@
 #include "sensors/logs/inputs/input.hpp"
 
-#include <simdjson.h>
-
 namespace ww::logs {
 
 void Outlet::event(Record& record, const Origin& origin, std::string_view line,

@@ -13,8 +13,8 @@ namespace ww::logs {
 
 /// Counted by the input thread, read by any.
 struct Counters {
-  std::atomic<std::uint64_t> lines{0}, octets{0}, events{0}, unparsed{0}, not_utf8{0}, cut_lines{0},
-      dropped{0}, refused_connections{0}, files{0};
+  std::atomic<std::uint64_t> lines{0}, octets{0}, events{0}, unparsed{0}, cut_lines{0}, dropped{0},
+      refused_connections{0}, files{0};
 };
 
 /// Everything an input needs; outlives the inputs.
