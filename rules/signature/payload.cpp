@@ -130,7 +130,6 @@ class Evaluation {
   Evaluation(const Stage& stage, const Window& window, EvalScratch& scratch,
              MatchServices& services)
       : stage_(stage),
-        window_(window),
         s_(scratch),
         services_(services),
         fresh_(stage.has_positive ? window.fresh_from : 0) {}
@@ -492,7 +491,6 @@ class Evaluation {
   }
 
   const Stage& stage_;
-  const Window& window_;
   EvalScratch& s_;
   MatchServices& services_;
   const std::size_t fresh_;
