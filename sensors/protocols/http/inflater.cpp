@@ -109,16 +109,25 @@ class Brotli final : public Inflater {
   Brotli() : state_(BrotliDecoderCreateInstance(nullptr, nullptr, nullptr)) {}
   Step step(Bytes in, std::span<std::uint8_t> out) override {
     if (!state_) return {Status::failed, 0, 0};
-    const std::uint8_t* next_in = in.data();
-    std::uint8_t* next_out = out.data();
-    std::size_t left_in = in.size(), left_out = out.size();
-    const auto rc = BrotliDecoderDecompressStream(state_.get(), &left_in, &next_in, &left_out,
-                                                  &next_out, nullptr);
-    const Step s{Status::more, in.size() - left_in, out.size() - left_out};
-    if (rc == BROTLI_DECODER_RESULT_SUCCESS) return {Status::end, s.taken, s.made};
-    if (rc == BROTLI_DECODER_RESULT_ERROR) return {Status::failed, s.taken, s.made};
-    return {rc == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT ? Status::output : Status::more, s.taken,
-            s.made};
+    // An octet a time: how much the decoder gives out before it meets an error depends on how much
+    // it was given.
+    Step s;
+    for (;;) {
+      const std::uint8_t* next_in = in.data() + s.taken;
+      std::uint8_t* next_out = out.data() + s.made;
+      std::size_t left_in = std::min<std::size_t>(1, in.size() - s.taken),
+                  left_out = out.size() - s.made;
+      const auto given = left_in, room = left_out;
+      const auto rc = BrotliDecoderDecompressStream(state_.get(), &left_in, &next_in, &left_out,
+                                                    &next_out, nullptr);
+      s.taken += given - left_in;
+      s.made += room - left_out;
+      s.status = Status::more;
+      if (rc == BROTLI_DECODER_RESULT_SUCCESS) s.status = Status::end;
+      if (rc == BROTLI_DECODER_RESULT_ERROR) s.status = Status::failed;
+      if (rc == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT) s.status = Status::output;
+      if (s.status != Status::more || s.taken == in.size()) return s;
+    }
   }
 
  private:
