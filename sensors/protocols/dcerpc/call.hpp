@@ -1,0 +1,36 @@
+#pragma once
+/// A DCE/RPC exchange as keywords and EVE see it; shared by TCP, UDP and SMB named pipes.
+#include <string>
+#include <vector>
+
+#include "rules/signature/inspect.hpp"
+#include "sensors/protocols/dcerpc/dcerpc.hpp"
+#include "telemetry/json_writer.hpp"
+
+namespace ww::dcerpc {
+
+constexpr std::size_t max_stub = 1U << 20;  ///< octets kept of one direction's stub
+
+struct Half {
+  bool seen = false, done = false;
+  std::uint8_t type = 0;
+  std::uint32_t fragments = 0;
+  std::uint64_t stub_size = 0;
+  std::string stub;
+  void add(const Header& h, Bytes octets);
+};
+
+struct Exchange {
+  std::uint32_t call_id = 0;
+  std::uint16_t context = 0, opnum = 0;
+  Half req, res;
+  std::vector<Interface> interfaces;  ///< what a bind proposed
+  std::string iface;  ///< of a request: encoded as dcerpc.iface wants it; empty when not bound
+
+  void set_interface(const Interface& f, bool first_fragment);
+};
+
+/// Writes "request", "req", "interfaces", "response", "res" into the open object.
+void write_exchange(const Exchange& x, JsonWriter& json);
+
+}  // namespace ww::dcerpc
