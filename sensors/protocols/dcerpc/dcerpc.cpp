@@ -119,11 +119,13 @@ std::vector<std::uint16_t> parse_bind_ack(const Header& h, Bytes fragment) {
 
 std::optional<Call> parse_call(const Header& h, Bytes fragment) {
   Numbers n(fragment.first(std::min<std::size_t>(fragment.size(), h.frag_length)), h.little);
-  n.in.skip(header_octets + 4);
+  n.in.skip(header_octets);
   Call c;
-  c.context = n.u16();
-  c.opnum = n.u16();  // of a response: cancel count and a reserved octet
-  if (h.type == request && (h.flags & 0x80) != 0) n.in.skip(16);  // object UUID
+  if (h.type == request) {
+    n.in.skip(4);  // allocation hint
+    c.context = n.u16();
+    c.opnum = n.u16();
+  }
   if (!n.in.ok()) return std::nullopt;
   c.stub = n.in.rest();
   return c;
@@ -140,7 +142,8 @@ std::optional<Datagram> parse_datagram(Bytes o) {
   n.in.skip(8);
   d.object = n.uuid();
   d.interface = n.uuid();
-  d.activity = n.uuid();
+  const auto activity = n.in.bytes(16);
+  std::copy(activity.begin(), activity.end(), d.activity.begin());
   n.in.skip(4);  // server boot
   d.interface_version = n.u32();
   d.sequence = n.u32();

@@ -60,14 +60,16 @@ struct Call {
   std::uint16_t context = 0, opnum = 0;
   Bytes stub;
 };
-/// A request or response fragment.
+/// A request or response fragment. As rules for this buffer expect it, the stub of a request may begin with an
+/// object UUID and that of a response with its allocation hint, context and cancel count.
 [[nodiscard]] std::optional<Call> parse_call(const Header& h, Bytes fragment);
 
 /// A version 4 datagram.
 struct Datagram {
   std::uint8_t type = 0, flags = 0;
   bool little = true;
-  std::array<std::uint8_t, 16> object{}, interface{}, activity{};  ///< in printed order
+  std::array<std::uint8_t, 16> object{}, interface{};  ///< in printed order
+  std::array<std::uint8_t, 16> activity{};             ///< as on the wire
   std::uint32_t interface_version = 0, sequence = 0;
   std::uint16_t opnum = 0, fragment = 0;
   Bytes stub;

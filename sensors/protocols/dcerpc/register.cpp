@@ -269,9 +269,10 @@ Protocol describe() {
   p.loggers = {logger};
   for (const auto dir : {Dir::to_server, Dir::to_client}) {
     p.buffers.buffers.push_back({sig::buffers().intern("dcerpc.stub_data"), dir, &get_stub});
+    // The response belongs to the request's interface and operation.
+    p.buffers.buffers.push_back({sig::buffers().intern("dcerpc.iface"), dir, &get_iface});
+    p.buffers.numbers.push_back({sig::numbers().intern("dcerpc.opnum"), dir, &get_opnum});
   }
-  p.buffers.buffers.push_back({sig::buffers().intern("dcerpc.iface"), Dir::to_server, &get_iface});
-  p.buffers.numbers.push_back({sig::numbers().intern("dcerpc.opnum"), Dir::to_server, &get_opnum});
   return p;
 }
 
