@@ -283,7 +283,8 @@ bool EventReader::scalar(simdjson::ondemand::value& value, simdjson::ondemand::j
       return true;
     }
     default:
-      if (!value.is_null()) return false;
+      // The plain conversion to bool throws on a word that only begins like null.
+      if (bool null = false; value.is_null().get(null) != simdjson::SUCCESS || !null) return false;
       out.kind = Value::Kind::null;
       return true;
   }
