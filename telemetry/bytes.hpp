@@ -1,6 +1,6 @@
 #pragma once
-/// Bounded reading of untrusted octets. A reader latches its first overrun: read a whole fixed header,
-/// then test ok() once. Nothing here throws or allocates.
+/// Bounded reading of untrusted octets. A reader latches its first overrun: read a whole fixed
+/// header, then test ok() once. Nothing here throws or allocates.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -45,7 +45,8 @@ using Bytes = std::span<const std::uint8_t>;
   return v;
 }
 
-/// A cursor over borrowed octets. After an overrun every read gives zero or empty and ok() is false.
+/// A cursor over borrowed octets. After an overrun every read gives zero or empty and ok() is
+/// false.
 class ByteReader {
  public:
   explicit ByteReader(Bytes octets) noexcept : data_(octets) {}

@@ -15,7 +15,8 @@ void put(std::string& out, unsigned v, int digits) {
 }
 
 void append_stamp(std::string& out, Timestamp t) {
-  // Formatting a date costs more than the rest of an event's envelope; events come in runs of one second.
+  // Formatting a date costs more than the rest of an event's envelope; events come in runs of one
+  // second.
   thread_local std::int64_t cached_second = INT64_MIN;
   thread_local char cached[20];
   const std::int64_t s = t.seconds();
@@ -87,8 +88,8 @@ CivilTime civil(Timestamp t) {
 }
 
 Timestamp from_civil(const CivilTime& c) {
-  const std::int64_t s =
-      days_from_civil(c.year, c.month, c.day) * 86400 + c.hour * 3600LL + c.minute * 60LL + c.second;
+  const std::int64_t s = days_from_civil(c.year, c.month, c.day) * 86400 + c.hour * 3600LL +
+                         c.minute * 60LL + c.second;
   return {s * 1'000'000 + c.microsecond};
 }
 
@@ -129,7 +130,8 @@ std::optional<Timestamp> parse_time(std::string_view text) {
   };
   unsigned year = 0;
   CivilTime c{};
-  if (!number(4, year) || !is('-') || !number(2, c.month) || !is('-') || !number(2, c.day)) return {};
+  if (!number(4, year) || !is('-') || !number(2, c.month) || !is('-') || !number(2, c.day))
+    return {};
   c.year = static_cast<int>(year);
   if (c.month < 1 || c.month > 12 || c.day < 1 || c.day > 31) return {};
   if (at == text.size()) return from_civil(c);

@@ -12,9 +12,13 @@ namespace ww {
 struct Timestamp {
   std::int64_t us = 0;
   auto operator<=>(const Timestamp&) const = default;
-  [[nodiscard]] std::int64_t seconds() const { return us >= 0 ? us / 1'000'000 : -((-us + 999'999) / 1'000'000); }
+  [[nodiscard]] std::int64_t seconds() const {
+    return us >= 0 ? us / 1'000'000 : -((-us + 999'999) / 1'000'000);
+  }
 };
-[[nodiscard]] inline Timestamp operator+(Timestamp t, std::chrono::microseconds d) { return {t.us + d.count()}; }
+[[nodiscard]] inline Timestamp operator+(Timestamp t, std::chrono::microseconds d) {
+  return {t.us + d.count()};
+}
 [[nodiscard]] inline std::chrono::microseconds operator-(Timestamp a, Timestamp b) {
   return std::chrono::microseconds(a.us - b.us);
 }
@@ -44,7 +48,8 @@ void append_eve_time(std::string& out, Timestamp t);
 [[nodiscard]] std::string eve_time(Timestamp t);
 /// "2026-11-22T02:30:00.123456Z" (RFC 3339).
 [[nodiscard]] std::string rfc3339(Timestamp t);
-/// RFC 3339, EVE time, ISO 8601 with or without zone (none = UTC), space or T, any fraction up to ns.
+/// RFC 3339, EVE time, ISO 8601 with or without zone (none = UTC), space or T, any fraction up to
+/// ns.
 [[nodiscard]] std::optional<Timestamp> parse_time(std::string_view text);
 /// Proleptic Gregorian UTC date to days since the epoch, and back.
 [[nodiscard]] std::int64_t days_from_civil(int year, unsigned month, unsigned day);

@@ -12,7 +12,8 @@ bool two_numbers(std::string_view text, std::uint64_t& a, std::uint64_t& b) {
   const auto* end = text.data() + text.size();
   const auto first = std::from_chars(text.data(), mid, a);
   const auto second = std::from_chars(mid + 1, end, b);
-  return first.ec == std::errc() && first.ptr == mid && second.ec == std::errc() && second.ptr == end;
+  return first.ec == std::errc() && first.ptr == mid && second.ec == std::errc() &&
+         second.ptr == end;
 }
 
 }  // namespace
@@ -23,7 +24,9 @@ std::optional<BatchId> parse_batch_id(std::string_view text) {
   return id;
 }
 
-std::string batch_id_text(BatchId id) { return std::to_string(id.epoch) + "-" + std::to_string(id.seq); }
+std::string batch_id_text(BatchId id) {
+  return std::to_string(id.epoch) + "-" + std::to_string(id.seq);
+}
 
 std::optional<Skipped> parse_skipped(std::string_view text) {
   Skipped s;

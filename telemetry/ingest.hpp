@@ -1,18 +1,23 @@
 #pragma once
-/// The contract between a sensor's uplink and the collector (POST /api/v1/ingest). Both sides use these.
+/// The contract between a sensor's uplink and the collector (POST /api/v1/ingest). Both sides use
+/// these.
 ///
-/// Every event of a sensor has a sequence number, counted from 1 within an epoch (`ww.epoch`, `ww.seq`). An epoch
-/// is the life of one spool; a new spool (first start, or one that could not be recovered) takes a larger epoch.
+/// Every event of a sensor has a sequence number, counted from 1 within an epoch (`ww.epoch`,
+/// `ww.seq`). An epoch is the life of one spool; a new spool (first start, or one that could not be
+/// recovered) takes a larger epoch.
 ///
-///   request   Wardwatch-Batch: EPOCH-SEQ     SEQ is the number of the first event; lines follow without holes
-///             Wardwatch-Skipped: FROM-TO     events that the spool shed and that will never come (optional)
-///             body: NDJSON, Content-Encoding zstd | gzip | identity
-///   answers   200 {"ack":LAST,"accepted":N}  durable up to LAST; a repeat of a stored batch gets the same answer,
+///   request   Wardwatch-Batch: EPOCH-SEQ     SEQ is the number of the first event; lines follow
+///   without holes
+///             Wardwatch-Skipped: FROM-TO     events that the spool shed and that will never come
+///             (optional) body: NDJSON, Content-Encoding zstd | gzip | identity
+///   answers   200 {"ack":LAST,"accepted":N}  durable up to LAST; a repeat of a stored batch gets
+///   the same answer,
 ///                                            an overlap stores only what is new
-///             409 {"expected":SEQ,"epoch":E} the batch starts beyond what is stored, or belongs to an older epoch
-///             400 {"error":..,"line":N}      the batch is not readable at all (encoding, header)
-///             413, 429 and 503 with Retry-After
-/// Lines that are not a JSON object are stored as dead letters and count as accepted: nothing is lost, nothing blocks.
+///             409 {"expected":SEQ,"epoch":E} the batch starts beyond what is stored, or belongs to
+///             an older epoch 400 {"error":..,"line":N}      the batch is not readable at all
+///             (encoding, header) 413, 429 and 503 with Retry-After
+/// Lines that are not a JSON object are stored as dead letters and count as accepted: nothing is
+/// lost, nothing blocks.
 #include <cstdint>
 #include <optional>
 #include <string>

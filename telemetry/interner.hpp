@@ -1,6 +1,6 @@
 #pragma once
-/// Names as small integers. Used for registries filled before threads start (static initialisers and
-/// start-up); after that an interner is only read, so it needs no lock.
+/// Names as small integers. Used for registries filled before threads start (static initialisers
+/// and start-up); after that an interner is only read, so it needs no lock.
 #include <cstdint>
 #include <deque>
 #include <string>

@@ -35,7 +35,8 @@ std::string ip_text(const IpAddress& a) {
 std::string ip_short(const IpAddress& a) {
   if (a.family != 6) return ip_text(a);
   char b[INET6_ADDRSTRLEN];
-  return ::inet_ntop(AF_INET6, a.octets.data(), b, sizeof b) != nullptr ? std::string(b) : std::string();
+  return ::inet_ntop(AF_INET6, a.octets.data(), b, sizeof b) != nullptr ? std::string(b)
+                                                                        : std::string();
 }
 
 std::optional<IpAddress> parse_ip(std::string_view text) {

@@ -1,7 +1,8 @@
 #pragma once
-/// Writes JSON text straight into a growing buffer: the hot path of event output. No tree, no allocation
-/// once the buffer has grown. Text that is not valid UTF-8 is written with each bad octet as U+FFFD unless
-/// the caller asks for latin1 (`text_bytes`), so the result is always valid JSON.
+/// Writes JSON text straight into a growing buffer: the hot path of event output. No tree, no
+/// allocation once the buffer has grown. Text that is not valid UTF-8 is written with each bad
+/// octet as U+FFFD unless the caller asks for latin1 (`text_bytes`), so the result is always valid
+/// JSON.
 #include <cstdint>
 #include <string>
 #include <string_view>

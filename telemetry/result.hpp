@@ -1,5 +1,6 @@
 #pragma once
-/// Value-or-error for every path that outside bytes can reach. gcc 12 has no std::expected in C++20.
+/// Value-or-error for every path that outside bytes can reach. gcc 12 has no std::expected in
+/// C++20.
 #include <cstdint>
 #include <string>
 #include <string_view>

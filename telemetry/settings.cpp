@@ -62,8 +62,12 @@ class SettingsLoader {
         if (i == 0) leaf(node, path, "");
         break;
       }
-      case YAML::NodeType::Scalar: leaf(node, path, node.Scalar()); break;
-      default: leaf(node, path, ""); break;
+      case YAML::NodeType::Scalar:
+        leaf(node, path, node.Scalar());
+        break;
+      default:
+        leaf(node, path, "");
+        break;
     }
   }
 
@@ -71,15 +75,19 @@ class SettingsLoader {
   void leaf(const YAML::Node& node, const std::string& path, const std::string& value) {
     if (out_.leaves_.size() > max_leaves) throw YAML::Exception(node.Mark(), "too many settings");
     out_.leaves_.insert_or_assign(
-        path, Settings::Leaf{value, name_ + ":" + std::to_string(node.Mark().line + 1), out_.next_order_++});
+        path, Settings::Leaf{value, name_ + ":" + std::to_string(node.Mark().line + 1),
+                             out_.next_order_++});
   }
   void include(const YAML::Node& node, int depth) {
     const auto one = [&](const std::string& file) {
       const auto slash = name_.rfind('/');
-      const std::string full =
-          file.starts_with('/') || slash == std::string::npos ? file : name_.substr(0, slash + 1) + file;
+      const std::string full = file.starts_with('/') || slash == std::string::npos
+                                   ? file
+                                   : name_.substr(0, slash + 1) + file;
       std::ifstream probe(full);
-      if (!probe) return;  // Suricata's sample files name files that not everyone has; what is missing is not set
+      if (!probe)
+        return;  // Suricata's sample files name files that not everyone has; what is missing is not
+                 // set
       SettingsLoader(out_, full).walk(YAML::LoadFile(full), "", depth + 1);
     };
     if (node.IsSequence())
@@ -128,7 +136,8 @@ void Settings::set(std::string_view path, std::string_view value) {
 Result<void, Problem> Settings::set_assignment(std::string_view a) {
   const auto eq = a.find('=');
   if (eq == std::string_view::npos || eq == 0)
-    return fail(Problem{"expected KEY=VALUE", "--set " + std::string(a), "write for example stream.midstream=true"});
+    return fail(Problem{"expected KEY=VALUE", "--set " + std::string(a),
+                        "write for example stream.midstream=true"});
   auto key = a.substr(0, eq);
   auto value = a.substr(eq + 1);
   while (!key.empty() && key.back() == ' ') key.remove_suffix(1);
@@ -148,7 +157,8 @@ void Settings::merge_defaults(const Settings& other) {
   revision_ = next_revision();
 }
 
-// Suricata lets "outputs.eve-log" mean the item of the sequence `outputs` whose only key is eve-log.
+// Suricata lets "outputs.eve-log" mean the item of the sequence `outputs` whose only key is
+// eve-log.
 std::string Settings::resolve(std::string_view path) const {
   std::string here;
   std::size_t at = 0;
@@ -190,7 +200,8 @@ const Settings::Leaf* Settings::find(std::string_view path) const {
 
 bool Settings::has(std::string_view path) const {
   const auto full = resolve(path);
-  for (auto it = leaves_.lower_bound(full); it != leaves_.end() && it->first.starts_with(full); ++it)
+  for (auto it = leaves_.lower_bound(full); it != leaves_.end() && it->first.starts_with(full);
+       ++it)
     if (below_or_at(it->first, full)) {
       if (it->first == full) read_.insert(it->first);
       return true;
@@ -231,7 +242,8 @@ std::uint64_t Settings::size_or(std::string_view path, std::uint64_t fallback) c
 std::vector<std::string> Settings::children(std::string_view path) const {
   const auto full = path.empty() ? std::string() : resolve(path);
   std::map<std::string, std::uint32_t> first;
-  for (auto it = leaves_.lower_bound(full); it != leaves_.end() && it->first.starts_with(full); ++it) {
+  for (auto it = leaves_.lower_bound(full); it != leaves_.end() && it->first.starts_with(full);
+       ++it) {
     if (!below_or_at(it->first, full) || it->first.size() == full.size()) continue;
     const auto start = full.empty() ? 0 : full.size() + 1;
     auto name = it->first.substr(start, it->first.find('.', start) - start);
@@ -263,10 +275,12 @@ std::vector<std::string> Settings::list(std::string_view path) const {
 Settings Settings::below(std::string_view path) const {
   Settings out;
   const auto full = resolve(path);
-  for (auto it = leaves_.lower_bound(full); it != leaves_.end() && it->first.starts_with(full); ++it) {
+  for (auto it = leaves_.lower_bound(full); it != leaves_.end() && it->first.starts_with(full);
+       ++it) {
     if (!below_or_at(it->first, full)) continue;
     read_.insert(it->first);
-    if (it->first.size() > full.size()) out.leaves_.emplace(it->first.substr(full.size() + 1), it->second);
+    if (it->first.size() > full.size())
+      out.leaves_.emplace(it->first.substr(full.size() + 1), it->second);
   }
   out.next_order_ = next_order_;
   return out;
@@ -293,14 +307,19 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   double v = 0;
   const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
   if (r.ec != std::errc() || v < 0 || v > 9e15) return {};
-  auto unit = lower(std::string_view(r.ptr, static_cast<std::size_t>(text.data() + text.size() - r.ptr)));
+  auto unit =
+      lower(std::string_view(r.ptr, static_cast<std::size_t>(text.data() + text.size() - r.ptr)));
   while (!unit.empty() && unit.front() == ' ') unit.erase(0, 1);
   while (!unit.empty() && unit.back() == ' ') unit.pop_back();
   double factor = 1;
-  if (unit == "kb" || unit == "kib" || unit == "k") factor = 1024;
-  else if (unit == "mb" || unit == "mib" || unit == "m") factor = 1024.0 * 1024;
-  else if (unit == "gb" || unit == "gib" || unit == "g") factor = 1024.0 * 1024 * 1024;
-  else if (!unit.empty() && unit != "b") return {};
+  if (unit == "kb" || unit == "kib" || unit == "k")
+    factor = 1024;
+  else if (unit == "mb" || unit == "mib" || unit == "m")
+    factor = 1024.0 * 1024;
+  else if (unit == "gb" || unit == "gib" || unit == "g")
+    factor = 1024.0 * 1024 * 1024;
+  else if (!unit.empty() && unit != "b")
+    return {};
   return static_cast<std::uint64_t>(v * factor);
 }
 

@@ -19,7 +19,8 @@ class Settings {
  public:
   /// Loads YAML (with `include:` relative to the file). An empty file is an empty tree.
   [[nodiscard]] static Result<Settings, Problem> from_yaml_file(const std::string& path);
-  [[nodiscard]] static Result<Settings, Problem> from_yaml(std::string_view text, const std::string& name);
+  [[nodiscard]] static Result<Settings, Problem> from_yaml(std::string_view text,
+                                                           const std::string& name);
 
   /// Overrides one value; "a.b=c" is split by set_assignment.
   void set(std::string_view path, std::string_view value);
@@ -27,12 +28,13 @@ class Settings {
   /// Takes every value of `other` that this tree does not have.
   void merge_defaults(const Settings& other);
 
-  [[nodiscard]] bool has(std::string_view path) const;        ///< a value or anything below the path
+  [[nodiscard]] bool has(std::string_view path) const;  ///< a value or anything below the path
   [[nodiscard]] std::optional<std::string> text(std::string_view path) const;
   [[nodiscard]] std::string text_or(std::string_view path, std::string_view fallback) const;
   [[nodiscard]] bool flag_or(std::string_view path, bool fallback) const;
   [[nodiscard]] std::int64_t integer_or(std::string_view path, std::int64_t fallback) const;
-  [[nodiscard]] std::uint64_t size_or(std::string_view path, std::uint64_t fallback) const;  ///< octets
+  [[nodiscard]] std::uint64_t size_or(std::string_view path,
+                                      std::uint64_t fallback) const;  ///< octets
   /// Values of a sequence of scalars ("a.b.0", "a.b.1", ...), or the one scalar.
   [[nodiscard]] std::vector<std::string> list(std::string_view path) const;
   /// Names directly below a path, in file order (sequence positions are "0", "1", ...).
@@ -44,8 +46,8 @@ class Settings {
   void mark_read(std::string_view prefix) const;  ///< everything at or below counts as read
   /// file:line of a leaf when it came from a file, else "".
   [[nodiscard]] std::string where(std::string_view path) const;
-  /// A process-wide unique number of this content: copies share it, every change gives a new one. Lets code on
-  /// a hot path keep what it made from the settings instead of reading them again.
+  /// A process-wide unique number of this content: copies share it, every change gives a new one.
+  /// Lets code on a hot path keep what it made from the settings instead of reading them again.
   [[nodiscard]] std::uint64_t revision() const { return revision_; }
 
  private:

@@ -8,8 +8,8 @@
 namespace ww {
 namespace {
 
-// xoshiro-quality randomness is not needed for secrecy here, only for uniqueness across hosts and restarts,
-// so the state is seeded from the kernel and stepped without a system call per event.
+// xoshiro-quality randomness is not needed for secrecy here, only for uniqueness across hosts and
+// restarts, so the state is seeded from the kernel and stepped without a system call per event.
 struct Source {
   std::mt19937_64 engine;
   std::int64_t last_ms = 0;

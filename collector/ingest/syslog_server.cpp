@@ -231,7 +231,9 @@ class SyslogServerImpl final : public SyslogServer {
     if (framer.rest(message)) take(message, sender);
   }
 
-  bool busy() const { return stopping_ || waiting_ + pending_.events.size() >= options_.max_waiting_events; }
+  bool busy() const {
+    return stopping_ || waiting_ + pending_.events.size() >= options_.max_waiting_events;
+  }
 
   void take(std::string_view message, const std::string& sender) {
     ++messages_;

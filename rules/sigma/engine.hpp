@@ -78,7 +78,7 @@ class EngineImpl final : public Engine {
   std::vector<PatternId> test_patterns;
   std::vector<Program> programs;  ///< by rule
   std::vector<std::vector<std::uint32_t>>
-      triggers;  ///< by pattern: rules to look at when it is found
+      triggers;                           ///< by pattern: rules to look at when it is found
   std::vector<Pattern::Found> how_found;  ///< by pattern, apart from the rest of it for the cache
   std::vector<std::uint32_t>
       trigger_first;  ///< the same, flat: [first[p], first[p+1]) of trigger_rules

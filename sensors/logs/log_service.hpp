@@ -12,7 +12,7 @@ namespace ww {
 
 struct LogStats {
   std::uint64_t lines = 0, octets = 0, events = 0;
-  std::uint64_t unparsed = 0;  ///< kept as plain text because no format fitted
+  std::uint64_t unparsed = 0;   ///< kept as plain text because no format fitted
   std::uint64_t cut_lines = 0;  ///< longer than the limit, kept in pieces
   std::uint64_t dropped = 0;    ///< datagrams that came while the spool refused
   std::uint64_t refused_connections = 0;

@@ -3,10 +3,11 @@
 /// an NHS number.
 ///
 /// An NHS number is ten digits, alone or in the printed form 3-3-4 with spaces or dashes, whose
-/// last digit is the modulus-11 check digit and whose first digit is issued: 4, 6, 7 (England, Wales,
-/// Isle of Man), 3 (Northern Ireland) or 9 (test records). 0 to 2 are left: they are Scotland's
-/// birth dates, and every time in seconds. It becomes `nhs_` and 16 characters of a keyed hash: the same person has the same token at every
-/// sensor that has the same key, and nobody without the key can go from number to token.
+/// last digit is the modulus-11 check digit and whose first digit is issued: 4, 6, 7 (England,
+/// Wales, Isle of Man), 3 (Northern Ireland) or 9 (test records). 0 to 2 are left: they are
+/// Scotland's birth dates, and every time in seconds. It becomes `nhs_` and 16 characters of a
+/// keyed hash: the same person has the same token at every sensor that has the same key, and nobody
+/// without the key can go from number to token.
 #include <array>
 #include <cstdint>
 #include <memory>

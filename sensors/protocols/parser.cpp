@@ -21,13 +21,17 @@ const Protocol* find_protocol(std::string_view name) {
   return nullptr;
 }
 
-const Protocol* find_protocol(AppProto proto) { return find_protocol(sig::app_protos().name(proto)); }
+const Protocol* find_protocol(AppProto proto) {
+  return find_protocol(sig::app_protos().name(proto));
+}
 
 ProtocolRegistration::ProtocolRegistration(Protocol protocol) {
   auto& t = table();
-  const auto at = std::lower_bound(t.begin(), t.end(), protocol.name,
-                                   [](const Protocol& a, const std::string& name) { return a.name < name; });
-  if (at != t.end() && at->name == protocol.name) throw std::logic_error("protocol registered twice: " + protocol.name);
+  const auto at =
+      std::lower_bound(t.begin(), t.end(), protocol.name,
+                       [](const Protocol& a, const std::string& name) { return a.name < name; });
+  if (at != t.end() && at->name == protocol.name)
+    throw std::logic_error("protocol registered twice: " + protocol.name);
   const auto id = sig::app_protos().intern(protocol.name);
   protocol.buffers.proto = id;
   for (const auto& e : protocol.events) sig::events().intern(e);

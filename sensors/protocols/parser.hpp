@@ -1,8 +1,9 @@
 #pragma once
-/// The application layer: what a protocol folder implements and registers. One folder = one protocol; it
-/// registers itself with a static ProtocolRegistration and touches no list elsewhere.
+/// The application layer: what a protocol folder implements and registers. One folder = one
+/// protocol; it registers itself with a static ProtocolRegistration and touches no list elsewhere.
 ///
-///   bytes of a direction -> Parser::parse -> transactions -> detection (through getters) -> loggers -> EVE
+///   bytes of a direction -> Parser::parse -> transactions -> detection (through getters) ->
+///   loggers -> EVE
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -26,45 +27,55 @@ using sig::Transaction;
 class ParserContext {
  public:
   virtual ~ParserContext() = default;
-  [[nodiscard]] virtual Timestamp now() const = 0;             ///< time of the packet that brought the data
+  [[nodiscard]] virtual Timestamp now() const = 0;  ///< time of the packet that brought the data
   [[nodiscard]] virtual const sig::Flow& flow() const = 0;
-  /// Opens a file carried by a transaction; append and close it through sensors/files/file_store.hpp.
+  /// Opens a file carried by a transaction; append and close it through
+  /// sensors/files/file_store.hpp.
   [[nodiscard]] virtual class FileStore& files() = 0;
-  /// Records a frame (see sig::Frame). length -1 = not known yet. Returns a handle for frame_length().
-  virtual std::uint64_t add_frame(sig::FrameType type, Dir dir, std::uint64_t offset, std::int64_t length,
-                                  std::uint64_t tx_id = UINT64_MAX) = 0;
+  /// Records a frame (see sig::Frame). length -1 = not known yet. Returns a handle for
+  /// frame_length().
+  virtual std::uint64_t add_frame(sig::FrameType type, Dir dir, std::uint64_t offset,
+                                  std::int64_t length, std::uint64_t tx_id = UINT64_MAX) = 0;
   virtual void set_frame_length(std::uint64_t frame, std::int64_t length) = 0;
   virtual void set_frame_tx(std::uint64_t frame, std::uint64_t tx_id) = 0;
-  /// Asks for the protocol to be detected again from the next octet on (STARTTLS, CONNECT, upgrade).
+  /// Asks for the protocol to be detected again from the next octet on (STARTTLS, CONNECT,
+  /// upgrade).
   virtual void change_protocol(std::string_view expected) = 0;
-  /// A note for the parser that follows after change_protocol(): its expectation() (the request of an h2c upgrade).
+  /// A note for the parser that follows after change_protocol(): its expectation() (the request of
+  /// an h2c upgrade).
   virtual void hand_over(std::shared_ptr<void> /*note*/) {}
-  /// Expects a related flow (FTP data): addresses and destination port, protocol, note handed to its parser.
-  virtual void expect_flow(const IpAddress& from, const IpAddress& to, std::uint16_t to_port, std::string_view proto,
-                           std::shared_ptr<void> note) = 0;
-  [[nodiscard]] virtual std::shared_ptr<void> expectation() const = 0;  ///< note of the flow that expected us
+  /// Expects a related flow (FTP data): addresses and destination port, protocol, note handed to
+  /// its parser.
+  virtual void expect_flow(const IpAddress& from, const IpAddress& to, std::uint16_t to_port,
+                           std::string_view proto, std::shared_ptr<void> note) = 0;
+  [[nodiscard]] virtual std::shared_ptr<void> expectation()
+      const = 0;  ///< note of the flow that expected us
   /// Flow-level event that belongs to no transaction.
   virtual void add_event(EventId event) = 0;
-  /// No more parsing wanted in either direction (TLS after the handshake, SSH after keys): payload is skipped.
+  /// No more parsing wanted in either direction (TLS after the handshake, SSH after keys): payload
+  /// is skipped.
   virtual void bypass_payload() = 0;
 };
 
 /// A piece of one direction of a stream, or one datagram.
 struct StreamInput {
   Bytes data;
-  std::uint64_t offset = 0;    ///< stream offset of data[0]; 0 for datagrams
-  std::uint64_t gap = 0;       ///< octets missing before data (data may be empty)
-  bool end = false;            ///< the direction is finished (FIN, RST, flow end)
-  bool first = false;          ///< first data of this direction
+  std::uint64_t offset = 0;  ///< stream offset of data[0]; 0 for datagrams
+  std::uint64_t gap = 0;     ///< octets missing before data (data may be empty)
+  bool end = false;          ///< the direction is finished (FIN, RST, flow end)
+  bool first = false;        ///< first data of this direction
 };
 
 /// What a parser did with the octets.
 struct ParseResult {
   enum class Status : std::uint8_t { ok, need_more, error } status = Status::ok;
   std::size_t consumed = 0;  ///< need_more: octets taken; the rest comes again with more behind it
-  std::size_t needed = 0;    ///< need_more: call again when at least this many (from `consumed`) are there; 0 = any
+  std::size_t needed =
+      0;  ///< need_more: call again when at least this many (from `consumed`) are there; 0 = any
   static ParseResult ok() { return {}; }
-  static ParseResult more(std::size_t consumed, std::size_t needed = 0) { return {Status::need_more, consumed, needed}; }
+  static ParseResult more(std::size_t consumed, std::size_t needed = 0) {
+    return {Status::need_more, consumed, needed};
+  }
   static ParseResult error() { return {Status::error, 0, 0}; }
 };
 
@@ -73,7 +84,8 @@ class Parser {
  public:
   virtual ~Parser() = default;
   virtual ParseResult parse(ParserContext& ctx, Dir dir, const StreamInput& input) = 0;
-  /// Live transactions, oldest first; the owner calls release() when a transaction is complete, inspected and logged.
+  /// Live transactions, oldest first; the owner calls release() when a transaction is complete,
+  /// inspected and logged.
   [[nodiscard]] std::span<Transaction* const> transactions() const { return view_; }
   /// Drops transactions from the front that `done` says are finished with.
   void release(const std::function<bool(const Transaction&)>& done);
@@ -98,7 +110,12 @@ class Parser {
 };
 
 /// How sure a probe is.
-enum class Probe : std::uint8_t { no, maybe, yes, reversed /* yes, but the other side is the server */ };
+enum class Probe : std::uint8_t {
+  no,
+  maybe,
+  yes,
+  reversed /* yes, but the other side is the server */
+};
 
 struct LogContext {
   const sig::Flow& flow;
@@ -111,7 +128,8 @@ struct Logger {
   std::string settings_name;  ///< name under outputs.eve-log.types; same as event_type as a rule
   /// May this transaction be logged now? Null: when both directions are complete.
   bool (*ready)(const Transaction&) = nullptr;
-  /// Writes `"http": {...}` style members into the open event object. False: nothing to log after all.
+  /// Writes `"http": {...}` style members into the open event object. False: nothing to log after
+  /// all.
   bool (*write)(const Transaction&, const LogContext&, JsonWriter&) = nullptr;
   /// For an alert on this transaction; null = same as write.
   bool (*write_alert)(const Transaction&, const LogContext&, JsonWriter&) = nullptr;
@@ -121,12 +139,13 @@ struct Logger {
 };
 
 struct Protocol {
-  std::string name;                   ///< EVE app_proto ("http", "dns", "tls", "smb"...)
-  std::string settings_name;          ///< under app-layer.protocols ("http", "dns", "tls"...)
-  std::vector<std::string> rule_names;  ///< names rules may use in the header ("http", "http1"); name is always one
+  std::string name;           ///< EVE app_proto ("http", "dns", "tls", "smb"...)
+  std::string settings_name;  ///< under app-layer.protocols ("http", "dns", "tls"...)
+  std::vector<std::string>
+      rule_names;  ///< names rules may use in the header ("http", "http1"); name is always one
   bool tcp = false, udp = false;
   bool on_by_default = true;
-  std::string tcp_ports, udp_ports;   ///< hint only: default detection-ports dp ("53", "[80,8080]")
+  std::string tcp_ports, udp_ports;  ///< hint only: default detection-ports dp ("53", "[80,8080]")
   /// Literal patterns that recognise the protocol at the start of a direction.
   struct Pattern {
     std::uint8_t ip_proto;  ///< 6 or 17
@@ -134,18 +153,20 @@ struct Protocol {
     std::string octets;
     std::uint16_t offset = 0, depth = 0;  ///< found within [offset, depth)
     bool nocase = false;
-    std::uint16_t min_octets = 0;         ///< with `confirm`
+    std::uint16_t min_octets = 0;  ///< with `confirm`
   };
   std::vector<Pattern> patterns;
-  /// Looks at the first octets of a direction (whole datagram for UDP). Called when no pattern decided; on any port when
-  /// `probe_any_port`, else only on the hinted ports (either side).
+  /// Looks at the first octets of a direction (whole datagram for UDP). Called when no pattern
+  /// decided; on any port when `probe_any_port`, else only on the hinted ports (either side).
   Probe (*probe)(Bytes data, Dir dir, const sig::Flow& flow) = nullptr;
   bool probe_any_port = false;
-  std::uint16_t probe_min = 1, probe_max = 0;  ///< octets needed; beyond max without a yes = no (0: no limit)
+  std::uint16_t probe_min = 1,
+                probe_max = 0;  ///< octets needed; beyond max without a yes = no (0: no limit)
   std::unique_ptr<Parser> (*make)(const Settings& settings) = nullptr;
   std::vector<Logger> loggers;
-  sig::ProtocolBuffers buffers;       ///< what rules can look at
-  std::vector<std::string> events;    ///< names usable in app-layer-event ("http.request_header_invalid")
+  sig::ProtocolBuffers buffers;  ///< what rules can look at
+  std::vector<std::string>
+      events;  ///< names usable in app-layer-event ("http.request_header_invalid")
 };
 
 /// Registered protocols, in name order after start-up.

@@ -1,6 +1,7 @@
 #pragma once
-/// An event is declared once: a struct with `type` and `fields()`. JSON, documentation and column lists
-/// are derived by walking `fields()`. Absent means absent: std::optional members, empty strings are written.
+/// An event is declared once: a struct with `type` and `fields()`. JSON, documentation and column
+/// lists are derived by walking `fields()`. Absent means absent: std::optional members, empty
+/// strings are written.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,11 +18,11 @@ namespace ww {
 template <class T, class M>
 struct Field {
   std::string_view name;
-  M T::*member;
+  M T::* member;
   std::string_view meaning;
 };
 template <class T, class M>
-constexpr Field<T, M> field(std::string_view name, M T::*member, std::string_view meaning) {
+constexpr Field<T, M> field(std::string_view name, M T::* member, std::string_view meaning) {
   return {name, member, meaning};
 }
 
@@ -70,7 +71,8 @@ void write_value(JsonWriter& json, const V& v) {
       write_value(json, item);
     }
     json.end_object();
-  } else if constexpr (requires { typename V::value_type; } && !std::is_convertible_v<V, std::string_view>) {
+  } else if constexpr (requires { typename V::value_type; } &&
+                       !std::is_convertible_v<V, std::string_view>) {
     json.begin_array();
     for (const auto& item : v) write_value(json, item);
     json.end_array();

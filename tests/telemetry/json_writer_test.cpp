@@ -36,7 +36,11 @@ TEST(JsonWriter, ReplacesOctetsThatAreNotUtf8) {
 }
 
 TEST(JsonWriter, EncodesBase64WithPadding) {
-  for (const auto& [in, want] : {std::pair{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}}) {
+  for (const auto& [in, want] : {std::pair{"", ""},
+                                 {"f", "Zg=="},
+                                 {"fo", "Zm8="},
+                                 {"foo", "Zm9v"},
+                                 {"foobar", "Zm9vYmFy"}}) {
     std::string out;
     append_base64(out, as_bytes(in));
     EXPECT_EQ(out, want);

@@ -47,7 +47,8 @@ TEST(Settings, AssignmentOverridesAndUnreadNamesTheRest) {
   ASSERT_TRUE(s.set_assignment("stream.midstream=true"));
   EXPECT_TRUE(s.flag_or("stream.midstream", false));
   s.mark_read("outputs");
-  EXPECT_EQ(s.unread(), (std::vector<std::string>{"stream.memcap", "vars.address-groups.HOME_NET"}));
+  EXPECT_EQ(s.unread(),
+            (std::vector<std::string>{"stream.memcap", "vars.address-groups.HOME_NET"}));
   EXPECT_FALSE(s.set_assignment("nonsense"));
 }
 

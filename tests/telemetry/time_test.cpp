@@ -9,8 +9,10 @@ namespace {
 
 TEST(Time, ReadsEveAndRfc3339AndIsoForms) {
   const auto want = Timestamp{1'795'401'001'250'000};
-  EXPECT_EQ(parse_time("2026-11-22T23:50:01.250000+0000")->us, parse_time("2026-11-22T23:50:01.25Z")->us);
-  EXPECT_EQ(parse_time("2026-11-23 00:50:01,250 +01:00")->us, parse_time("2026-11-22T23:50:01.250Z")->us);
+  EXPECT_EQ(parse_time("2026-11-22T23:50:01.250000+0000")->us,
+            parse_time("2026-11-22T23:50:01.25Z")->us);
+  EXPECT_EQ(parse_time("2026-11-23 00:50:01,250 +01:00")->us,
+            parse_time("2026-11-22T23:50:01.250Z")->us);
   EXPECT_EQ(parse_time(eve_time(want)), want);
   EXPECT_EQ(parse_time(rfc3339(want)), want);
   EXPECT_FALSE(parse_time("2026-13-01T00:00:00Z"));
@@ -19,7 +21,8 @@ TEST(Time, ReadsEveAndRfc3339AndIsoForms) {
 }
 
 TEST(Time, CivilRoundTripsAcrossTheEpoch) {
-  for (const std::int64_t us : {-1LL, 0LL, -86'400'000'000LL, 951'782'399'999'999LL, 4'102'444'800'000'000LL})
+  for (const std::int64_t us :
+       {-1LL, 0LL, -86'400'000'000LL, 951'782'399'999'999LL, 4'102'444'800'000'000LL})
     EXPECT_EQ(from_civil(civil({us})).us, us);
 }
 

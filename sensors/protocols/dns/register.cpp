@@ -458,7 +458,8 @@ Probe probe(Bytes data, Dir dir, const sig::Flow& flow) {
   }
   const bool response = (message[2] & 0x80) != 0;
   if (response == (dir == Dir::to_client)) return Probe::yes;
-  return usual_port ? Probe::reversed : Probe::no;  // elsewhere a lone answer is too little to turn a flow round
+  return usual_port ? Probe::reversed
+                    : Probe::no;  // elsewhere a lone answer is too little to turn a flow round
 }
 
 Protocol describe() {

@@ -22,8 +22,8 @@ constexpr std::uint8_t change_cipher = 20, alert = 21, handshake = 22, applicati
                        heartbeat = 24;
 }
 namespace message {
-constexpr std::uint8_t client_hello = 1, server_hello = 2, certificate = 11, server_key = 12,
-                       request = 13, done = 14, client_key = 16, finished = 20;
+constexpr std::uint8_t client_hello = 1, server_hello = 2, certificate = 11, request = 13,
+                       done = 14, client_key = 16;
 }
 // Interned before threads start: the name tables are read without a lock afterwards.
 const sig::FrameType pdu = sig::frame_types().intern("tls.pdu");
@@ -36,7 +36,7 @@ const sig::FrameType ssl2_pdu = sig::frame_types().intern("tls.ssl2.pdu");
 
 /// Progress of a direction; rules and the logger wait for these.
 namespace step {
-constexpr std::uint8_t start = 0, hello = 1, certificate = 2, handshake_done = 3, finished = 4;
+constexpr std::uint8_t hello = 1, certificate = 2, handshake_done = 3, finished = 4;
 }
 
 struct Events {

@@ -161,8 +161,9 @@ TEST(SigmaFilters, AreAndedAsWrittenToTheRulesTheyName) {
 TEST(SigmaEvaluator, CountsWhatIsNotAnObjectAndGoesOn) {
   const auto loaded = load(item("A: x"));
   auto evaluator = Evaluator::create(loaded.engine);
-  const std::vector<std::string_view> events = {"", "[1]", "{\"A\":", R"({"A":"x"})", "nonsense",
-                                                R"({"A":nulL})", R"({"A":1x})", R"({"A":tru})"};
+  const std::vector<std::string_view> events = {
+      "",         "[1]",           "{\"A\":",     R"({"A":"x"})",
+      "nonsense", R"({"A":nulL})", R"({"A":1x})", R"({"A":tru})"};
   const auto matches = evaluator->evaluate(events);
   ASSERT_EQ(matches.size(), 1U);
   EXPECT_EQ(matches[0].event_index, 3U);

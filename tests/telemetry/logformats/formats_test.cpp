@@ -59,8 +59,8 @@ TEST(Formats, EveryExampleIsDetectedAsItsOwnFormat) {
 }
 
 TEST(Formats, ALineThatFitsNothingIsKeptAsItIs) {
-  for (const std::string_view line : {"hello world", "", "= = =", "{not json}", "<999>x",
-                                      "CEF:0|a|b", "<Event>"}) {
+  for (const std::string_view line :
+       {"hello world", "", "= = =", "{not json}", "<999>x", "CEF:0|a|b", "<Event>"}) {
     const auto g = parse(line);
     EXPECT_EQ(g.message, line);
     EXPECT_EQ(g.format, "");
