@@ -177,6 +177,13 @@ std::uint64_t AppLayer::read(Flow& flow, TcpSession& session, sig::Packet& packe
   auto& peer = session.peer(piece.dir);
   const auto stop = piece.offset + piece.gap + piece.data.size();
   if (app.change_wanted && app.parser) start_change(flow, app, session);
+  // What expects this flow may have been read after its first packet.
+  if (!flow.app_proto_done && app.protocol == nullptr && !piece.data.empty()) greet(flow);
+  if (!peer.app_detected && flow.app_proto_done && flow.expectation && app.protocol != nullptr &&
+      flow.app_proto_original == AppProto{}) {
+    peer.app_detected = true;
+    session.first_data = data_handed_on;
+  }
   if (peer.app_detected && app.protocol != nullptr) {
     if (app.parser == nullptr || app.parser_failed || app.payload_bypassed) {
       if (app.payload_bypassed || app.parser == nullptr) {

@@ -79,7 +79,6 @@ Protocol describe() {
   logger.event_type = "ftp_data";
   logger.settings_name = "ftp";
   logger.write = &log;
-  logger.direction = [](const Transaction& t) { return as_tx(t).dir; };
   p.loggers = {logger};
   for (const auto dir : {Dir::to_server, Dir::to_client}) {
     p.buffers.numbers.push_back({sig::numbers().intern("ftpdata.command"), dir, &get_command});
