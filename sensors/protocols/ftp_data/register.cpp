@@ -22,6 +22,7 @@ class DataParser final : public Parser {
   ParseResult parse(ParserContext& ctx, Dir dir, const StreamInput& input) override {
     auto& files = ctx.files();
     files.begin_batch();
+    if (started_ && transactions().empty()) return ParseResult::ok();  // released: nothing follows a finished file
     if (tx_ == nullptr && (!input.data.empty() || input.gap > 0)) {
       const auto note = std::static_pointer_cast<ftp::DataNote>(ctx.expectation());
       if (!note) return ParseResult::error();
@@ -31,6 +32,7 @@ class DataParser final : public Parser {
       owned->dir = dir;
       owned->complete[1 - sig::index(dir)] = true;
       tx_ = &add(std::move(owned), ctx);
+      started_ = true;
       tx_->file = files.open(*tx_, dir, as_bytes(tx_->note.filename));
     }
     if (tx_ == nullptr || dir != tx_->dir) return ParseResult::ok();
@@ -49,7 +51,8 @@ class DataParser final : public Parser {
   [[nodiscard]] bool accepts_gaps() const override { return true; }
 
  private:
-  DataTx* tx_ = nullptr;
+  DataTx* tx_ = nullptr;  ///< valid while transactions() holds it
+  bool started_ = false;
 };
 
 const DataTx& as_tx(const Transaction& t) { return static_cast<const DataTx&>(t); }

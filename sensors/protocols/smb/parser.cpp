@@ -106,7 +106,8 @@ ParseResult SmbParser::parse(ParserContext& ctx, Dir dir, const StreamInput& inp
     // A gap inside the octets of a file costs those octets; anywhere else the next record has to be found.
     if (skip_[d] >= input.gap) {
       skip_[d] -= input.gap;
-      if (streaming_[d] != nullptr) files.gap(*streaming_[d], input.gap);
+      const auto* tx = find(stream_tx_[d]);
+      if (tx != nullptr && streaming_[d] != nullptr && tx->file == streaming_[d]) files.gap(*streaming_[d], input.gap);
     } else {
       skip_[d] = 0;
       streaming_[d] = nullptr;
@@ -120,8 +121,11 @@ ParseResult SmbParser::parse(ParserContext& ctx, Dir dir, const StreamInput& inp
     if (skip_[d] > 0) {
       const auto part = rest.first(static_cast<std::size_t>(std::min<std::uint64_t>(skip_[d], rest.size())));
       if (streaming_[d] != nullptr) {
-        files.append(*streaming_[d], part);
-        if (auto* tx = find(stream_tx_[d])) ++tx->revision;
+        // The transaction may be gone by now, and its file with it.
+        if (auto* tx = find(stream_tx_[d]); tx != nullptr && tx->file == streaming_[d]) {
+          files.append(*streaming_[d], part);
+          ++tx->revision;
+        }
       }
       skip_[d] -= part.size();
       if (skip_[d] == 0) streaming_[d] = nullptr;

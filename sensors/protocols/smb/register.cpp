@@ -238,12 +238,12 @@ Protocol describe() {
   logger.write_alert = &log;
   p.loggers = {logger};
   const auto id = [](std::string_view n) { return sig::buffers().intern(n); };
-  p.buffers.buffers = {{id("smb.ntlmssp_user"), Dir::to_server, &get_user},
+  p.buffers.buffers = {{id("smb.share"), Dir::to_server, &get_share},
+                       {id("smb.named_pipe"), Dir::to_server, &get_pipe},
+                       {id("smb.ntlmssp_user"), Dir::to_server, &get_user},
                        {id("smb.ntlmssp_domain"), Dir::to_server, &get_domain}};
   for (const auto dir : {Dir::to_server, Dir::to_client}) {
     // The answer belongs to what was asked for.
-    p.buffers.buffers.push_back({id("smb.share"), dir, &get_share});
-    p.buffers.buffers.push_back({id("smb.named_pipe"), dir, &get_pipe});
     p.buffers.buffers.push_back({id("dcerpc.iface"), dir, &get_iface});
     p.buffers.numbers.push_back({sig::numbers().intern("dcerpc.opnum"), dir, &get_opnum});
     p.buffers.buffers.push_back({id("file.data"), dir, nullptr, true});

@@ -34,6 +34,7 @@ class SshParser final : public Parser {
 
   ParseResult parse(ParserContext& ctx, Dir dir, const StreamInput& input) override {
     const auto d = sig::index(dir);
+    if (done_ || (tx_ != nullptr && transactions().empty())) return ParseResult::ok();  // released
     auto& tx = transaction(ctx);
     auto& side = tx.side[d];
     std::size_t at = 0;
