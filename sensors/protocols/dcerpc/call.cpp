@@ -9,7 +9,8 @@ void Half::add(const Header& h, Bytes octets) {
   type = h.type;
   ++fragments;
   stub_size += octets.size();
-  stub.append(as_text(octets.first(std::min(octets.size(), max_stub - std::min(max_stub, stub.size())))));
+  stub.append(
+      as_text(octets.first(std::min(octets.size(), max_stub - std::min(max_stub, stub.size())))));
   if (h.last()) done = true;
 }
 

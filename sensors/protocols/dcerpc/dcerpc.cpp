@@ -33,9 +33,11 @@ class Numbers {
 
 std::string_view type_name(std::uint8_t type) {
   static constexpr std::string_view names[] = {
-      "REQUEST",    "PING",    "RESPONSE", "FAULT",         "WORKING",            "NOCALL", "REJECT",
-      "ACK",        "CL_CANCEL", "FACK",   "CANCEL_ACK",    "BIND",               "BINDACK", "BINDNAK",
-      "ALTER_CONTEXT", "ALTER_CONTEXT_RESP", "AUTH3", "SHUTDOWN", "CO_CANCEL", "ORPHANED"};
+      "REQUEST",   "PING",     "RESPONSE",      "FAULT",
+      "WORKING",   "NOCALL",   "REJECT",        "ACK",
+      "CL_CANCEL", "FACK",     "CANCEL_ACK",    "BIND",
+      "BINDACK",   "BINDNAK",  "ALTER_CONTEXT", "ALTER_CONTEXT_RESP",
+      "AUTH3",     "SHUTDOWN", "CO_CANCEL",     "ORPHANED"};
   return type < std::size(names) ? names[type] : std::string_view();
 }
 
@@ -66,9 +68,10 @@ std::optional<Header> parse_header(Bytes o) {
   h.minor = o[1];
   h.type = o[2];
   h.flags = o[3];
-  // Integers big or little, characters ASCII or EBCDIC, one of four floats; two octets are reserved.
-  if (h.version != 5 || h.minor > 1 || h.type > orphaned || (o[4] >> 4) > 1 || (o[4] & 0xf) > 1 || o[5] > 3 ||
-      o[6] != 0 || o[7] != 0)
+  // Integers big or little, characters ASCII or EBCDIC, one of four floats; two octets are
+  // reserved.
+  if (h.version != 5 || h.minor > 1 || h.type > orphaned || (o[4] >> 4) > 1 || (o[4] & 0xf) > 1 ||
+      o[5] > 3 || o[6] != 0 || o[7] != 0)
     return std::nullopt;
   h.little = (o[4] & 0x10) != 0;
   Numbers n(o.subspan(8), h.little);
@@ -132,7 +135,8 @@ std::optional<Call> parse_call(const Header& h, Bytes fragment) {
 }
 
 std::optional<Datagram> parse_datagram(Bytes o) {
-  if (o.size() < cl_header_octets || o[0] != 4 || o[1] > orphaned || (o[4] >> 4) > 1 || (o[4] & 0xf) > 1 || o[5] > 3)
+  if (o.size() < cl_header_octets || o[0] != 4 || o[1] > orphaned || (o[4] >> 4) > 1 ||
+      (o[4] & 0xf) > 1 || o[5] > 3)
     return std::nullopt;
   Datagram d;
   d.type = o[1];

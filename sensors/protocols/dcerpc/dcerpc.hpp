@@ -1,6 +1,6 @@
 #pragma once
-/// DCE/RPC messages (C706): connection-oriented version 5 and connectionless version 4. Pure parsing; used
-/// for TCP, UDP and SMB named pipes.
+/// DCE/RPC messages (C706): connection-oriented version 5 and connectionless version 4. Pure
+/// parsing; used for TCP, UDP and SMB named pipes.
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -60,8 +60,9 @@ struct Call {
   std::uint16_t context = 0, opnum = 0;
   Bytes stub;
 };
-/// A request or response fragment. As rules for this buffer expect it, the stub of a request may begin with an
-/// object UUID and that of a response with its allocation hint, context and cancel count.
+/// A request or response fragment. As rules for this buffer expect it, the stub of a request may
+/// begin with an object UUID and that of a response with its allocation hint, context and cancel
+/// count.
 [[nodiscard]] std::optional<Call> parse_call(const Header& h, Bytes fragment);
 
 /// A version 4 datagram.

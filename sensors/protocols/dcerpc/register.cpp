@@ -26,7 +26,9 @@ struct DcerpcTx final : Transaction {
 class DcerpcParser final : public Parser {
  public:
   ParseResult parse(ParserContext& ctx, Dir dir, const StreamInput& input) override {
-    if (ctx.flow().ip_proto == 17) return input.data.empty() || datagram(ctx, dir, input.data) ? ParseResult::ok() : ParseResult::error();
+    if (ctx.flow().ip_proto == 17)
+      return input.data.empty() || datagram(ctx, dir, input.data) ? ParseResult::ok()
+                                                                  : ParseResult::error();
     auto& lost = lost_[sig::index(dir)];
     if (input.gap > 0) lost = true;
     std::size_t at = 0;
@@ -76,7 +78,9 @@ class DcerpcParser final : public Parser {
     for (auto it = all.rbegin(); it != all.rend(); ++it) {
       auto& tx = static_cast<DcerpcTx&>(**it);
       if (tx.dir != request_dir || tx.x.call_id != call_id) continue;
-      if (answer ? !tx.x.res.done && !tx.complete[1 - sig::index(request_dir)] : !tx.x.req.done && tx.x.req.seen) return &tx;
+      if (answer ? !tx.x.res.done && !tx.complete[1 - sig::index(request_dir)]
+                 : !tx.x.req.done && tx.x.req.seen)
+        return &tx;
     }
     return nullptr;
   }
@@ -144,7 +148,8 @@ class DcerpcParser final : public Parser {
       default:
         half.seen = half.done = true;
         half.type = h.type;
-        if (h.type == auth3 || h.type == co_cancel || h.type == orphaned) x.res.done = true;  // nothing answers these
+        if (h.type == auth3 || h.type == co_cancel || h.type == orphaned)
+          x.res.done = true;  // nothing answers these
         break;
     }
     touch(*tx);
@@ -166,7 +171,9 @@ class DcerpcParser final : public Parser {
     const auto all = transactions();
     for (auto it = all.rbegin(); it != all.rend() && tx == nullptr; ++it) {
       auto& t = static_cast<DcerpcTx&>(**it);
-      if (t.activity == d->activity && t.sequence == d->sequence && (answer ? !t.x.res.done : !t.x.req.done)) tx = &t;
+      if (t.activity == d->activity && t.sequence == d->sequence &&
+          (answer ? !t.x.res.done : !t.x.req.done))
+        tx = &t;
     }
     if (tx == nullptr) {
       // Who answers where is not to be told from the addresses alone: both may broadcast.
@@ -204,7 +211,8 @@ BufferStatus get_stub(const Transaction& t, Dir dir, std::uint32_t i, BufferSlic
   const auto& tx = as_tx(t);
   if (i > 0) return BufferStatus::absent;
   const auto& half = dir == tx.dir ? tx.x.req : tx.x.res;
-  if (!half.done) return tx.complete[sig::index(dir)] ? BufferStatus::absent : BufferStatus::not_ready;
+  if (!half.done)
+    return tx.complete[sig::index(dir)] ? BufferStatus::absent : BufferStatus::not_ready;
   if (half.stub.empty()) return BufferStatus::absent;
   out.data = as_bytes(half.stub);
   return BufferStatus::ready;
@@ -247,7 +255,8 @@ Probe probe(Bytes data, Dir dir, const sig::Flow& flow) {
   if (data.size() < header_octets) return Probe::maybe;
   const auto h = parse_header(data);
   if (!h || type_name(h->type).empty()) return Probe::no;
-  if (h->type != request && h->type != response && h->type != fault && h->type < bind) return Probe::no;
+  if (h->type != request && h->type != response && h->type != fault && h->type < bind)
+    return Probe::no;
   const bool answer = is_answer(h->type);
   return answer == (dir == Dir::to_client) ? Probe::yes : Probe::reversed;
 }
@@ -261,7 +270,9 @@ Protocol describe() {
   p.probe = &probe;
   p.probe_any_port = true;
   p.probe_min = 16;
-  p.make = [](const Settings&) -> std::unique_ptr<Parser> { return std::make_unique<DcerpcParser>(); };
+  p.make = [](const Settings&) -> std::unique_ptr<Parser> {
+    return std::make_unique<DcerpcParser>();
+  };
   Logger logger;
   logger.event_type = logger.settings_name = "dcerpc";
   logger.write = &log;

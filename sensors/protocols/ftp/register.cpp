@@ -1,4 +1,5 @@
-/// FTP control connections (RFC 959, 2428): one transaction a command; data connections are expected by address.
+/// FTP control connections (RFC 959, 2428): one transaction a command; data connections are
+/// expected by address.
 #include <algorithm>
 #include <charconv>
 
@@ -126,7 +127,8 @@ class FtpParser final : public Parser {
       const std::string_view a = tx.data;
       const auto last = a.size() > 2 ? a.rfind(a[0], a.size() - 2) : std::string_view::npos;
       unsigned port = 0;
-      if (last != std::string_view::npos && a.back() == a[0] && number(a.substr(last + 1, a.size() - last - 2), 65535, port))
+      if (last != std::string_view::npos && a.back() == a[0] &&
+          number(a.substr(last + 1, a.size() - last - 2), 65535, port))
         active(tx, static_cast<std::uint16_t>(port));
     } else if (tx.command == "RETR" || tx.command == "STOR") {
       if (port_ == 0) {
@@ -157,8 +159,8 @@ class FtpParser final : public Parser {
     const auto inner = text.substr(open + 1, text.find(')', open) - open - 1);
     unsigned port = 0, n[6];
     if (extended) {
-      if (inner.size() < 5 || inner[1] != inner[0] || inner[2] != inner[0] || inner.back() != inner[0] ||
-          !number(inner.substr(3, inner.size() - 4), 65535, port))
+      if (inner.size() < 5 || inner[1] != inner[0] || inner[2] != inner[0] ||
+          inner.back() != inner[0] || !number(inner.substr(3, inner.size() - 4), 65535, port))
         return;
     } else {
       if (!host_port(inner, n)) return;
@@ -176,8 +178,10 @@ class FtpParser final : public Parser {
     ++tx.revision;
     tx.reply_cut |= cut;
     if (cut) tx.add_event(response_too_long);
-    const bool coded = text.size() >= 3 && std::all_of(text.begin(), text.begin() + 3, [](char c) { return c >= '0' && c <= '9'; }) &&
-                       (text.size() == 3 || text[3] == ' ' || text[3] == '-');
+    const bool coded =
+        text.size() >= 3 &&
+        std::all_of(text.begin(), text.begin() + 3, [](char c) { return c >= '0' && c <= '9'; }) &&
+        (text.size() == 3 || text[3] == ' ' || text[3] == '-');
     const bool last = coded && (text.size() == 3 || text[3] == ' ');
     if (tx.replies.size() < max_replies) {
       if (coded && tx.codes.size() < max_replies) tx.codes.emplace_back(text.substr(0, 3));
@@ -223,7 +227,9 @@ BufferStatus get_code(const Transaction& t, Dir, std::uint32_t i, BufferSlice& o
   if (i < tx.codes.size()) return give(tx.codes[i], out);
   return tx.complete[1] ? BufferStatus::absent : BufferStatus::not_ready;
 }
-BufferStatus later(const FtpTx& tx) { return tx.complete[1] ? BufferStatus::absent : BufferStatus::not_ready; }
+BufferStatus later(const FtpTx& tx) {
+  return tx.complete[1] ? BufferStatus::absent : BufferStatus::not_ready;
+}
 BufferStatus get_mode(const Transaction& t, Dir, std::uint32_t i, std::uint64_t& out) {
   const auto& tx = as_tx(t);
   if (i > 0) return BufferStatus::absent;
@@ -276,13 +282,18 @@ Probe probe(Bytes data, Dir dir, const sig::Flow&) {
   const auto text = as_text(data);
   if (dir == Dir::to_client) {
     if (text.size() < 4) return Probe::maybe;
-    const bool code = std::all_of(text.begin(), text.begin() + 3, [](char c) { return c >= '0' && c <= '9'; });
+    const bool code =
+        std::all_of(text.begin(), text.begin() + 3, [](char c) { return c >= '0' && c <= '9'; });
     return code && (text[3] == ' ' || text[3] == '-') ? Probe::yes : Probe::no;
   }
   std::size_t n = 0;
-  while (n < text.size() && ((text[n] >= 'A' && text[n] <= 'Z') || (text[n] >= 'a' && text[n] <= 'z'))) ++n;
+  while (n < text.size() &&
+         ((text[n] >= 'A' && text[n] <= 'Z') || (text[n] >= 'a' && text[n] <= 'z')))
+    ++n;
   if (n < 3 || n > 4) return Probe::no;
-  return n == text.size() ? Probe::maybe : text[n] == ' ' || text[n] == '\r' || text[n] == '\n' ? Probe::yes : Probe::no;
+  return n == text.size()                                       ? Probe::maybe
+         : text[n] == ' ' || text[n] == '\r' || text[n] == '\n' ? Probe::yes
+                                                                : Probe::no;
 }
 
 Protocol describe() {
@@ -292,14 +303,21 @@ Protocol describe() {
   p.tcp = true;
   p.tcp_ports = "21";
   for (const char* word : {"USER ", "PASS ", "PORT ", "FEAT"})
-    p.patterns.push_back({.ip_proto = 6, .dir = Dir::to_server, .octets = word, .offset = 0, .depth = 5, .nocase = true});
+    p.patterns.push_back({.ip_proto = 6,
+                          .dir = Dir::to_server,
+                          .octets = word,
+                          .offset = 0,
+                          .depth = 5,
+                          .nocase = true});
   p.probe = &probe;
   p.probe_min = 4;
   p.make = [](const Settings& s) -> std::unique_ptr<Parser> {
     const std::string base = "app-layer.protocols.ftp.";
-    const auto line = std::clamp<std::uint64_t>(s.size_or(base + "max-line-length", 4096), 16, 1 << 20);
+    const auto line =
+        std::clamp<std::uint64_t>(s.size_or(base + "max-line-length", 4096), 16, 1 << 20);
     const auto tx = std::clamp<std::int64_t>(s.integer_or(base + "max-tx", 1024), 1, 65536);
-    return std::make_unique<FtpParser>(static_cast<std::size_t>(line), static_cast<std::size_t>(tx));
+    return std::make_unique<FtpParser>(static_cast<std::size_t>(line),
+                                       static_cast<std::size_t>(tx));
   };
   Logger logger;
   logger.event_type = logger.settings_name = "ftp";
@@ -313,8 +331,10 @@ Protocol describe() {
     p.buffers.numbers.push_back({sig::numbers().intern("ftp.mode"), dir, &get_mode});
     p.buffers.numbers.push_back({sig::numbers().intern("ftp.dynamic_port"), dir, &get_port});
   }
-  p.buffers.numbers.push_back({sig::numbers().intern("ftp.reply_received"), Dir::to_client, &get_answered});
-  p.events = {"ftp.request_command_too_long", "ftp.response_command_too_long", "ftp.file_before_port"};
+  p.buffers.numbers.push_back(
+      {sig::numbers().intern("ftp.reply_received"), Dir::to_client, &get_answered});
+  p.events = {"ftp.request_command_too_long", "ftp.response_command_too_long",
+              "ftp.file_before_port"};
   return p;
 }
 

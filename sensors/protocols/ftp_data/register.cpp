@@ -22,7 +22,8 @@ class DataParser final : public Parser {
   ParseResult parse(ParserContext& ctx, Dir dir, const StreamInput& input) override {
     auto& files = ctx.files();
     files.begin_batch();
-    if (started_ && transactions().empty()) return ParseResult::ok();  // released: nothing follows a finished file
+    if (started_ && transactions().empty())
+      return ParseResult::ok();  // released: nothing follows a finished file
     if (tx_ == nullptr && (!input.data.empty() || input.gap > 0)) {
       const auto note = std::static_pointer_cast<ftp::DataNote>(ctx.expectation());
       if (!note) return ParseResult::error();
@@ -77,7 +78,9 @@ Protocol describe() {
   p.settings_name = "ftp";
   p.rule_names = {"ftp-data"};
   p.tcp = true;
-  p.make = [](const Settings&) -> std::unique_ptr<Parser> { return std::make_unique<DataParser>(); };
+  p.make = [](const Settings&) -> std::unique_ptr<Parser> {
+    return std::make_unique<DataParser>();
+  };
   Logger logger;
   logger.event_type = "ftp_data";
   logger.settings_name = "ftp";

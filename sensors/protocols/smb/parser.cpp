@@ -10,11 +10,14 @@ const sig::AppProto smb_proto = sig::app_protos().intern("smb");
 const sig::FrameType nbss_pdu = sig::frame_types().intern("smb.nbss.pdu");
 const sig::FrameType nbss_hdr = sig::frame_types().intern("smb.nbss.hdr");
 const sig::FrameType nbss_data = sig::frame_types().intern("smb.nbss.data");
-const sig::FrameType pdu1 = sig::frame_types().intern("smb.smb1.pdu"), hdr1 = sig::frame_types().intern("smb.smb1.hdr"),
+const sig::FrameType pdu1 = sig::frame_types().intern("smb.smb1.pdu"),
+                     hdr1 = sig::frame_types().intern("smb.smb1.hdr"),
                      data1 = sig::frame_types().intern("smb.smb1.data");
-const sig::FrameType pdu2 = sig::frame_types().intern("smb.smb2.pdu"), hdr2 = sig::frame_types().intern("smb.smb2.hdr"),
+const sig::FrameType pdu2 = sig::frame_types().intern("smb.smb2.pdu"),
+                     hdr2 = sig::frame_types().intern("smb.smb2.hdr"),
                      data2 = sig::frame_types().intern("smb.smb2.data");
-const sig::FrameType pdu3 = sig::frame_types().intern("smb.smb3.pdu"), hdr3 = sig::frame_types().intern("smb.smb3.hdr"),
+const sig::FrameType pdu3 = sig::frame_types().intern("smb.smb3.pdu"),
+                     hdr3 = sig::frame_types().intern("smb.smb3.hdr"),
                      data3 = sig::frame_types().intern("smb.smb3.data");
 const EventId file_overlap = sig::events().intern("smb.file_overlap");
 const EventId malformed = sig::events().intern("smb.malformed_data");
@@ -82,7 +85,9 @@ Tx* SmbParser::open(std::uint16_t command) {
   const auto all = transactions();
   for (auto it = all.rbegin(); it != all.rend(); ++it) {
     auto& tx = static_cast<Tx&>(**it);
-    if (tx.kind != Kind::file && !tx.complete[1] && tx.message == message_ && tx.version == version_ && tx.command == command) return &tx;
+    if (tx.kind != Kind::file && !tx.complete[1] && tx.message == message_ &&
+        tx.version == version_ && tx.command == command)
+      return &tx;
   }
   return nullptr;
 }
@@ -103,11 +108,13 @@ ParseResult SmbParser::parse(ParserContext& ctx, Dir dir, const StreamInput& inp
   files.begin_batch();
   const auto d = sig::index(dir);
   if (input.gap > 0) {
-    // A gap inside the octets of a file costs those octets; anywhere else the next record has to be found.
+    // A gap inside the octets of a file costs those octets; anywhere else the next record has to be
+    // found.
     if (skip_[d] >= input.gap) {
       skip_[d] -= input.gap;
       const auto* tx = find(stream_tx_[d]);
-      if (tx != nullptr && streaming_[d] != nullptr && tx->file == streaming_[d]) files.gap(*streaming_[d], input.gap);
+      if (tx != nullptr && streaming_[d] != nullptr && tx->file == streaming_[d])
+        files.gap(*streaming_[d], input.gap);
     } else {
       skip_[d] = 0;
       streaming_[d] = nullptr;
@@ -119,7 +126,8 @@ ParseResult SmbParser::parse(ParserContext& ctx, Dir dir, const StreamInput& inp
   while (at < input.data.size()) {
     const auto rest = input.data.subspan(at);
     if (skip_[d] > 0) {
-      const auto part = rest.first(static_cast<std::size_t>(std::min<std::uint64_t>(skip_[d], rest.size())));
+      const auto part =
+          rest.first(static_cast<std::size_t>(std::min<std::uint64_t>(skip_[d], rest.size())));
       if (streaming_[d] != nullptr) {
         // The transaction may be gone by now, and its file with it.
         if (auto* tx = find(stream_tx_[d]); tx != nullptr && tx->file == streaming_[d]) {
@@ -135,7 +143,9 @@ ParseResult SmbParser::parse(ParserContext& ctx, Dir dir, const StreamInput& inp
     if (lost_[d]) {
       const auto text = as_text(rest);
       auto found = text.find("SMB", 5);
-      while (found != std::string_view::npos && (text[found - 5] != 0 || static_cast<std::uint8_t>(text[found - 1]) < 0xfc)) found = text.find("SMB", found + 1);
+      while (found != std::string_view::npos &&
+             (text[found - 5] != 0 || static_cast<std::uint8_t>(text[found - 1]) < 0xfc))
+        found = text.find("SMB", found + 1);
       if (found == std::string_view::npos) {
         if (rest.size() < 8) return ParseResult::more(at, 8);
         at = input.data.size() - 7;
@@ -188,7 +198,8 @@ ParseResult SmbParser::parse(ParserContext& ctx, Dir dir, const StreamInput& inp
   return result;
 }
 
-void SmbParser::record(ParserContext& ctx, Dir dir, Bytes all, std::uint64_t offset, std::uint64_t missing) {
+void SmbParser::record(ParserContext& ctx, Dir dir, Bytes all, std::uint64_t offset,
+                       std::uint64_t missing) {
   std::size_t at = 0;
   for (std::size_t n = 0; n < max_chain && all.size() - at >= 4; ++n) {
     const auto rest = all.subspan(at);
@@ -241,9 +252,12 @@ void SmbParser::smb2(ParserContext& ctx, Dir dir, Bytes all, std::uint64_t missi
 void SmbParser::request2(ParserContext& ctx, Bytes all, std::uint64_t missing) {
   ByteReader in(all);
   in.skip(64);
-  const auto id = [&](std::size_t at) { return as_text(all.subspan(std::min(at, all.size()), at + 16 <= all.size() ? 16 : 0)); };
+  const auto id = [&](std::size_t at) {
+    return as_text(all.subspan(std::min(at, all.size()), at + 16 <= all.size() ? 16 : 0));
+  };
   const auto part = [&](std::size_t offset, std::size_t length) {
-    return offset <= all.size() ? all.subspan(offset, std::min(length, all.size() - offset)) : Bytes();
+    return offset <= all.size() ? all.subspan(offset, std::min(length, all.size() - offset))
+                                : Bytes();
   };
   const auto tree_of = [&]() -> const Tree* {
     const auto it = trees_.find(session_ * 1000003 + tree_);
@@ -322,7 +336,8 @@ void SmbParser::request2(ParserContext& ctx, Bytes all, std::uint64_t missing) {
         rpc(ctx, Dir::to_server, key, octets);
         return;
       }
-      data(ctx, Dir::to_server, key, offset, octets, std::min<std::uint64_t>(missing, length - octets.size()));
+      data(ctx, Dir::to_server, key, offset, octets,
+           std::min<std::uint64_t>(missing, length - octets.size()));
       return;
     }
     case 11: {  // IOCTL
@@ -347,7 +362,8 @@ void SmbParser::request2(ParserContext& ctx, Bytes all, std::uint64_t missing) {
       if (type == 1 && level == 10 && body.size() >= 20) {
         auto& tx = fresh(ctx, Kind::rename);
         tx.filename = name;
-        tx.rename_to = narrow(body.subspan(20, std::min<std::size_t>(load_le32(body.data() + 16), body.size() - 20)));
+        tx.rename_to = narrow(
+            body.subspan(20, std::min<std::size_t>(load_le32(body.data() + 16), body.size() - 20)));
       } else if (type == 1 && level == 13 && !body.empty()) {
         auto& tx = fresh(ctx, Kind::set_info);
         tx.filename = name;
@@ -369,7 +385,8 @@ void SmbParser::response2(ParserContext& ctx, Bytes all, std::uint64_t missing) 
   ByteReader in(all);
   in.skip(64);
   const auto part = [&](std::size_t offset, std::size_t length) {
-    return offset <= all.size() ? all.subspan(offset, std::min(length, all.size() - offset)) : Bytes();
+    return offset <= all.size() ? all.subspan(offset, std::min(length, all.size() - offset))
+                                : Bytes();
   };
   if (command_ == 8) {  // READ
     const auto it = pending_.find(number_key(message_, 8));
@@ -385,11 +402,13 @@ void SmbParser::response2(ParserContext& ctx, Bytes all, std::uint64_t missing) 
     const auto octets = part(where, length);
     const auto handle = handles_.find(p.key);
     const auto tree = trees_.find(session_ * 1000003 + tree_);
-    if ((handle != handles_.end() && handle->second.pipe) || (tree != trees_.end() && tree->second.pipe)) {
+    if ((handle != handles_.end() && handle->second.pipe) ||
+        (tree != trees_.end() && tree->second.pipe)) {
       rpc(ctx, Dir::to_client, p.key, octets);
       return;
     }
-    data(ctx, Dir::to_client, p.key, p.offset, octets, std::min<std::uint64_t>(missing, length - octets.size()));
+    data(ctx, Dir::to_client, p.key, p.offset, octets,
+         std::min<std::uint64_t>(missing, length - octets.size()));
     return;
   }
   if (command_ == 11) {
@@ -398,7 +417,9 @@ void SmbParser::response2(ParserContext& ctx, Bytes all, std::uint64_t missing) 
     const std::string key(as_text(part(72, 16)));
     in.skip(24);
     const std::size_t where = in.u32le(), length = in.u32le();
-    if (in.ok() && function == 0x0011c017 && (status_ == 0 || status_ == 0x80000005) && rpc(ctx, Dir::to_client, key, part(where, length))) return;
+    if (in.ok() && function == 0x0011c017 && (status_ == 0 || status_ == 0x80000005) &&
+        rpc(ctx, Dir::to_client, key, part(where, length)))
+      return;
   }
   Tx* tx = open(command_);
   if (command_ == 0) {
@@ -452,7 +473,8 @@ void SmbParser::response2(ParserContext& ctx, Bytes all, std::uint64_t missing) 
   answer(*tx);
 }
 
-void SmbParser::data(ParserContext& ctx, Dir dir, const std::string& key, std::uint64_t offset, Bytes octets, std::uint64_t missing) {
+void SmbParser::data(ParserContext& ctx, Dir dir, const std::string& key, std::uint64_t offset,
+                     Bytes octets, std::uint64_t missing) {
   auto it = handles_.find(key);
   if (it == handles_.end()) {
     keep(handles_, key, Handle{});
@@ -479,7 +501,8 @@ void SmbParser::data(ParserContext& ctx, Dir dir, const std::string& key, std::u
       std::copy(key.begin(), key.end(), g.begin());
       tx->fuid = guid_text(g);
     } else {
-      for (std::size_t i = 0; i < key.size() && i < 2; ++i) g[i] = static_cast<std::uint8_t>(key[i]);
+      for (std::size_t i = 0; i < key.size() && i < 2; ++i)
+        g[i] = static_cast<std::uint8_t>(key[i]);
       tx->fuid = guid_text(g);
     }
     const auto tree = trees_.find(session_ * 1000003 + tree_);

@@ -19,11 +19,13 @@ BufferStatus give(const std::string& text, BufferSlice& out) {
 }
 BufferStatus get_share(const Transaction& t, Dir, std::uint32_t i, BufferSlice& out) {
   const auto& tx = as_tx(t);
-  return i > 0 || tx.kind != Kind::tree_connect || tx.pipe ? BufferStatus::absent : give(tx.share, out);
+  return i > 0 || tx.kind != Kind::tree_connect || tx.pipe ? BufferStatus::absent
+                                                           : give(tx.share, out);
 }
 BufferStatus get_pipe(const Transaction& t, Dir, std::uint32_t i, BufferSlice& out) {
   const auto& tx = as_tx(t);
-  return i > 0 || tx.kind != Kind::tree_connect || !tx.pipe ? BufferStatus::absent : give(tx.share, out);
+  return i > 0 || tx.kind != Kind::tree_connect || !tx.pipe ? BufferStatus::absent
+                                                            : give(tx.share, out);
 }
 BufferStatus get_user(const Transaction& t, Dir, std::uint32_t i, BufferSlice& out) {
   const auto& tx = as_tx(t);
@@ -41,7 +43,8 @@ BufferStatus get_stub(const Transaction& t, Dir dir, std::uint32_t i, BufferSlic
   const auto& tx = as_tx(t);
   if (i > 0 || tx.kind != Kind::dcerpc) return BufferStatus::absent;
   const auto& half = dir == Dir::to_server ? tx.call.req : tx.call.res;
-  if (!half.done) return tx.complete[sig::index(dir)] ? BufferStatus::absent : BufferStatus::not_ready;
+  if (!half.done)
+    return tx.complete[sig::index(dir)] ? BufferStatus::absent : BufferStatus::not_ready;
   return give(half.stub, out);
 }
 BufferStatus get_iface(const Transaction& t, Dir, std::uint32_t i, BufferSlice& out) {
@@ -50,27 +53,40 @@ BufferStatus get_iface(const Transaction& t, Dir, std::uint32_t i, BufferSlice& 
 }
 BufferStatus get_opnum(const Transaction& t, Dir, std::uint32_t i, std::uint64_t& out) {
   const auto& tx = as_tx(t);
-  if (i > 0 || tx.kind != Kind::dcerpc || !tx.call.req.seen || tx.call.req.type != dcerpc::request) return BufferStatus::absent;
+  if (i > 0 || tx.kind != Kind::dcerpc || !tx.call.req.seen || tx.call.req.type != dcerpc::request)
+    return BufferStatus::absent;
   out = tx.call.opnum;
   return BufferStatus::ready;
 }
 
 std::string_view disposition_name(std::uint32_t d) {
-  static constexpr std::string_view names[] = {"FILE_SUPERSEDE", "FILE_OPEN", "FILE_CREATE", "FILE_OPEN_IF", "FILE_OVERWRITE", "FILE_OVERWRITE_IF"};
+  static constexpr std::string_view names[] = {"FILE_SUPERSEDE", "FILE_OPEN",
+                                               "FILE_CREATE",    "FILE_OPEN_IF",
+                                               "FILE_OVERWRITE", "FILE_OVERWRITE_IF"};
   return d < std::size(names) ? names[d] : std::string_view("UNKNOWN");
 }
 std::string_view function_name(std::uint32_t f) {
   switch (f) {
-    case 0x00060194: return "FSCTL_DFS_GET_REFERRALS";
-    case 0x0011400c: return "FSCTL_PIPE_PEEK";
-    case 0x00110018: return "FSCTL_PIPE_WAIT";
-    case 0x0011c017: return "FSCTL_PIPE_TRANSCEIVE";
-    case 0x001401d4: return "FSCTL_LMR_REQUEST_RESILIENCY";
-    case 0x001401fc: return "FSCTL_QUERY_NETWORK_INTERFACE_INFO";
-    case 0x00140204: return "FSCTL_VALIDATE_NEGOTIATE_INFO";
-    case 0x00144064: return "FSCTL_SRV_ENUMERATE_SNAPSHOTS";
-    case 0x00140078: return "FSCTL_SRV_REQUEST_RESUME_KEY";
-    default: return {};
+    case 0x00060194:
+      return "FSCTL_DFS_GET_REFERRALS";
+    case 0x0011400c:
+      return "FSCTL_PIPE_PEEK";
+    case 0x00110018:
+      return "FSCTL_PIPE_WAIT";
+    case 0x0011c017:
+      return "FSCTL_PIPE_TRANSCEIVE";
+    case 0x001401d4:
+      return "FSCTL_LMR_REQUEST_RESILIENCY";
+    case 0x001401fc:
+      return "FSCTL_QUERY_NETWORK_INTERFACE_INFO";
+    case 0x00140204:
+      return "FSCTL_VALIDATE_NEGOTIATE_INFO";
+    case 0x00144064:
+      return "FSCTL_SRV_ENUMERATE_SNAPSHOTS";
+    case 0x00140078:
+      return "FSCTL_SRV_REQUEST_RESUME_KEY";
+    default:
+      return {};
   }
 }
 
@@ -79,12 +95,15 @@ bool log(const Transaction& t, const LogContext&, JsonWriter& json) {
   json.begin_object("smb");
   json.field("id", tx.id + 1);
   json.field("dialect", tx.dialect.empty() ? std::string("unknown") : tx.dialect);
-  json.field("command", tx.version == 1 ? command1_name(static_cast<std::uint8_t>(tx.command)) : command2_name(tx.command));
+  json.field("command", tx.version == 1 ? command1_name(static_cast<std::uint8_t>(tx.command))
+                                        : command2_name(tx.command));
   if (tx.has_status) {
     char code[16];
     if (tx.dos_status) {
       const auto error = static_cast<std::uint16_t>(tx.status >> 16);
-      if (const auto name = dos_error_name(static_cast<std::uint8_t>(tx.status & 0xff), error); !name.empty()) json.field("status", name);
+      if (const auto name = dos_error_name(static_cast<std::uint8_t>(tx.status & 0xff), error);
+          !name.empty())
+        json.field("status", name);
       std::snprintf(code, sizeof code, "0x%04x", error);
     } else {
       if (const auto name = status_name(tx.status); !name.empty()) json.field("status", name);
@@ -184,16 +203,26 @@ bool log(const Transaction& t, const LogContext&, JsonWriter& json) {
 /// The names that the eve-log option `types` takes.
 std::string_view kind_name(Kind k) {
   switch (k) {
-    case Kind::file: return "file";
-    case Kind::tree_connect: return "tree_connect";
-    case Kind::negotiate: return "negotiate";
-    case Kind::dcerpc: return "dcerpc";
-    case Kind::create: return "create";
-    case Kind::session_setup: return "session_setup";
-    case Kind::ioctl: return "ioctl";
-    case Kind::rename: return "rename";
-    case Kind::set_info: return "set_file_path_info";
-    default: return "generic";
+    case Kind::file:
+      return "file";
+    case Kind::tree_connect:
+      return "tree_connect";
+    case Kind::negotiate:
+      return "negotiate";
+    case Kind::dcerpc:
+      return "dcerpc";
+    case Kind::create:
+      return "create";
+    case Kind::session_setup:
+      return "session_setup";
+    case Kind::ioctl:
+      return "ioctl";
+    case Kind::rename:
+      return "rename";
+    case Kind::set_info:
+      return "set_file_path_info";
+    default:
+      return "generic";
   }
 }
 bool log_wanted(const Transaction& t, const LogContext& ctx, JsonWriter& json) {
@@ -205,16 +234,21 @@ bool log_wanted(const Transaction& t, const LogContext& ctx, JsonWriter& json) {
     last = &ctx.options;
     revision = ctx.options.revision();
   }
-  if (!types.empty() && std::find(types.begin(), types.end(), kind_name(as_tx(t).kind)) == types.end()) return false;
+  if (!types.empty() &&
+      std::find(types.begin(), types.end(), kind_name(as_tx(t).kind)) == types.end())
+    return false;
   return log(t, ctx, json);
 }
 
 Probe probe(Bytes data, Dir dir, const sig::Flow& flow) {
   if (data.size() < 8) return Probe::maybe;
-  const bool usual = flow.dport == 445 || flow.sport == 445 || flow.dport == 139 || flow.sport == 139;
-  if (usual && data[0] >= 0x81 && data[0] <= 0x85 && data[1] == 0) return Probe::yes;  // NetBIOS session messages
+  const bool usual =
+      flow.dport == 445 || flow.sport == 445 || flow.dport == 139 || flow.sport == 139;
+  if (usual && data[0] >= 0x81 && data[0] <= 0x85 && data[1] == 0)
+    return Probe::yes;  // NetBIOS session messages
   if (data[0] != 0 || as_text(data.subspan(5, 3)) != "SMB") return Probe::no;
-  if (data[4] == 0xff && data.size() >= 14) return ((data[13] & 0x80) != 0) == (dir == Dir::to_client) ? Probe::yes : Probe::reversed;
+  if (data[4] == 0xff && data.size() >= 14)
+    return ((data[13] & 0x80) != 0) == (dir == Dir::to_client) ? Probe::yes : Probe::reversed;
   if (data[4] == 0xfe) {
     if (data.size() < 24) return Probe::maybe;
     return ((data[20] & 1) != 0) == (dir == Dir::to_client) ? Probe::yes : Probe::reversed;
@@ -250,8 +284,14 @@ Protocol describe() {
     p.buffers.buffers.push_back({id("dcerpc.stub_data"), dir, &get_stub});
     p.buffers.numbers.push_back({sig::numbers().intern("smb.version"), dir, &get_version});
   }
-  p.events = {"smb.internal_error", "smb.malformed_data", "smb.record_overflow", "smb.malformed_ntlmssp_request",
-              "smb.malformed_ntlmssp_response", "smb.duplicate_negotiate", "smb.negotiate_malformed_dialects", "smb.file_overlap"};
+  p.events = {"smb.internal_error",
+              "smb.malformed_data",
+              "smb.record_overflow",
+              "smb.malformed_ntlmssp_request",
+              "smb.malformed_ntlmssp_response",
+              "smb.duplicate_negotiate",
+              "smb.negotiate_malformed_dialects",
+              "smb.file_overlap"};
   return p;
 }
 

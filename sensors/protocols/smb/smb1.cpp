@@ -9,7 +9,8 @@ namespace {
 constexpr unsigned max_chain = 16;
 
 bool has_andx(std::uint8_t c) {
-  return c == 0x24 || c == 0x2d || c == 0x2e || c == 0x2f || c == 0x73 || c == 0x74 || c == 0x75 || c == 0xa2;
+  return c == 0x24 || c == 0x2d || c == 0x2e || c == 0x2f || c == 0x73 || c == 0x74 || c == 0x75 ||
+         c == 0xa2;
 }
 /// A null-terminated string; UTF-16 strings start on an even offset of the message.
 std::string text(ByteReader& in, bool unicode) {
@@ -28,8 +29,12 @@ std::string text(ByteReader& in, bool unicode) {
   in.skip(std::min(n + 2, rest.size()));
   return out;
 }
-std::string file_key(std::uint16_t fid) { return {static_cast<char>(fid & 0xff), static_cast<char>(fid >> 8)}; }
-bool pipe_share(std::string_view share) { return share.size() >= 4 && share.substr(share.size() - 4) == "IPC$"; }
+std::string file_key(std::uint16_t fid) {
+  return {static_cast<char>(fid & 0xff), static_cast<char>(fid >> 8)};
+}
+bool pipe_share(std::string_view share) {
+  return share.size() >= 4 && share.substr(share.size() - 4) == "IPC$";
+}
 
 }  // namespace
 
@@ -63,10 +68,16 @@ void SmbParser::smb1(ParserContext& ctx, Dir dir, Bytes all, std::uint64_t missi
   }
 }
 
-void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReader in, Bytes all, std::uint64_t missing) {
+void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReader in, Bytes all,
+                             std::uint64_t missing) {
   const std::size_t words = in.u8(), start = in.offset();
-  const auto w16 = [&](std::size_t i) { return start + i * 2 + 2 <= all.size() ? load_le16(all.data() + start + i * 2) : std::uint16_t{0}; };
-  const auto w32 = [&](std::size_t octet) { return start + octet + 4 <= all.size() ? load_le32(all.data() + start + octet) : 0U; };
+  const auto w16 = [&](std::size_t i) {
+    return start + i * 2 + 2 <= all.size() ? load_le16(all.data() + start + i * 2)
+                                           : std::uint16_t{0};
+  };
+  const auto w32 = [&](std::size_t octet) {
+    return start + octet + 4 <= all.size() ? load_le32(all.data() + start + octet) : 0U;
+  };
   in.skip(words * 2);
   in.u16le();  // byte count
   if (!in.ok()) return;
@@ -121,7 +132,8 @@ void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReade
     }
     case 0x2e: {
       const std::uint64_t high = words >= 12 ? w32(20) : 0;
-      pending_.insert_or_assign("r" + std::to_string(message_), Pending{file_key(w16(2)), high << 32 | w32(6)});
+      pending_.insert_or_assign("r" + std::to_string(message_),
+                                Pending{file_key(w16(2)), high << 32 | w32(6)});
       if (pending_.size() > 4096) pending_.erase(pending_.begin());
       return;
     }
@@ -133,11 +145,13 @@ void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReade
       const auto octets = all.subspan(where, std::min(length, all.size() - where));
       const auto key = file_key(w16(2));
       const auto handle = handles_.find(key);
-      if ((handle != handles_.end() && handle->second.pipe) || (tree != trees_.end() && tree->second.pipe)) {
+      if ((handle != handles_.end() && handle->second.pipe) ||
+          (tree != trees_.end() && tree->second.pipe)) {
         if (!rpc(ctx, Dir::to_server, key, octets)) fresh(ctx, Kind::generic);
         return;
       }
-      data(ctx, Dir::to_server, key, offset, octets, std::min<std::uint64_t>(missing, length - octets.size()));
+      data(ctx, Dir::to_server, key, offset, octets,
+           std::min<std::uint64_t>(missing, length - octets.size()));
       return;
     }
     case 0x0b: {  // WRITE
@@ -146,12 +160,16 @@ void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReade
       const std::size_t length = in.u16le();
       if (!in.ok()) return;
       const auto octets = in.bytes(std::min(length, in.left()));
-      data(ctx, Dir::to_server, file_key(w16(0)), w32(4), octets, std::min<std::uint64_t>(missing, length - octets.size()));
+      data(ctx, Dir::to_server, file_key(w16(0)), w32(4), octets,
+           std::min<std::uint64_t>(missing, length - octets.size()));
       return;
     }
     case 0x25: {  // TRANS
       const std::size_t length = w16(11), where = w16(12);
-      if (words >= 16 && where <= all.size() && rpc(ctx, Dir::to_server, file_key(w16(15)), all.subspan(where, std::min(length, all.size() - where)))) return;
+      if (words >= 16 && where <= all.size() &&
+          rpc(ctx, Dir::to_server, file_key(w16(15)),
+              all.subspan(where, std::min(length, all.size() - where))))
+        return;
       fresh(ctx, Kind::generic);
       return;
     }
@@ -176,9 +194,13 @@ void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReade
   }
 }
 
-void SmbParser::smb1_response(ParserContext& ctx, std::uint8_t command, ByteReader in, Bytes all, std::uint64_t missing) {
+void SmbParser::smb1_response(ParserContext& ctx, std::uint8_t command, ByteReader in, Bytes all,
+                              std::uint64_t missing) {
   const std::size_t words = in.u8(), start = in.offset();
-  const auto w16 = [&](std::size_t i) { return i < words && start + i * 2 + 2 <= all.size() ? load_le16(all.data() + start + i * 2) : std::uint16_t{0}; };
+  const auto w16 = [&](std::size_t i) {
+    return i < words && start + i * 2 + 2 <= all.size() ? load_le16(all.data() + start + i * 2)
+                                                        : std::uint16_t{0};
+  };
   in.skip(words * 2);
   in.u16le();
   if (command == 0x2e) {
@@ -192,15 +214,19 @@ void SmbParser::smb1_response(ParserContext& ctx, std::uint8_t command, ByteRead
     const auto octets = all.subspan(where, std::min(length, all.size() - where));
     const auto handle = handles_.find(p.key);
     const auto tree = trees_.find(tree_);
-    if ((handle != handles_.end() && handle->second.pipe) || (tree != trees_.end() && tree->second.pipe))
+    if ((handle != handles_.end() && handle->second.pipe) ||
+        (tree != trees_.end() && tree->second.pipe))
       rpc(ctx, Dir::to_client, p.key, octets);
     else
-      data(ctx, Dir::to_client, p.key, p.offset, octets, std::min<std::uint64_t>(missing, length - octets.size()));
+      data(ctx, Dir::to_client, p.key, p.offset, octets,
+           std::min<std::uint64_t>(missing, length - octets.size()));
     return;
   }
   if (command == 0x25 && words >= 10) {
     const std::size_t length = w16(6), where = w16(7);
-    if (where <= all.size() && rpc(ctx, Dir::to_client, {}, all.subspan(where, std::min(length, all.size() - where)))) return;
+    if (where <= all.size() &&
+        rpc(ctx, Dir::to_client, {}, all.subspan(where, std::min(length, all.size() - where))))
+      return;
   }
   Tx* tx = open(command);
   if (tx == nullptr) return;
@@ -210,7 +236,8 @@ void SmbParser::smb1_response(ParserContext& ctx, std::uint8_t command, ByteRead
       if (index < dialects_.size()) dialect_ = dialects_[index];
       const auto raw = in.bytes(16);
       // With extended security the answer carries the server's identity.
-      if (words == 17 && raw.size() == 16 && (load_le32(all.data() + start + 19) & 0x80000000U) != 0) {
+      if (words == 17 && raw.size() == 16 &&
+          (load_le32(all.data() + start + 19) & 0x80000000U) != 0) {
         Guid g{};
         std::copy(raw.begin(), raw.end(), g.begin());
         tx->server_guid = guid_text(g);

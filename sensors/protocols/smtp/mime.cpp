@@ -9,9 +9,8 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c
 bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 bool iequals(std::string_view a, std::string_view lower_b) {
-  return a.size() == lower_b.size() &&
-         std::equal(a.begin(), a.end(), lower_b.begin(),
-                    [](char x, char y) { return lower(x) == y; });
+  return a.size() == lower_b.size() && std::equal(a.begin(), a.end(), lower_b.begin(),
+                                                  [](char x, char y) { return lower(x) == y; });
 }
 bool istarts(std::string_view a, std::string_view lower_b) {
   return a.size() >= lower_b.size() && iequals(a.substr(0, lower_b.size()), lower_b);
@@ -70,7 +69,8 @@ std::string parameter(std::string_view value, std::string_view lower_name, std::
     std::string text;
     if (v < value.size() && value[v] == '"') {
       for (++v; v < value.size() && value[v] != '"'; ++v) {
-        if (value[v] == '\\' && v + 1 < value.size() && (value[v + 1] == '"' || value[v + 1] == '\\'))
+        if (value[v] == '\\' && v + 1 < value.size() &&
+            (value[v + 1] == '"' || value[v + 1] == '\\'))
           ++v;
         if (text.size() < max) text += value[v];
       }
@@ -99,9 +99,11 @@ std::string parameter(std::string_view value, std::string_view lower_name, std::
     } else if (name.size() == lower_name.size() + 1 && istarts(name, lower_name) &&
                name.back() == '*') {
       // charset'language'value, percent-encoded
-      const auto quote = text.find('\'', text.find('\'') == std::string::npos ? 0 : text.find('\'') + 1);
-      const std::string_view coded =
-          quote == std::string::npos ? std::string_view(text) : std::string_view(text).substr(quote + 1);
+      const auto quote =
+          text.find('\'', text.find('\'') == std::string::npos ? 0 : text.find('\'') + 1);
+      const std::string_view coded = quote == std::string::npos
+                                         ? std::string_view(text)
+                                         : std::string_view(text).substr(quote + 1);
       std::string decoded;
       for (std::size_t i = 0; i < coded.size(); ++i) {
         if (coded[i] == '%' && i + 2 < coded.size() + 0 && hex_value(coded[i + 1]) >= 0 &&
@@ -118,7 +120,9 @@ std::string parameter(std::string_view value, std::string_view lower_name, std::
   return have_plain ? plain : sections;
 }
 
-const Header* Message::header(std::string_view lower_name) const { return find(headers_, lower_name); }
+const Header* Message::header(std::string_view lower_name) const {
+  return find(headers_, lower_name);
+}
 
 void Message::line(Bytes octets, std::string_view eol) {
   if (done_) return;
@@ -138,7 +142,8 @@ void Message::line(Bytes octets, std::string_view eol) {
         auto& to = main_done_ ? part_headers_ : headers_;
         if (!to.empty()) {
           auto& v = to.back().value;
-          const auto room = options_.header_value_depth - std::min(options_.header_value_depth, v.size());
+          const auto room =
+              options_.header_value_depth - std::min(options_.header_value_depth, v.size());
           v.append(as_text(octets.first(std::min(room, octets.size()))));
           if (room < octets.size()) anomalies_ |= anomaly::long_header_value;
         }
@@ -241,8 +246,8 @@ void Message::begin_part() {
   if (disposition != nullptr) name = parameter(disposition->value, "filename");
   if (name.empty() && type != nullptr) name = parameter(type->value, "name");
   if (iequals(kind, "message/rfc822")) {
-    // The body is a message of its own: its headers come next, with an encoding of their own (RFC 2046
-    // 5.2.1 allows no encoding here; believing one would hide the message from inspection).
+    // The body is a message of its own: its headers come next, with an encoding of their own (RFC
+    // 2046 5.2.1 allows no encoding here; believing one would hide the message from inspection).
     encoding_ = Encoding::plain;
     state_ = State::headers;
     return;
@@ -281,7 +286,8 @@ void Message::end_part() {
 }
 
 bool Message::boundary(Bytes octets) {
-  if (octets.size() < 3 || octets[0] != '-' || octets[1] != '-' || boundaries_.empty()) return false;
+  if (octets.size() < 3 || octets[0] != '-' || octets[1] != '-' || boundaries_.empty())
+    return false;
   const auto text = as_text(octets.subspan(2));
   for (std::size_t n = boundaries_.size(); n-- > 0;) {
     if (!text.starts_with(boundaries_[n])) continue;
@@ -409,7 +415,8 @@ void Message::scan_urls() {
   while (at != std::string::npos && urls_.size() < Limits::urls) {
     std::size_t next = at + 3;
     for (const auto& scheme : options_.url_schemes) {
-      if (at < scheme.size() || !iequals(std::string_view(text).substr(at - scheme.size(), scheme.size()), scheme))
+      if (at < scheme.size() ||
+          !iequals(std::string_view(text).substr(at - scheme.size(), scheme.size()), scheme))
         continue;
       std::size_t end = next;
       while (end < text.size() && url_char(text[end])) ++end;

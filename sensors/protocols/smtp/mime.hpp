@@ -1,7 +1,8 @@
 #pragma once
-/// Internet messages (RFC 5322) with MIME bodies (RFC 2045-2047, 2183, 2231), fed line by line. Keeps the
-/// headers of the outer message, names of attachments and URLs; hands decoded attachments to a sink. Every
-/// collection has a cap; a line is never kept whole beyond what its decoding needs.
+/// Internet messages (RFC 5322) with MIME bodies (RFC 2045-2047, 2183, 2231), fed line by line.
+/// Keeps the headers of the outer message, names of attachments and URLs; hands decoded attachments
+/// to a sink. Every collection has a cap; a line is never kept whole beyond what its decoding
+/// needs.
 #include <array>
 #include <cstdint>
 #include <string>
@@ -56,7 +57,8 @@ class Message {
   Message(const Options& options, Sink& sink) : options_(options), sink_(sink) {}
 
   /// A line or a piece of one, without its line end.
-  /// @param eol  the line end that followed ("\r\n", "\n"), empty when the line goes on in the next call
+  /// @param eol  the line end that followed ("\r\n", "\n"), empty when the line goes on in the next
+  /// call
   void line(Bytes octets, std::string_view eol);
   /// The message is over.
   void finish();
@@ -90,15 +92,15 @@ class Message {
   State state_ = State::headers;
   bool continued_ = false;  ///< the call goes on with a line that began earlier
   bool main_done_ = false, done_ = false, file_open_ = false, text_ = false;
-  std::vector<Header> headers_;         ///< of the outer message
-  std::vector<Header> part_headers_;    ///< of the part being read
+  std::vector<Header> headers_;       ///< of the outer message
+  std::vector<Header> part_headers_;  ///< of the part being read
   std::vector<std::string> boundaries_;
   Encoding encoding_ = Encoding::plain;
-  std::string pending_eol_;             ///< belongs to the content only when more content follows
+  std::string pending_eol_;  ///< belongs to the content only when more content follows
   std::string body_eol_;
   std::array<char, 4> quad_{};
   std::uint8_t quad_size_ = 0;
-  std::string qp_rest_;                 ///< an escape cut by the end of a piece
+  std::string qp_rest_;  ///< an escape cut by the end of a piece
   std::string text_line_;
   std::vector<std::string> attachments_, urls_;
   std::uint16_t anomalies_ = 0;

@@ -15,7 +15,9 @@ BufferStatus give(std::string_view text, BufferSlice& out) {
   out.data = as_bytes(text);
   return BufferStatus::ready;
 }
-BufferStatus later(const Tx& tx) { return tx.over || tx.complete[0] ? BufferStatus::absent : BufferStatus::not_ready; }
+BufferStatus later(const Tx& tx) {
+  return tx.over || tx.complete[0] ? BufferStatus::absent : BufferStatus::not_ready;
+}
 
 BufferStatus get_helo(const Transaction& t, Dir, std::uint32_t i, BufferSlice& out) {
   const auto& tx = as_tx(t);
@@ -49,8 +51,9 @@ BufferStatus get_received(const Transaction& t, Dir, std::uint32_t i, BufferSlic
   if (!tx.message || !tx.message->headers_done()) return later(tx);
   for (const auto& h : tx.message->headers()) {
     static constexpr std::string_view received = "received";
-    const bool same = std::equal(h.name.begin(), h.name.end(), received.begin(), received.end(),
-                                 [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+    const bool same =
+        std::equal(h.name.begin(), h.name.end(), received.begin(), received.end(),
+                   [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
     if (same && i-- == 0) return give(h.value, out);
   }
   return BufferStatus::absent;
@@ -74,24 +77,23 @@ struct Field {
   Shape shape;
   bool extended;
 };
-constexpr Field optional_fields[] = {
-    {"reply-to", "reply_to", Shape::comma, false},
-    {"bcc", "bcc", Shape::comma, true},
-    {"message-id", "message_id", Shape::text, true},
-    {"subject", "subject", Shape::text, true},
-    {"x-mailer", "x_mailer", Shape::text, true},
-    {"user-agent", "user_agent", Shape::text, true},
-    {"received", "received", Shape::repeats, false},
-    {"x-originating-ip", "x_originating_ip", Shape::text, false},
-    {"in-reply-to", "in_reply_to", Shape::text, false},
-    {"references", "references", Shape::text, false},
-    {"importance", "importance", Shape::text, false},
-    {"priority", "priority", Shape::text, false},
-    {"sensitivity", "sensitivity", Shape::text, false},
-    {"organization", "organization", Shape::text, false},
-    {"content-md5", "content_md5", Shape::text, false},
-    {"date", "date", Shape::text, false},
-    {"relays", "relays", Shape::text, false}};
+constexpr Field optional_fields[] = {{"reply-to", "reply_to", Shape::comma, false},
+                                     {"bcc", "bcc", Shape::comma, true},
+                                     {"message-id", "message_id", Shape::text, true},
+                                     {"subject", "subject", Shape::text, true},
+                                     {"x-mailer", "x_mailer", Shape::text, true},
+                                     {"user-agent", "user_agent", Shape::text, true},
+                                     {"received", "received", Shape::repeats, false},
+                                     {"x-originating-ip", "x_originating_ip", Shape::text, false},
+                                     {"in-reply-to", "in_reply_to", Shape::text, false},
+                                     {"references", "references", Shape::text, false},
+                                     {"importance", "importance", Shape::text, false},
+                                     {"priority", "priority", Shape::text, false},
+                                     {"sensitivity", "sensitivity", Shape::text, false},
+                                     {"organization", "organization", Shape::text, false},
+                                     {"content-md5", "content_md5", Shape::text, false},
+                                     {"date", "date", Shape::text, false},
+                                     {"relays", "relays", Shape::text, false}};
 
 struct LogOptions {
   bool extended = false, body_md5 = false, subject_md5 = false;
@@ -169,7 +171,8 @@ void write_email(const Tx& tx, const LogOptions& o, JsonWriter& json) {
     json.end_array();
   }
   for (const auto& f : optional_fields)
-    if ((o.extended && f.extended) || std::find(o.custom.begin(), o.custom.end(), f.header) != o.custom.end())
+    if ((o.extended && f.extended) ||
+        std::find(o.custom.begin(), o.custom.end(), f.header) != o.custom.end())
       write_field(json, m, f);
   if (o.body_md5 && !tx.body_md5.empty()) json.field("body_md5", tx.body_md5);
   if (o.subject_md5)
@@ -192,14 +195,16 @@ bool log(const Transaction& t, const LogContext& ctx, JsonWriter& json) {
     json.end_array();
   }
   json.end_object();
-  if (tx.message && (tx.message->headers_done() || tx.message->done())) write_email(tx, options_of(ctx.options), json);
+  if (tx.message && (tx.message->headers_done() || tx.message->done()))
+    write_email(tx, options_of(ctx.options), json);
   return true;
 }
 
 Probe probe(Bytes data, Dir dir, const sig::Flow&) {
   const auto text = as_text(data);
   if (dir == Dir::to_server) return Probe::no;  // the patterns knew
-  if (!text.starts_with(std::string_view("220").substr(0, std::min<std::size_t>(3, text.size())))) return Probe::no;
+  if (!text.starts_with(std::string_view("220").substr(0, std::min<std::size_t>(3, text.size()))))
+    return Probe::no;
   if (text.size() < 5) return Probe::maybe;
   return text[3] == ' ' || text[3] == '-' ? Probe::yes : Probe::no;
 }
@@ -211,10 +216,17 @@ Protocol describe() {
   p.tcp = true;
   p.tcp_ports = "[25,465,587]";
   for (const char* word : {"EHLO", "HELO", "QUIT"})
-    p.patterns.push_back({.ip_proto = 6, .dir = Dir::to_server, .octets = word, .offset = 0, .depth = 4, .nocase = true});
+    p.patterns.push_back({.ip_proto = 6,
+                          .dir = Dir::to_server,
+                          .octets = word,
+                          .offset = 0,
+                          .depth = 4,
+                          .nocase = true});
   p.probe = &probe;
   p.probe_min = 5;
-  p.make = [](const Settings& s) -> std::unique_ptr<Parser> { return std::make_unique<SmtpParser>(read_config(s)); };
+  p.make = [](const Settings& s) -> std::unique_ptr<Parser> {
+    return std::make_unique<SmtpParser>(read_config(s));
+  };
   Logger logger;
   logger.event_type = logger.settings_name = "smtp";
   logger.write = &log;

@@ -132,7 +132,8 @@ Config read_config(const Settings& s) {
   c.mime.header_value_depth = static_cast<std::size_t>(
       std::clamp<std::int64_t>(s.integer_or(mime + "header-value-depth", 2000), 1, 1 << 20));
   // "auto" means when something asks for it; it costs little enough to be always there.
-  if (const auto md5 = s.text(mime + "body-md5")) c.body_md5 = *md5 == "auto" || parse_flag(*md5).value_or(false);
+  if (const auto md5 = s.text(mime + "body-md5"))
+    c.body_md5 = *md5 == "auto" || parse_flag(*md5).value_or(false);
   return c;
 }
 
@@ -176,7 +177,8 @@ void SmtpParser::settle(Tx& tx) {
 
 void SmtpParser::push(Command c) {
   // STARTTLS and DATA end a pipelined group: nothing may follow before their reply (RFC 2920 3.1).
-  if (!queue_.empty() && (queue_.back().command == Command::starttls || queue_.back().command == Command::data))
+  if (!queue_.empty() &&
+      (queue_.back().command == Command::starttls || queue_.back().command == Command::data))
     flag(Event::invalid_pipelined_sequence);
   if (queue_.size() >= queue_limit) queue_.pop_front();
   queue_.push_back({c, tx_.value_or(none)});
@@ -212,14 +214,16 @@ bool SmtpParser::octets(ParserContext& ctx, Dir dir, Bytes data, std::uint64_t o
     const auto rest = data.subspan(taken);
     if (dir == Dir::to_server && mode_ == Mode::bdat && bdat_left_ > 0) {
       // Chunk octets are counted, not searched for an end; lines matter to the decoder alone.
-      auto chunk = rest.first(static_cast<std::size_t>(std::min<std::uint64_t>(rest.size(), bdat_left_)));
+      auto chunk =
+          rest.first(static_cast<std::size_t>(std::min<std::uint64_t>(rest.size(), bdat_left_)));
       taken += chunk.size();
       bdat_left_ -= chunk.size();
       side.line += as_text(chunk);
       std::size_t at = 0;
       for (std::size_t nl; (nl = side.line.find('\n', at)) != std::string::npos; at = nl + 1) {
         const bool cr = nl > at && side.line[nl - 1] == '\r';
-        data_line(ctx, std::string_view(side.line).substr(at, nl - at - (cr ? 1 : 0)), cr ? "\r\n" : "\n");
+        data_line(ctx, std::string_view(side.line).substr(at, nl - at - (cr ? 1 : 0)),
+                  cr ? "\r\n" : "\n");
       }
       side.line.erase(0, at);
       if (side.line.size() > line_limit || (bdat_left_ == 0 && bdat_last_ && !side.line.empty())) {
@@ -375,10 +379,13 @@ void SmtpParser::data_line(ParserContext& ctx, std::string_view text, std::strin
   Tx* tx = tx_ ? find(*tx_) : nullptr;
   auto& side = side_[0];
   if (mode_ == Mode::data) {
-    if (!data_frame_) data_frame_ = ctx.add_frame(data_frame_type, Dir::to_server, side.line_start, -1, tx_.value_or(none));
+    if (!data_frame_)
+      data_frame_ =
+          ctx.add_frame(data_frame_type, Dir::to_server, side.line_start, -1, tx_.value_or(none));
     if (!continued_ && text == "." && !eol.empty()) {
       const auto length = side.line_start + 1 + eol.size();
-      ctx.set_frame_length(*data_frame_, static_cast<std::int64_t>(length > data_start_ ? length - data_start_ : 0));
+      ctx.set_frame_length(
+          *data_frame_, static_cast<std::int64_t>(length > data_start_ ? length - data_start_ : 0));
       data_frame_.reset();
       mode_ = Mode::command;
       push(Command::mail_data);
@@ -449,7 +456,8 @@ bool SmtpParser::reply(ParserContext& ctx, std::string_view text) {
     return false;
   }
   const bool goes_on = text.size() > 3 && text[3] == '-';
-  if (!queue_.empty() && queue_.front().command == Command::helo && code == 250 && icontains(text, "pipelining"))
+  if (!queue_.empty() && queue_.front().command == Command::helo && code == 250 &&
+      icontains(text, "pipelining"))
     pipelining_ = true;
   if (goes_on) return true;
   const bool first = !first_reply_;
@@ -462,7 +470,8 @@ bool SmtpParser::reply(ParserContext& ctx, std::string_view text) {
     }
     return true;
   }
-  if (first && code == 220 && queue_.front().command == Command::helo) return true;  // greeting of a server that was slower than its client
+  if (first && code == 220 && queue_.front().command == Command::helo)
+    return true;  // greeting of a server that was slower than its client
   const auto item = queue_.front();
   queue_.pop_front();
   Tx* tx = item.tx != none ? find(item.tx) : nullptr;
@@ -480,7 +489,8 @@ bool SmtpParser::reply(ParserContext& ctx, std::string_view text) {
       break;
     case Command::data:
       if (code == 354) {
-        if (mode_ == Mode::command && tx != nullptr && !tx->over && tx_ == item.tx) mode_ = Mode::data;
+        if (mode_ == Mode::command && tx != nullptr && !tx->over && tx_ == item.tx)
+          mode_ = Mode::data;
         break;
       }
       if (mode_ == Mode::data && tx_ == item.tx) mode_ = Mode::command;

@@ -1,6 +1,6 @@
 #pragma once
-/// SMTP (RFC 5321, pipelining RFC 2920, STARTTLS RFC 3207, chunking RFC 3030) as a sensor protocol: one
-/// transaction a message.
+/// SMTP (RFC 5321, pipelining RFC 2920, STARTTLS RFC 3207, chunking RFC 3030) as a sensor protocol:
+/// one transaction a message.
 #include <deque>
 #include <memory>
 #include <optional>
@@ -53,9 +53,9 @@ struct Config {
 struct Tx final : Transaction {
   std::string helo, mail_from;
   std::vector<std::string> rcpt_to;
-  std::unique_ptr<mime::Sink> sink;         ///< outlives the message
-  std::unique_ptr<mime::Message> message;   ///< null before DATA
-  sig::File* file = nullptr;                ///< being written
+  std::unique_ptr<mime::Sink> sink;        ///< outlives the message
+  std::unique_ptr<mime::Message> message;  ///< null before DATA
+  sig::File* file = nullptr;               ///< being written
   std::string body_md5;
   bool data_started = false;  ///< DATA or BDAT was sent
   bool over = false;          ///< the client is done with it

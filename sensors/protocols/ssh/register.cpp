@@ -1,4 +1,5 @@
-/// SSH banners (RFC 4253 4.2), key exchange proposals and their HASSH. Nothing is read after NEWKEYS.
+/// SSH banners (RFC 4253 4.2), key exchange proposals and their HASSH. Nothing is read after
+/// NEWKEYS.
 #include <algorithm>
 
 #include "sensors/files/digest.hpp"
@@ -109,7 +110,8 @@ class SshParser final : public Parser {
           result = ParseResult::more(at, 4 + static_cast<std::size_t>(length));
           break;
         }
-        if (tx.want_hassh) key_exchange(side, d, rest.subspan(6, static_cast<std::size_t>(length) - 2));
+        if (tx.want_hassh)
+          key_exchange(side, d, rest.subspan(6, static_cast<std::size_t>(length) - 2));
         side.kex = true;
         ++tx.revision;
       } else if (type == 20) {
@@ -153,7 +155,8 @@ class SshParser final : public Parser {
     ++tx.revision;
   }
 
-  /// HASSH: MD5 over the lists of key exchange, encryption, MAC and compression of the sender's own direction.
+  /// HASSH: MD5 over the lists of key exchange, encryption, MAC and compression of the sender's own
+  /// direction.
   static void key_exchange(Side& side, std::size_t d, Bytes payload) {
     ByteReader in(payload);
     in.skip(16);  // cookie
@@ -198,14 +201,15 @@ class SshParser final : public Parser {
 
 const SshTx& as_tx(const Transaction& t) { return static_cast<const SshTx&>(t); }
 
-BufferStatus give(const SshTx& tx, std::size_t d, bool there, const std::string& text, BufferSlice& out) {
+BufferStatus give(const SshTx& tx, std::size_t d, bool there, const std::string& text,
+                  BufferSlice& out) {
   if (!text.empty()) {
     out.data = as_bytes(text);
     return BufferStatus::ready;
   }
   return there || tx.complete[d] ? BufferStatus::absent : BufferStatus::not_ready;
 }
-template <std::string Side::*member, bool banner>
+template <std::string Side::* member, bool banner>
 BufferStatus get(const Transaction& t, Dir dir, std::uint32_t i, BufferSlice& out) {
   if (i > 0) return BufferStatus::absent;
   const auto& tx = as_tx(t);
