@@ -29,6 +29,7 @@ class TestContext final : public ParserContext {
   }
   [[nodiscard]] Timestamp now() const override { return {1'700'000'000'000'000}; }
   [[nodiscard]] const sig::Flow& flow() const override { return flow_; }
+  sig::Flow& edit_flow() { return flow_; }
   [[nodiscard]] FileStore& files() override { return files_; }
   std::uint64_t add_frame(sig::FrameType type, Dir dir, std::uint64_t offset, std::int64_t length,
                           std::uint64_t tx_id) override {
