@@ -52,8 +52,7 @@ PipelineShared::PipelineShared(const Settings& s)
 
 Worker::Worker(PipelineShared& shared, std::vector<std::shared_ptr<EventSink>> sinks,
                std::shared_ptr<const sig::Engine> engine)
-    : shared_(shared),
-      settings_(shared.settings),
+    : settings_(shared.settings),
       decoder_(settings_, shared.checksums),
       app_(shared.protocols, settings_, shared.files, shared.expectations),
       streams_(shared.streams, app_, share(shared.streams.session_cap, shared.workers),

@@ -72,7 +72,6 @@ class Worker final : public decode::Sink {
   void pseudo(Flow& flow, Dir dir);
   void release(Flow& flow, bool all);
 
-  PipelineShared& shared_;
   Settings settings_;  ///< own copy: reading marks keys
   decode::Decoder decoder_;
   AppLayer app_;

@@ -166,7 +166,7 @@ Status ticket_encryption(RuleBuilder& b, const Option& o, const Keyword& k) {
     const bool negated = part.starts_with('!');
     if (negated) part = trim(part.substr(1));
     if (part == "weak") {
-      for (const std::uint64_t weak : {1, 2, 3, 4, 23, 24})
+      for (const std::uint64_t weak : {1U, 2U, 3U, 4U, 23U, 24U})
         (negated ? s.none_of : s.one_of).push_back(weak);
       continue;
     }
