@@ -8,7 +8,7 @@
 namespace ww::sensor::test {
 namespace {
 
-constexpr auto up = sig::Dir::to_server, down = sig::Dir::to_client;
+constexpr auto down = sig::Dir::to_client;
 
 constexpr std::string_view form =
     "--AaB03x\r\nContent-Disposition: form-data; name=\"who\"\r\n\r\nLarry\r\n"

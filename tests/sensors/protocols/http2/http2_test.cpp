@@ -7,7 +7,6 @@
 namespace ww::sensor::test {
 namespace {
 
-constexpr auto up = sig::Dir::to_server, down = sig::Dir::to_client;
 using http2::FrameKind;
 
 std::string frame(FrameKind kind, unsigned flags, std::uint32_t stream, std::string_view payload) {
