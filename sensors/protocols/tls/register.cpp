@@ -93,6 +93,9 @@ class TlsParser final : public Parser {
   TlsParser(bool bypass) : bypass_(bypass) {}
 
   ParseResult parse(ParserContext& ctx, Dir dir, const StreamInput& input) override {
+    // The connection's only transaction is done with (a fatal alert): nothing that follows can be
+    // read.
+    if (tx_ != nullptr && owned_.empty()) return ParseResult::ok();
     auto& tx = transaction(ctx);
     auto& d = dirs_[sig::index(dir)];
     if (input.gap > 0) {
