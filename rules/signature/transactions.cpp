@@ -275,6 +275,7 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
   std::uint64_t seen = 0, hits = 0;
   std::uint64_t at_index = 0;
   bool has_index = false, open = false;
+  std::vector<bool> from_end;
   for (std::uint32_t i = 0; i < max_items; ++i) {
     std::uint64_t v = 0;
     const auto status = b.number(tx, b.dir, i, v);
@@ -305,14 +306,18 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
       has_index = true;
       break;
     }
-    if (s.which == W::index && s.which_index < 0) {  // from the end: the last one seen wins for -1
-      if (s.which_index == -1) {
-        at_index = hit;
-        has_index = true;
-      }
+    if (s.which == W::index && s.which_index < 0) from_end.push_back(hit);
+    if (status == BufferStatus::partial) {  // a value that may still change
+      open = !complete;
+      break;
     }
   }
   if (open) return Verdict::wait;
+  if (const auto back = static_cast<std::uint64_t>(-s.which_index);
+      !from_end.empty() && back <= from_end.size()) {
+    at_index = from_end[from_end.size() - back];
+    has_index = true;
+  }
   switch (s.which) {
     case W::any:
       return Verdict::no;

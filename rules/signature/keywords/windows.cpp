@@ -151,7 +151,16 @@ const NumberRegistration krb5_numbers{
          "message type: 10 AS-REQ, 11 AS-REP, 12 TGS-REQ, 13 TGS-REP, 30 ERROR",
          "10",
          255,
-         {},
+         {{"as_req", 10},
+          {"as_rep", 11},
+          {"tgs_req", 12},
+          {"tgs_rep", 13},
+          {"ap_req", 14},
+          {"ap_rep", 15},
+          {"safe", 20},
+          {"priv", 21},
+          {"cred", 22},
+          {"error", 30}},
          {},
          "krb5.msg_type"},
         {"krb5_err_code", "error code", "6", UINT32_MAX, {}, {}, "krb5.err_code"},
@@ -162,25 +171,28 @@ Status ticket_encryption(RuleBuilder& b, const Option& o, const Keyword& k) {
   s.kind = Stage::Kind::number;
   s.name = k.name;
   s.number = numbers().intern(k.buffer);
-  for (auto part : split_list(o.value)) {
-    const bool negated = part.starts_with('!');
-    if (negated) part = trim(part.substr(1));
-    if (part == "weak") {
-      for (const std::uint64_t weak : {1U, 2U, 3U, 4U, 23U, 24U})
-        (negated ? s.none_of : s.one_of).push_back(weak);
-      continue;
-    }
-    bool found = false;
-    for (const auto& [name, v] : k.names)
-      if (iequals(name, part)) {
-        (negated ? s.none_of : s.one_of).push_back(v);
-        found = true;
-      }
-    if (found) continue;
-    const auto n = parse_integer(part);
-    if (!n) return bad("unknown encryption '" + std::string(part) + "'");
-    (negated ? s.none_of : s.one_of).push_back(static_cast<std::uint64_t>(*n));
+  // Everything but these is weak or deprecated (RFC 8429, RFC 6649).
+  static constexpr std::uint64_t strong[] = {17, 18, 19, 20, 25, 26};
+  const auto value = trim(o.value);
+  if (value == "weak" || value == "!weak") {
+    (value == "weak" ? s.none_of : s.one_of).assign(std::begin(strong), std::end(strong));
+    b.add_stage(std::move(s));
+    return {};
   }
+  for (const auto item : split_list(value))
+    for (const auto part : split_words(item)) {
+      const auto named = std::find_if(k.names.begin(), k.names.end(),
+                                      [&](const auto& n) { return n.first == part; });
+      if (named != k.names.end()) {
+        s.one_of.push_back(named->second);
+        continue;
+      }
+      const auto n = parse_integer(part);
+      if (!n || *n < INT32_MIN || *n > INT32_MAX)
+        return bad("unknown encryption '" + std::string(part) + "'");
+      s.one_of.push_back(static_cast<std::uint64_t>(*n));
+    }
+  if (s.one_of.empty()) return bad("needs an encryption or weak");
   b.add_stage(std::move(s));
   return {};
 }
@@ -199,10 +211,36 @@ const KeywordRegistration krb5{{
      .names = {{"des-cbc-crc", 1},
                {"des-cbc-md4", 2},
                {"des-cbc-md5", 3},
-               {"des3-cbc-sha1", 16},
+               {"des3-cbc-md5", 5},
+               {"des3-cbc-sha1", 7},
+               {"dsaWithSHA1-CmsOID", 9},
+               {"md5WithRSAEncryption-CmsOID", 10},
+               {"sha1WithRSAEncryption-CmsOID", 11},
+               {"rc2CBC-EnvOID", 12},
+               {"rsaEncryption-EnvOID", 13},
+               {"rsaES-OAEP-ENV-OID", 14},
+               {"des-ede3-cbc-Env-OID", 15},
+               {"des3-cbc-sha1-kd", 16},
                {"aes128-cts-hmac-sha1-96", 17},
                {"aes256-cts-hmac-sha1-96", 18},
-               {"rc4-hmac", 23}}},
+               {"aes128-cts-hmac-sha256-128", 19},
+               {"aes256-cts-hmac-sha384-192", 20},
+               {"rc4-hmac", 23},
+               {"rc4-hmac-exp", 24},
+               {"camellia128-cts-cmac", 25},
+               {"camellia256-cts-cmac", 26},
+               {"subkey-keymaterial", 65},
+               {"rc4-md4", static_cast<std::uint64_t>(-128)},
+               {"rc4-plain2", static_cast<std::uint64_t>(-129)},
+               {"rc4-lm", static_cast<std::uint64_t>(-130)},
+               {"rc4-sha", static_cast<std::uint64_t>(-131)},
+               {"des-plain", static_cast<std::uint64_t>(-132)},
+               {"rc4-hmac-OLD", static_cast<std::uint64_t>(-133)},
+               {"rc4-plain-OLD", static_cast<std::uint64_t>(-134)},
+               {"rc4-hmac-OLD-exp", static_cast<std::uint64_t>(-135)},
+               {"rc4-plain-OLD-exp", static_cast<std::uint64_t>(-136)},
+               {"rc4-plain", static_cast<std::uint64_t>(-140)},
+               {"rc4-plain-exp", static_cast<std::uint64_t>(-141)}}},
     {.name = "krb5.weak_encryption",
      .group = "krb5",
      .summary = "the ticket's encryption is weak",
@@ -271,14 +309,48 @@ const NumberRegistration ldap_numbers{
           {"unavailable", 52},
           {"unwilling_to_perform", 53},
           {"loop_detect", 54},
+          {"sort_control_missing", 60},
+          {"offset_range_error", 61},
           {"naming_violation", 64},
           {"object_class_violation", 65},
           {"not_allowed_on_non_leaf", 66},
           {"not_allowed_on_rdn", 67},
           {"entry_already_exists", 68},
           {"object_class_mods_prohibited", 69},
+          {"results_too_large", 70},
           {"affects_multiple_dsas", 71},
-          {"other", 80}},
+          {"control_error", 76},
+          {"other", 80},
+          {"server_down", 81},
+          {"local_error", 82},
+          {"encoding_error", 83},
+          {"decoding_error", 84},
+          {"timeout", 85},
+          {"auth_unknown", 86},
+          {"filter_error", 87},
+          {"user_canceled", 88},
+          {"param_error", 89},
+          {"no_memory", 90},
+          {"connect_error", 91},
+          {"not_supported", 92},
+          {"control_not_found", 93},
+          {"no_results_returned", 94},
+          {"more_results_to_return", 95},
+          {"client_loop", 96},
+          {"referral_limit_exceeded", 97},
+          {"invalid_response", 100},
+          {"ambiguous_response", 101},
+          {"tls_not_supported", 112},
+          {"intermediate_response", 113},
+          {"unknown_type", 114},
+          {"canceled", 118},
+          {"no_such_operation", 119},
+          {"too_late", 120},
+          {"cannot_cancel", 121},
+          {"assertion_failed", 122},
+          {"authorization_denied", 123},
+          {"e_sync_refresh_required", 4096},
+          {"no_operation", 16654}},
          {},
          "",
          true},
