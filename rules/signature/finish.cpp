@@ -183,7 +183,10 @@ RuleType classify(const Rule& r) {
   if (transaction) return RuleType::transaction;
   const bool payload = r.payload >= 0;
   const bool only_tests = !payload && !packet_buffer && !r.app_layer_event_packet;
-  if (only_tests && r.app_protos.empty() && !r.tests.empty() && !r.flow.used &&
+  const bool only_direction = r.flow.established == FlowTest::Established::any &&
+                              !r.flow.stateless && !r.flow.only_frag && !r.flow.no_frag &&
+                              !r.flow.only_stream && !r.flow.no_stream;
+  if (only_tests && r.app_protos.empty() && !r.tests.empty() && only_direction &&
       std::all_of(r.tests.begin(), r.tests.end(), [](const auto& t) { return t.app_protocol; }))
     return RuleType::proto_only;
   if (only_tests && r.app_protos.empty()) {

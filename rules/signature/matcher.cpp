@@ -227,11 +227,11 @@ void WorkerMatcher::run_ip_only() {
 
 void WorkerMatcher::run_proto_only() {
   const auto& p = *services_.packet;
-  if (engine_->proto_only.empty() || !p.flow) return;
+  if (engine_->proto_only.empty() || !p.flow || p.stream_pseudo) return;
   const auto d = index(p.dir);
-  if (p.flow->app_proto == AppProto{} && p.flow->app_proto_dir[d] == AppProto{} &&
-      !p.flow->app_proto_done)
-    return;
+  // Once a direction, on its first packet after detection has made up its mind about it.
+  static const auto failed = app_protos().find("failed");
+  if (p.flow->app_proto_dir[d] == AppProto{} && p.flow->app_proto != failed) return;
   auto& done = FlowData::of(*p.flow).proto_only_done[d];
   if (done) return;
   done = true;

@@ -11,14 +11,22 @@ constexpr std::uint8_t data_handed_on = 0xff;  ///< TcpSession::first_data once 
 
 EventId app_event(std::string_view name) { return sig::events().find(name); }
 
+/// What rules look for on the packet that made it known; the flow's own list is for anomaly
+/// records.
+EventId packet_event_id(std::string_view name) {
+  return sig::events().find("applayer." + std::string(name));
+}
+
 /// Flow-level events of detection; interned at start-up so that workers only read the table.
 const struct DetectionEvents {
   DetectionEvents() {
     for (const auto* n :
          {"applayer_mismatch_protocol_both_directions", "applayer_wrong_direction_first_data",
           "applayer_detect_protocol_only_one_direction", "applayer_proto_detection_skipped",
-          "applayer_no_tls_after_starttls", "applayer_unexpected_protocol"})
+          "applayer_no_tls_after_starttls", "applayer_unexpected_protocol"}) {
       sig::events().intern(n);
+      sig::events().intern("applayer." + std::string(n));
+    }
   }
 } detection_events;
 
@@ -96,6 +104,16 @@ void AppFlow::change_protocol(std::string_view expected) {
   change_expected = expected;
 }
 
+void AppFlow::rename_protocol(std::string_view name) {
+  const auto* to = owner_.table_.find(name);
+  if (to == nullptr || protocol == nullptr || to->protocol == protocol) return;
+  renamed_from = flow_.app_proto_original = flow_.app_proto;
+  flow_.app_proto = flow_.app_proto_dir[0] = flow_.app_proto_dir[1] =
+      sig::app_protos().find(to->protocol->name);
+  protocol = to->protocol;
+  entry = to;
+}
+
 void AppFlow::expect_flow(const IpAddress& from, const IpAddress& to, std::uint16_t to_port,
                           std::string_view proto, std::shared_ptr<void> note) {
   Expectations::Entry e{from, to, to_port, std::string(proto), std::move(note), flow_.id, now_};
@@ -132,7 +150,10 @@ AppFlow& AppLayer::state(Flow& flow) {
   return *of(flow);
 }
 
-void AppLayer::packet_event(AppFlow& app, std::string_view name) { app.add_event(app_event(name)); }
+void AppLayer::packet_event(AppFlow& app, std::string_view name) {
+  app.add_event(app_event(name));
+  if (app.packet_ != nullptr) app.packet_->add_event(packet_event_id(name));
+}
 
 void AppLayer::greet(Flow& flow) {
   Expectations::Entry e;
@@ -211,6 +232,7 @@ std::uint64_t AppLayer::read(Flow& flow, TcpSession& session, sig::Packet& packe
 /// A parser asked for the protocol to be recognised anew (STARTTLS, CONNECT, upgrade).
 void AppLayer::start_change(Flow& flow, AppFlow& app, TcpSession& session) {
   app.change_wanted = false;
+  app.renamed_from = {};
   flow.app_proto_original = flow.app_proto;
   flow.app_proto_expected = sig::app_protos().find(app.change_expected);
   flow.app_proto_dir[0] = flow.app_proto_dir[1] = {};
@@ -250,7 +272,8 @@ std::uint64_t AppLayer::detect_tcp(Flow& flow, TcpSession& session, sig::Packet&
   const auto o = 1 - d;
   const auto other = flow.app_proto_dir[o];
   if (found.protocol != nullptr) {
-    const auto id = sig::app_protos().find(found.protocol->name);
+    auto id = sig::app_protos().find(found.protocol->name);
+    if (id == app.renamed_from) id = flow.app_proto;
     flow.app_proto_dir[d] = id;
     auto chosen = id;
     if (other != AppProto{} && other != id && other != ProtocolTable::failed()) {

@@ -39,6 +39,7 @@ class AppFlow final : public FlowPart, public ParserContext {
   void set_frame_length(std::uint64_t frame, std::int64_t length) override;
   void set_frame_tx(std::uint64_t frame, std::uint64_t tx_id) override;
   void change_protocol(std::string_view expected) override;
+  void rename_protocol(std::string_view name) override;
   void expect_flow(const IpAddress& from, const IpAddress& to, std::uint16_t to_port,
                    std::string_view proto, std::shared_ptr<void> note) override;
   [[nodiscard]] std::shared_ptr<void> expectation() const override { return flow_.expectation; }
@@ -54,6 +55,7 @@ class AppFlow final : public FlowPart, public ParserContext {
   std::unique_ptr<Parser> previous;  ///< before a protocol change, while it has transactions
   const Protocol* protocol = nullptr;
   const ProtocolTable::Entry* entry = nullptr;  ///< of `protocol`
+  AppProto renamed_from{};  ///< what detection calls the protocol that gave itself another name
   DetectionState detection;
   std::vector<EventId> events;  ///< flow-level events
   std::size_t events_logged = 0;

@@ -41,6 +41,10 @@ class ParserContext {
   /// Asks for the protocol to be detected again from the next octet on (STARTTLS, CONNECT,
   /// upgrade).
   virtual void change_protocol(std::string_view expected) = 0;
+  /// The same parser goes on, but what it reads turned out to have a name of its own (DNS inside
+  /// HTTP/2): the flow, and rules and loggers for transactions of that protocol, go by it from now
+  /// on.
+  virtual void rename_protocol(std::string_view /*name*/) {}
   /// A note for the parser that follows after change_protocol(): its expectation() (the request of
   /// an h2c upgrade).
   virtual void hand_over(std::shared_ptr<void> /*note*/) {}

@@ -219,7 +219,6 @@ void StreamTracker::finish(sig::Packet& pseudo, Flow& flow) {
   ++counters_.pseudo;
   pseudo.stream_pseudo = true;
   Context c(pseudo, flow, *s);
-  deliver(c, sig::opposite(pseudo.dir), true);
   deliver(c, pseudo.dir, false);
 }
 

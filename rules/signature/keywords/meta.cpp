@@ -126,6 +126,14 @@ Result<bool, std::string> version_holds(std::string_view text) {
   return any;
 }
 
+/// Fingerprints that the configuration forbids are no feature of this sensor.
+bool switched_off(const RuleBuilder& b, std::string_view feature) {
+  if (!feature.starts_with("ja") || b.options().settings == nullptr) return false;
+  const auto key = "app-layer.protocols.tls." + std::string(feature.substr(0, 3)) + "-fingerprints";
+  const auto value = b.options().settings->text(key);
+  return value && parse_flag(*value) == false;
+}
+
 Status requires_(RuleBuilder& b, const Option& o, const Keyword&) {
   for (auto part : split_list(o.value)) {
     const auto blank = part.find_first_of(" \t");
@@ -145,7 +153,9 @@ Status requires_(RuleBuilder& b, const Option& o, const Keyword&) {
     } else if (what == "feature") {
       static constexpr std::string_view have[] = {
           "output::file-store", "ja3", "ja4", "geoip", "dataset", "datajson", "ja3s"};
-      if (std::find(std::begin(have), std::end(have), lower(value)) == std::end(have))
+      const auto name = lower(value);
+      if (std::find(std::begin(have), std::end(have), name) == std::end(have) ||
+          switched_off(b, name))
         b.skipped = "requires feature '" + std::string(value) + "'";
     } else if (what == "keyword") {
       const auto* k = find_keyword(value);

@@ -98,6 +98,13 @@ Status version(RuleBuilder& b, const Option& o, const Keyword& k) {
     }
     (negated ? s.none_of : s.one_of).push_back(wire);
   }
+  // A list is an "or", also of "is not": one negated part lets everything else in.
+  if (!s.none_of.empty()) {
+    std::erase_if(s.none_of, [&](std::uint64_t v) {
+      return std::find(s.one_of.begin(), s.one_of.end(), v) != s.one_of.end();
+    });
+    s.one_of.clear();
+  }
   b.add_stage(std::move(s));
   return {};
 }
@@ -228,7 +235,7 @@ const KeywordRegistration registration{{
      .protos = "tls"},
     {.name = "ssl_version",
      .group = "tls",
-     .summary = "one of these versions, or none of those with !",
+     .summary = "one of these versions, or not the one written with !",
      .example = "ssl_version:tls1.0,tls1.1;",
      .setup = &version,
      .protos = "tls"},

@@ -199,28 +199,6 @@ BufferStatus header_name(const Transaction& tx, Dir d, std::uint32_t index, Buff
   return BufferStatus::ready;
 }
 
-std::unique_ptr<Parser> make(const Settings& settings) {
-  struct Kept {
-    std::uint64_t revision = 0;
-    Limits limits;
-  };
-  thread_local Kept kept;
-  if (kept.revision != settings.revision()) {
-    constexpr std::string_view root = "app-layer.protocols.http2.";
-    const auto read = [&](std::string_view key, std::uint32_t fallback) {
-      return static_cast<std::uint32_t>(
-          settings.size_or(std::string(root) + std::string(key), fallback));
-    };
-    const Limits base;
-    kept.limits.streams = read("max-streams", base.streams);
-    kept.limits.frames = read("max-frames", base.frames);
-    kept.limits.table = read("max-table-size", base.table);
-    kept.limits.block = read("max-reassembly-size", base.block);
-    kept.revision = settings.revision();
-  }
-  return std::make_unique<Http2Parser>(http::Config::cached(settings), kept.limits);
-}
-
 /// A server may speak first, and then starts with its settings.
 Probe probe(Bytes data, Dir dir, const sig::Flow&) {
   if (dir != Dir::to_client || data.size() < 9)
@@ -252,7 +230,7 @@ Protocol protocol() {
   p.probe_any_port = true;
   p.probe_min = 9;
   p.probe_max = 64;
-  p.make = make;
+  p.make = make_parser;
   Logger log;
   log.event_type = "http";
   log.settings_name = "http2";
@@ -266,6 +244,28 @@ Protocol protocol() {
 const ProtocolRegistration registration{protocol()};
 
 }  // namespace
+
+std::unique_ptr<Parser> make_parser(const Settings& settings) {
+  struct Kept {
+    std::uint64_t revision = 0;
+    Limits limits;
+  };
+  thread_local Kept kept;
+  if (kept.revision != settings.revision()) {
+    constexpr std::string_view root = "app-layer.protocols.http2.";
+    const auto read = [&](std::string_view key, std::uint32_t fallback) {
+      return static_cast<std::uint32_t>(
+          settings.size_or(std::string(root) + std::string(key), fallback));
+    };
+    const Limits base;
+    kept.limits.streams = read("max-streams", base.streams);
+    kept.limits.frames = read("max-frames", base.frames);
+    kept.limits.table = read("max-table-size", base.table);
+    kept.limits.block = read("max-reassembly-size", base.block);
+    kept.revision = settings.revision();
+  }
+  return std::make_unique<Http2Parser>(http::Config::cached(settings), kept.limits);
+}
 
 bool write_http2(const Transaction& t, const LogContext&, JsonWriter& json) {
   const auto& tx = static_cast<const HttpTransaction&>(t);

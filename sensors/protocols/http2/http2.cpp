@@ -12,8 +12,38 @@ constexpr std::size_t head_octets = 9;
 constexpr std::uint8_t end_stream_flag = 1, end_headers_flag = 4, padded_flag = 8,
                        priority_flag = 0x20;
 
+constexpr std::uint64_t longest_dns = 65535;
+constexpr std::string_view dns_type = "application/dns-message";
+
 sig::FrameType frame_type(std::string_view name) {
   return sig::frame_types().intern("http2." + std::string(name));
+}
+
+/// base64url without padding (RFC 4648 section 5), as HTTP2-Settings is written.
+std::vector<std::uint8_t> base64url(std::string_view text) {
+  std::vector<std::uint8_t> out;
+  std::uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : text) {
+    std::uint32_t v = 0;
+    if (c >= 'A' && c <= 'Z')
+      v = static_cast<std::uint32_t>(c - 'A');
+    else if (c >= 'a' && c <= 'z')
+      v = static_cast<std::uint32_t>(c - 'a') + 26;
+    else if (c >= '0' && c <= '9')
+      v = static_cast<std::uint32_t>(c - '0') + 52;
+    else if (c == '-' || c == '+')
+      v = 62;
+    else if (c == '_' || c == '/')
+      v = 63;
+    else
+      break;
+    bits = (bits << 6) | v;
+    if ((count += 6) < 8) continue;
+    count -= 8;
+    out.push_back(static_cast<std::uint8_t>(bits >> count));
+  }
+  return out;
 }
 
 }  // namespace
@@ -184,6 +214,9 @@ void Http2Parser::take_data(Dir dir, Bytes& data) {
     tx->of(dir).wire_octets += body.size();
     if (!body.empty()) made->data(*ctx_, body);
     check_dns_length(*tx, dir);
+    auto& carrier = static_cast<Stream&>(*tx->http2).side[sig::index(dir)];
+    if (carrier.carries_dns && carrier.dns_octets.size() + body.size() <= longest_dns)
+      carrier.dns_octets += as_text(body);
     if (side.data_left == 0 && side.data_end) end_stream(dir, *tx);
   }
   if (side.data_left == 0) side.data_stream = 0;
@@ -191,10 +224,9 @@ void Http2Parser::take_data(Dir dir, Bytes& data) {
 
 /// A DNS message over HTTP (RFC 8484) has no more octets than one over TCP.
 void Http2Parser::check_dns_length(HttpTransaction& tx, Dir dir) {
-  constexpr std::uint64_t longest = 65535;
-  if (tx.of(dir).wire_octets <= longest) return;
+  if (tx.of(dir).wire_octets <= longest_dns) return;
   const auto type = tx.of(dir).headers.find("content-type");
-  if (type && http::same_text(*type, "application/dns-message"))
+  if (type && http::same_text(*type, dns_type))
     event(&tx, dir == Dir::to_server ? "dns_request_too_long" : "dns_response_too_long");
 }
 
@@ -209,9 +241,10 @@ HttpTransaction* Http2Parser::make(std::uint32_t stream) {
       }
     if (transactions().size() >= 2ULL * limits_.streams) return nullptr;
   }
-  static const auto proto = sig::app_protos().find("http2");
+  static const auto plain = sig::app_protos().find("http2");
+  static const auto with_dns = sig::app_protos().find("doh2");
   auto tx = std::make_unique<HttpTransaction>();
-  tx->proto = proto;
+  tx->proto = ctx_->flow().app_proto == with_dns ? with_dns : plain;
   tx->min_inspect[0] = server_->body[0].inspect_min;
   tx->min_inspect[1] = server_->body[1].inspect_min;
   auto extra = std::make_unique<Stream>();
@@ -382,6 +415,7 @@ void Http2Parser::decode_block(Dir dir, HttpTransaction& tx) {
     m.line = "HTTP/2 " + tx.status + "\r\n";
   }
   tx.progress[sig::index(dir)] = trailer ? http::in_trailer : http::in_body;
+  if (!trailer) look_for_dns(dir, tx);
 }
 
 void Http2Parser::use_field(Dir dir, HttpTransaction& tx, const HpackEntry& e) {
@@ -439,8 +473,42 @@ void Http2Parser::on_settings(Dir dir, HttpTransaction& tx, ByteReader in) {
   }
 }
 
+/// DNS over HTTPS (RFC 8484): the message is the body, or base64url in the request's target.
+void Http2Parser::look_for_dns(Dir dir, HttpTransaction& tx) {
+  static const auto with_dns = sig::app_protos().find("doh2");
+  auto& side = static_cast<Stream&>(*tx.http2).side[sig::index(dir)];
+  const auto is_dns = [&](std::string_view header) {
+    const auto value = tx.of(dir).headers.find(header);
+    return value && http::same_text(*value, dns_type);
+  };
+  side.carries_dns = is_dns("content-type");
+  // Rules that looked at the transaction already keep looking at it as what it was.
+  if (side.carries_dns && tx.engine == nullptr) tx.proto = with_dns;
+  if (dir == Dir::to_client || !is_dns("accept")) return;
+  const auto query = tx.uri_raw.find("?dns=");
+  if (query == std::string::npos) return;
+  const auto text = std::string_view(tx.uri_raw).substr(query + 5);
+  take_dns(dir, tx, base64url(text.substr(0, text.find('&'))));
+}
+
+void Http2Parser::take_dns(Dir dir, HttpTransaction& tx, Bytes octets) {
+  static const auto with_dns = sig::app_protos().find("doh2");
+  auto message = dns::parse_message(octets);
+  if (!message || message->response() != (dir == Dir::to_client)) return;
+  auto& side = static_cast<Stream&>(*tx.http2).side[sig::index(dir)];
+  side.dns = dns_app::make_transaction(std::move(*message), dir);
+  for (const auto e : side.dns->event_ids) tx.add_event(e);
+  if (tx.engine == nullptr) tx.proto = with_dns;
+  ctx_->rename_protocol("doh2");
+}
+
 void Http2Parser::end_stream(Dir dir, HttpTransaction& tx) {
   if (tx.complete[sig::index(dir)]) return;
+  if (auto& side = static_cast<Stream&>(*tx.http2).side[sig::index(dir)];
+      !side.dns_octets.empty()) {
+    take_dns(dir, tx, as_bytes(side.dns_octets));
+    std::string().swap(side.dns_octets);
+  }
   auto& body = static_cast<Stream&>(*tx.http2).side[sig::index(dir)].body;
   if (body) body->end(*ctx_, true);
   body.reset();
@@ -467,37 +535,6 @@ void Http2Parser::event(HttpTransaction* tx, std::string_view name) {
   else
     tx->add_event(id);
 }
-
-namespace {
-
-/// base64url without padding (RFC 4648 section 5), as HTTP2-Settings is written.
-std::vector<std::uint8_t> base64url(std::string_view text) {
-  std::vector<std::uint8_t> out;
-  std::uint32_t bits = 0;
-  unsigned count = 0;
-  for (const char c : text) {
-    std::uint32_t v = 0;
-    if (c >= 'A' && c <= 'Z')
-      v = static_cast<std::uint32_t>(c - 'A');
-    else if (c >= 'a' && c <= 'z')
-      v = static_cast<std::uint32_t>(c - 'a') + 26;
-    else if (c >= '0' && c <= '9')
-      v = static_cast<std::uint32_t>(c - '0') + 52;
-    else if (c == '-' || c == '+')
-      v = 62;
-    else if (c == '_' || c == '/')
-      v = 63;
-    else
-      break;
-    bits = (bits << 6) | v;
-    if ((count += 6) < 8) continue;
-    count -= 8;
-    out.push_back(static_cast<std::uint8_t>(bits >> count));
-  }
-  return out;
-}
-
-}  // namespace
 
 void Http2Parser::take_upgrade() {
   upgrade_taken_ = true;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "sensors/protocols/dns/transaction.hpp"
 #include "sensors/protocols/http/body.hpp"
 #include "sensors/protocols/http2/hpack.hpp"
 #include "sensors/protocols/parser.hpp"
@@ -59,6 +60,9 @@ struct Stream final : http::Http2Extra {
     std::unique_ptr<http::Body> body;
     std::uint64_t frame_count = 0;
     bool has_headers = false;
+    bool carries_dns = false;             ///< content type of RFC 8484
+    std::string dns_octets;               ///< body so far, when it is a DNS message
+    std::unique_ptr<dns_app::DnsTx> dns;  ///< the message, once it is whole
   };
   std::array<Side, 2> side;
   [[nodiscard]] static const Stream& of(const Transaction& tx) {
@@ -109,6 +113,8 @@ class Http2Parser final : public Parser {
   bool frame(Dir dir, const FrameHead& head, Bytes payload);
   void begin_data(Dir dir, const FrameHead& head);
   void take_data(Dir dir, Bytes& data);
+  void look_for_dns(Dir dir, HttpTransaction& tx);
+  void take_dns(Dir dir, HttpTransaction& tx, Bytes octets);
   void check_dns_length(HttpTransaction& tx, Dir dir);
   bool on_headers(Dir dir, const FrameHead& head, ByteReader in, HttpTransaction& tx);
   void on_block(Dir dir, HttpTransaction& tx, Bytes piece, bool last);
@@ -135,5 +141,6 @@ class Http2Parser final : public Parser {
 [[nodiscard]] const std::vector<std::string>& event_names();
 [[nodiscard]] sig::ProtocolBuffers http2_buffers();
 bool write_http2(const Transaction& tx, const LogContext& log, JsonWriter& json);
+std::unique_ptr<Parser> make_parser(const Settings& settings);
 
 }  // namespace ww::sensor::http2

@@ -133,6 +133,78 @@ void read_alt_names(const X509* x, Certificate& out) {
   }
 }
 
+/// Header of a DER element; `whole` says that its content is there too.
+struct Element {
+  std::uint8_t tag = 0;
+  bool header = false, whole = false;
+  Bytes content;
+};
+Element element(ByteReader& in) {
+  Element e;
+  e.tag = in.u8();
+  std::size_t length = in.u8();
+  if (length >= 0x80) {
+    const std::size_t count = length & 0x7f;
+    length = 0;
+    if (count > sizeof length) in.fail();
+    for (std::size_t i = 0; i < count && in.ok(); ++i) length = (length << 8) | in.u8();
+  }
+  e.header = in.ok();
+  e.whole = e.header && length <= in.left();
+  if (e.whole) e.content = in.bytes(length);
+  return e;
+}
+
+/// Names the first part of a refused certificate that is not as RFC 5280 section 4.1 has it.
+CertificateError what_is_wrong(Bytes der) {
+  using E = CertificateError;
+  constexpr std::uint8_t sequence = 0x30, integer = 0x02, version_tag = 0xa0, extensions = 0xa3;
+  ByteReader outer(der);
+  const auto certificate = element(outer);
+  if (!certificate.whole) return E::bad_length;
+  if (certificate.tag != sequence) return E::invalid_der;
+  ByteReader parts(certificate.content);
+  const auto signed_part = element(parts);
+  if (!signed_part.header) return E::bad_length;
+  if (signed_part.tag != sequence) return E::invalid_der;
+  if (!signed_part.whole) return E::invalid;
+  ByteReader in(signed_part.content);
+  if (in.peek() == version_tag) {
+    const auto version = element(in);
+    if (!version.whole) return E::bad_length;
+    ByteReader inner(version.content);
+    if (const auto number = element(inner); !number.whole || number.tag != integer)
+      return E::bad_version;
+  }
+  constexpr struct {
+    std::uint8_t tag;
+    E error;
+  } order[] = {{integer, E::bad_serial},   {sequence, E::bad_algorithm},
+               {sequence, E::bad_issuer},  {sequence, E::bad_validity},
+               {sequence, E::bad_subject}, {sequence, E::invalid_der}};
+  for (const auto& wanted : order) {
+    const auto part = element(in);
+    if (part.header && !part.whole) return E::bad_length;
+    if (!part.whole || part.tag != wanted.tag) return wanted.error;
+    if (wanted.error != E::bad_validity) continue;
+    ByteReader times(part.content);
+    for (int i = 0; i < 2; ++i) {
+      constexpr std::uint8_t utc_time = 0x17, generalized_time = 0x18;
+      const auto time = element(times);
+      if (!time.whole || (time.tag != utc_time && time.tag != generalized_time))
+        return E::bad_validity;
+    }
+  }
+  while (!in.empty()) {
+    const auto part = element(in);
+    if (!part.whole) return E::bad_length;
+    if (part.tag != extensions) continue;
+    ByteReader list(part.content);
+    if (const auto all = element(list); !all.whole || all.tag != sequence) return E::bad_extensions;
+  }
+  return E::invalid_der;
+}
+
 }  // namespace
 
 Certificate parse_certificate(Bytes der, CertificateError& error) {
@@ -146,18 +218,7 @@ Certificate parse_certificate(Bytes der, CertificateError& error) {
   const unsigned char* at = der.data();
   const std::unique_ptr<X509, Free> x(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
   if (!x) {
-    // Which part is broken: the outer length, or something inside.
-    ByteReader in(der);
-    const auto tag = in.u8();
-    std::size_t n = in.u8();
-    if (n >= 0x80) {
-      const std::size_t count = n & 0x7f;
-      n = 0;
-      for (std::size_t i = 0; i < count && count <= 4; ++i) n = (n << 8) | in.u8();
-    }
-    error = tag != 0x30 || !in.ok() ? CertificateError::invalid_der
-            : n > in.left()         ? CertificateError::bad_length
-                                    : CertificateError::invalid_der;
+    error = what_is_wrong(der);
     return out;
   }
   out.subject = name_text(X509_get_subject_name(x.get()));

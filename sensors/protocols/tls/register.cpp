@@ -88,6 +88,15 @@ struct TlsTx final : Transaction {
   std::string ja3, ja3_hash, ja3s, ja3s_hash, ja4;
 };
 
+/// ja3-fingerprints and ja4-fingerprints: yes, no or auto. Read when a parser is made.
+struct Fingerprints {
+  bool ja3 = true, ja4 = true;
+};
+Fingerprints& fingerprints() {
+  thread_local Fingerprints f;
+  return f;
+}
+
 class TlsParser final : public Parser {
  public:
   TlsParser(bool bypass) : bypass_(bypass) {}
@@ -405,9 +414,11 @@ class TlsParser final : public Parser {
     side.hello = std::move(hello);
     side.hello_seen = true;
     if (!tx.version_agreed) tx.version = side.hello.legacy_version;
-    tx.ja3 = tls::ja3_text(side.hello);
-    tx.ja3_hash = tls::md5_hex(tx.ja3);
-    tx.ja4 = tls::ja4(side.hello, 't');
+    if (fingerprints().ja3) {
+      tx.ja3 = tls::ja3_text(side.hello);
+      tx.ja3_hash = tls::md5_hex(tx.ja3);
+    }
+    if (fingerprints().ja4) tx.ja4 = tls::ja4(side.hello, 't');
     advance(tx, Dir::to_server, step::hello);
   }
 
@@ -420,8 +431,10 @@ class TlsParser final : public Parser {
     tx.version_agreed = true;
     tx.tls13 =
         tx.version == tls::version::tls13 || (tx.version >> 8) == 0x7f || (tx.version >> 8) == 0xfb;
-    tx.ja3s = tls::ja3s_text(side.hello);
-    tx.ja3s_hash = tls::md5_hex(tx.ja3s);
+    if (fingerprints().ja3) {
+      tx.ja3s = tls::ja3s_text(side.hello);
+      tx.ja3s_hash = tls::md5_hex(tx.ja3s);
+    }
     const auto& client = tx.side[0].hello;
     if (!tx.tls13 && tx.side[0].hello_seen && !side.hello.session_id.empty() &&
         side.hello.session_id == client.session_id)
@@ -429,21 +442,44 @@ class TlsParser final : public Parser {
     advance(tx, Dir::to_client, step::hello);
   }
 
+  static EventId certificate_event(tls::CertificateError error) {
+    using E = tls::CertificateError;
+    switch (error) {
+      case E::invalid_der:
+        return ev().der;
+      case E::bad_length:
+        return ev().length;
+      case E::bad_version:
+        return ev().certificate_version;
+      case E::bad_serial:
+        return ev().serial;
+      case E::bad_algorithm:
+        return ev().algorithm;
+      case E::bad_issuer:
+      case E::bad_subject:
+        return ev().issuer;
+      case E::bad_validity:
+        return ev().validity;
+      case E::bad_extensions:
+        return ev().extensions;
+      case E::none:
+      case E::invalid:
+        break;
+    }
+    return ev().certificate;
+  }
+
   void take_certificates(TlsTx& tx, Dir dir, TlsTx::Side& side, Bytes body) {
     const auto ders = tls::parse_certificates(body, tx.tls13);
     if (!ders) {
       flag(tx, ev().certificate);
-      flag(tx, ev().length);
       return;
     }
     side.certificates_seen = true;
     for (const auto der : *ders) {
       tls::CertificateError error{};
       auto c = tls::parse_certificate(der, error);
-      if (error != tls::CertificateError::none) {
-        flag(tx, ev().certificate);
-        flag(tx, error == tls::CertificateError::bad_length ? ev().length : ev().der);
-      }
+      if (error != tls::CertificateError::none) flag(tx, certificate_event(error));
       side.chain.push_back(std::move(c));
     }
     advance(tx, dir, step::certificate);
@@ -643,15 +679,6 @@ std::uint32_t columns_of(const Settings& s) {
   return columns;
 }
 
-/// ja3-fingerprints and ja4-fingerprints: yes, no or auto. Read when a parser is made.
-struct Fingerprints {
-  bool ja3 = true, ja4 = true;
-};
-Fingerprints& fingerprints() {
-  static Fingerprints f;
-  return f;
-}
-
 void write_list(std::string_view key, const std::vector<std::string>& values, JsonWriter& json) {
   if (values.empty()) return;
   json.begin_array(key);
@@ -822,8 +849,12 @@ Protocol describe() {
     thread_local bool bypass = false;
     if (read != s.revision()) {
       read = s.revision();
-      fingerprints().ja3 = s.text_or("app-layer.protocols.tls.ja3-fingerprints", "auto") != "no";
-      fingerprints().ja4 = s.text_or("app-layer.protocols.tls.ja4-fingerprints", "auto") != "no";
+      const auto on = [&](const char* key) {
+        return parse_flag(s.text_or(std::string("app-layer.protocols.tls.") + key, "auto")) !=
+               false;
+      };
+      fingerprints().ja3 = on("ja3-fingerprints");
+      fingerprints().ja4 = on("ja4-fingerprints");
       bypass = s.text_or("app-layer.protocols.tls.encryption-handling", "default") == "bypass";
     }
     return std::make_unique<TlsParser>(bypass);

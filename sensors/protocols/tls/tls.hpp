@@ -71,7 +71,8 @@ struct Certificate {
 };
 enum class CertificateError : std::uint8_t {
   none,
-  invalid_der,
+  invalid,      ///< a part is cut off, or something no other value names
+  invalid_der,  ///< not the DER structure of a certificate
   bad_length,
   bad_version,
   bad_serial,

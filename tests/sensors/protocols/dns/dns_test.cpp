@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "tests/sensors/protocols/http/support.hpp"
+
 namespace ww::dns {
 namespace {
 
@@ -121,6 +123,36 @@ TEST(DnsNames, AreKnownBothWays) {
   EXPECT_EQ(type_number("aaaa"), 28);
   EXPECT_EQ(type_text(4711), "4711");
   EXPECT_EQ(rcode_text(3), "NXDOMAIN");
+}
+
+// RFC 6762: the same messages, shown as the protocol `mdns`.
+TEST(MulticastDns, ShowsQuestionsAndAnswers) {
+  using namespace ww::sensor;
+  test::Conversation c("mdns");
+  c.ctx.edit_flow().ip_proto = 17;
+  const auto local = labels({"printer", "local"});
+  c.client(header(0, 1, 0) + local + be16(1) + be16(1));
+  c.client(header(0x8400, 0, 2) + record(local, 1, "\xc0\x00\x02\x07"s) +
+           record(local, 16,
+                  "\x03"
+                  "a=b"s));
+  ASSERT_EQ(c.parser().transactions().size(), 2U);
+  const auto& p = *find_protocol("mdns");
+  std::string text;
+  const Settings none;
+  for (const auto* tx : c.parser().transactions()) {
+    JsonWriter json(text);
+    json.begin_object();
+    EXPECT_TRUE(p.loggers.at(0).write(*tx, {c.ctx.flow(), none}, json));
+    json.end_object();
+  }
+  EXPECT_NE(text.find(R"("mdns":{"type":"request","id":10794,"opcode":0,"rcode":0,"queries":)"
+                      R"([{"rrname":"printer.local","rrtype":"a"}]})"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find(R"("flags":["aa"])"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"({"rrname":"printer.local","a":"192.0.2.7"})"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("txt":["a=b"])"), std::string::npos) << text;
 }
 
 }  // namespace

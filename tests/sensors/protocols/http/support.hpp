@@ -46,6 +46,10 @@ class TestContext final : public ParserContext {
     changed = true;
     changed_to = expected;
   }
+  void rename_protocol(std::string_view name) override {
+    renamed_to = name;
+    flow_.app_proto = sig::app_protos().find(name);
+  }
   void expect_flow(const IpAddress&, const IpAddress&, std::uint16_t, std::string_view,
                    std::shared_ptr<void>) override {}
   [[nodiscard]] std::shared_ptr<void> expectation() const override { return {}; }
@@ -55,7 +59,7 @@ class TestContext final : public ParserContext {
   std::vector<sig::Frame> frames;
   std::vector<std::string> events;
   bool changed = false;
-  std::string changed_to;
+  std::string changed_to, renamed_to;
 
  private:
   TestFlow flow_;

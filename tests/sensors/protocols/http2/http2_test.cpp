@@ -137,6 +137,72 @@ TEST(Http2, ReportsDnsMessagesThatAreTooLong) {
   EXPECT_TRUE(c.has_event(0, "http2.dns_request_too_long"));
 }
 
+// A question for example.org, type A, and its answer's head (RFC 1035 section 4).
+std::string dns_message(bool answer) {
+  return std::string("\0\1", 2) + (answer ? "\x81" : "\1") + (answer ? "\x80" : "") +
+         std::string(answer ? "" : std::string(1, '\0')) + std::string("\0\1\0\0\0\0\0\0", 8) +
+         std::string("\7example\3org\0\0\1\0\1", 17);
+}
+
+std::string dns_names(const http::HttpTransaction& tx, Dir d) {
+  std::string out;
+  for (const auto& b : find_protocol("doh2")->buffers.buffers) {
+    if (b.id != sig::buffers().find("dns.queries.rrname") || b.dir != d) continue;
+    sig::BufferSlice slice;
+    for (std::uint32_t i = 0; b.get(tx, d, i, slice) == sig::BufferStatus::ready; ++i)
+      (out += as_text(slice.data)) += ';';
+  }
+  return out;
+}
+
+TEST(DnsOverHttp2, TakesTheMessageFromABody) {
+  Conversation c("http2");
+  c.client(preface +
+           frame(FrameKind::headers, 4, 1,
+                 request + literal("content-type", "application/dns-message")) +
+           frame(FrameKind::data, 1, 1, dns_message(false)));
+  c.server(frame(FrameKind::headers, 4, 1,
+                 literal(":status", "200") + literal("content-type", "application/dns-message")) +
+           frame(FrameKind::data, 1, 1, dns_message(true)));
+  EXPECT_EQ(c.ctx.renamed_to, "doh2");
+  const auto* tx = stream(c, 1);
+  ASSERT_NE(tx, nullptr);
+  EXPECT_EQ(dns_names(*tx, Dir::to_server), "example.org;");
+  EXPECT_EQ(dns_names(*tx, Dir::to_client), "example.org;");
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object();
+  const Settings none;
+  EXPECT_TRUE(find_protocol("doh2")->loggers[0].write(*tx, {c.ctx.flow(), none}, json));
+  json.end_object();
+  EXPECT_NE(text.find(R"("version":"2")"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("queries":[{"rrname":"example.org","rrtype":"A"}])"), std::string::npos)
+      << text;
+}
+
+TEST(DnsOverHttp2, TakesTheMessageFromTheTarget) {
+  Conversation c("http2");
+  c.client(preface +
+           frame(FrameKind::headers, 5, 1,
+                 literal(":method", "GET") +
+                     literal(":path", "/dns-query?dns=AAEBAAABAAAAAAAAB2V4YW1wbGUDb3JnAAABAAE") +
+                     literal("accept", "application/dns-message")));
+  EXPECT_EQ(c.ctx.renamed_to, "doh2");
+  ASSERT_NE(stream(c, 1), nullptr);
+  EXPECT_EQ(dns_names(*stream(c, 1), Dir::to_server), "example.org;");
+}
+
+TEST(DnsOverHttp2, IsNotSeenInOtherBodies) {
+  Conversation c("http2");
+  c.client(preface +
+           frame(FrameKind::headers, 4, 1,
+                 request + literal("content-type", "application/dns-message")) +
+           frame(FrameKind::data, 1, 1, "no dns message at all"));
+  c.client(frame(FrameKind::headers, 4, 3, request + literal("content-type", "text/plain")) +
+           frame(FrameKind::data, 1, 3, dns_message(false)));
+  EXPECT_EQ(c.ctx.renamed_to, "");
+}
+
 TEST(Http2, BoundsTheStreams) {
   Settings s;
   s.set("app-layer.protocols.http2.max-streams", "50");

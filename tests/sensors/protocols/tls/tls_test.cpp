@@ -122,6 +122,23 @@ TEST(TlsCertificate, SurvivesEveryCutAndNamesTheLength) {
   }
 }
 
+TEST(TlsCertificate, NamesThePartThatIsBroken) {
+  const auto wrong = [](std::string_view hex) {
+    CertificateError error{};
+    (void)parse_certificate(as_bytes(unhex(hex)), error);
+    return error;
+  };
+  EXPECT_EQ(wrong("3005"), CertificateError::bad_length);            // outer length
+  EXPECT_EQ(wrong("30053084ffffff"), CertificateError::bad_length);  // a length cut off inside
+  EXPECT_EQ(wrong("30063084fffffffa"), CertificateError::invalid);   // content that is not there
+  EXPECT_EQ(wrong("0401aa"), CertificateError::invalid_der);         // no SEQUENCE
+  EXPECT_EQ(wrong("30093007a0030401003000"), CertificateError::bad_version);
+  EXPECT_EQ(wrong("300730050403010203"), CertificateError::bad_serial);
+  EXPECT_EQ(wrong("30083006020101020101"), CertificateError::bad_algorithm);
+  EXPECT_EQ(wrong("300a30080201013000020101"), CertificateError::bad_issuer);
+  EXPECT_EQ(wrong("300c300a02010130003000020101"), CertificateError::bad_validity);
+}
+
 TEST(TlsCertificates, RefusesAListThatLies) {
   EXPECT_FALSE(parse_certificates(as_bytes(unhex("000004000009") + "a"), false));
   const auto good = parse_certificates(as_bytes(unhex("000004000001") + "a"), false);
