@@ -172,6 +172,7 @@ void AppLayer::greet(Flow& flow) {
 
 void AppLayer::choose(Flow& flow, AppFlow& app, const ProtocolTable::Entry* entry) {
   flow.app_proto = sig::app_protos().find(entry->protocol->name);
+  if (auto* s = StreamTracker::session(flow)) s->depth = entry->stream_depth;
   if (app.protocol == entry->protocol) return;
   app.protocol = entry->protocol;
   app.entry = entry;

@@ -12,6 +12,7 @@ void add_default_settings(Settings& settings) {
   if (empty) {
     Settings shipped;
     shipped.set("host-os-policy.windows", "0.0.0.0/0");
+    shipped.set("app-layer.protocols.pgsql.enabled", "no");
     settings.merge_defaults(shipped);
   }
   if (settings.has("outputs")) return;

@@ -109,6 +109,9 @@ ProtocolTable::ProtocolTable(const Settings& settings) {
     Entry e;
     e.protocol = &p;
     e.parse = parse && p.make != nullptr;
+    e.stream_depth = p.stream_depth;
+    if (settings.has(base + ".stream-depth"))
+      e.stream_depth = settings.size_or(base + ".stream-depth", p.stream_depth.value_or(0));
     const auto ports = [&](const char* kind, const std::string& fallback) {
       auto text = settings.text(base + "." + kind + ".detection-ports.dp");
       if (!text) text = settings.text(base + ".detection-ports.dp");

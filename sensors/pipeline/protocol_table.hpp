@@ -4,6 +4,7 @@
 #include <array>
 #include <bitset>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -50,8 +51,9 @@ class ProtocolTable {
 
   struct Entry {
     const Protocol* protocol = nullptr;
-    bool parse = true;  ///< false: detection only
-    PortSet tcp, udp;   ///< expected ports of the server
+    bool parse = true;                          ///< false: detection only
+    PortSet tcp, udp;                           ///< expected ports of the server
+    std::optional<std::uint64_t> stream_depth;  ///< see Protocol::stream_depth
     std::size_t index = 0;
   };
   /// Looks at the octets from the start of a direction.

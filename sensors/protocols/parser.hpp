@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -149,6 +150,9 @@ struct Protocol {
       rule_names;  ///< names rules may use in the header ("http", "http1"); name is always one
   bool tcp = false, udp = false;
   bool on_by_default = true;
+  std::optional<std::uint64_t>
+      stream_depth;  ///< octets of a direction worth following instead of stream.reassembly.depth;
+                     ///< 0: all; `stream-depth` below the protocol's settings overrides it
   std::string tcp_ports, udp_ports;  ///< hint only: default detection-ports dp ("53", "[80,8080]")
   /// Literal patterns that recognise the protocol at the start of a direction.
   struct Pattern {

@@ -66,15 +66,16 @@ void StreamTracker::insert(Context& c) {
     at = 0;
   }
   auto offset = static_cast<std::uint64_t>(at);
-  if (options_.depth != 0 && offset + data.size() > options_.depth) {
+  const auto depth = c.s.depth.value_or(options_.depth);
+  if (depth != 0 && offset + data.size() > depth) {
     const bool first = !c.me.depth_reached;
     c.me.depth_reached = true;
     if (first) {
       event(c.p, StreamEvent::reassembly_depth_reached);
       ++counters_.depth_reached;
     }
-    if (offset >= options_.depth) return;
-    data = data.first(options_.depth - offset);
+    if (offset >= depth) return;
+    data = data.first(depth - offset);
   }
   if (c.s.first_data == 0) c.s.first_data = c.to_server ? 1 : 2;
   const auto result =
@@ -136,7 +137,8 @@ void StreamTracker::deliver(Context& c, Dir dir, bool opposing) {
     if (data.empty() && gap_ahead(s, *peer)) {
       const auto held = peer->data.next_held(peer->app_progress);
       auto limit = std::min<std::uint64_t>(acked, peer->next_offset);
-      if (options_.depth != 0) limit = std::min(limit, options_.depth);
+      const auto depth = s.depth.value_or(options_.depth);
+      if (depth != 0) limit = std::min(limit, depth);
       const auto stop = held ? std::min(*held, std::max(limit, peer->app_progress)) : limit;
       if (stop > peer->app_progress) {
         piece.gap = stop - peer->app_progress;

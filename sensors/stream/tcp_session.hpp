@@ -3,6 +3,7 @@
 /// tests.
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -99,6 +100,8 @@ class TcpSession final : public FlowPart {
   std::uint8_t first_data =
       0;             ///< direction of the first payload: 1 to server, 2 to client; 0xff handed on
   TcpPeer peers[2];  ///< [0]: the client's octets, [1]: the server's
+  std::optional<std::uint64_t>
+      depth;  ///< octets of a direction the protocol wants; 0: all; none: as configured for all
 
   /// Handshake packets that could turn out to be the real one.
   struct Candidate {
