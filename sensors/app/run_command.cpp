@@ -21,6 +21,7 @@
 #include "sensors/app/metrics_server.hpp"
 #include "sensors/app/options.hpp"
 #include "sensors/app/run_config.hpp"
+#include "sensors/backup/backup_service.hpp"
 #include "sensors/host/sandbox.hpp"
 #include "sensors/logs/log_service.hpp"
 #include "sensors/pipeline/replay.hpp"
@@ -114,6 +115,7 @@ struct Sensor {
   std::unique_ptr<Privacy> privacy;
   std::unique_ptr<SpoolSink> sink;
   std::unique_ptr<LogService> logs;
+  std::unique_ptr<backup::BackupService> backups;
   std::shared_ptr<SpoolEve> eve;
   std::unique_ptr<PipelineShared> shared;
   std::shared_ptr<const sig::Engine> engine;
@@ -148,6 +150,11 @@ struct Sensor {
       auto made = LogService::make(config.logs, *sink, clock);
       if (!made) return fail(made.error());
       logs = std::move(*made);
+    }
+    if (!config.probes.empty()) {
+      auto made = backup::BackupService::make(config.probes, *sink, clock, config.probe_workers);
+      if (!made) return fail(made.error());
+      backups = std::move(*made);
     }
     if (auto ok = open_capture(); !ok) return ok;
     if (config.to_collector) {
@@ -210,7 +217,7 @@ struct Sensor {
     return {};
   }
 
-  void start() {
+  void start(bool once) {
     sink->start();
     if (!lanes.empty()) {
       const std::vector<std::shared_ptr<EventSink>> sinks(
@@ -224,6 +231,7 @@ struct Sensor {
     }
     if (uplink) uplink->start();
     if (logs) logs->start();
+    if (backups && !once) backups->start();
     for (auto& lane : lanes) lane->thread = std::thread([l = lane.get()] { l->run(); });
   }
 
@@ -231,6 +239,7 @@ struct Sensor {
     for (auto& lane : lanes) lane->source->stop();
     for (auto& lane : lanes)
       if (lane->thread.joinable()) lane->thread.join();
+    if (backups) backups->stop();
     if (logs) logs->stop();
     (void)sink->sync();
     // What is spooled may go out now; the rest waits for the next start.
@@ -268,6 +277,15 @@ struct Sensor {
       json.field("unparsed", s.unparsed);
       json.field("dropped", s.dropped);
       json.field("files", s.files);
+      json.end_object();
+    }
+    if (backups) {
+      const auto s = backups->stats();
+      json.begin_object("backup");
+      json.field("probes", s.probes);
+      json.field("looks", s.looks);
+      json.field("failed", s.failed);
+      json.field("refused", s.refused);
       json.end_object();
     }
     if (!lanes.empty()) {
@@ -329,6 +347,12 @@ struct Sensor {
       put("wardwatch_sensor_log_unparsed_total", "counter", l.unparsed);
       put("wardwatch_sensor_log_dropped_total", "counter", l.dropped);
     }
+    if (backups) {
+      const auto b = backups->stats();
+      put("wardwatch_sensor_backup_probes", "gauge", b.probes);
+      put("wardwatch_sensor_backup_looks_total", "counter", b.looks);
+      put("wardwatch_sensor_backup_look_failures_total", "counter", b.failed);
+    }
     if (!lanes.empty()) {
       std::uint64_t packets = 0, octets = 0, drops = 0, interface_drops = 0;
       for (auto& lane : lanes) {
@@ -384,6 +408,7 @@ Result<void, Problem> give_to_user(const RunConfig& c) {
     return fail(
         Problem{"no such user", "user: " + c.user, "create it: adduser --system " + c.user});
   std::vector<std::string> paths{c.data_folder, c.spool.folder, c.identity_folder};
+  if (!c.probes.empty()) paths.push_back(c.data_folder + "/backup");
   for (std::size_t i = 0, folders = paths.size(); i < folders; ++i) {
     std::error_code ec;
     for (std::filesystem::directory_iterator it(paths[i], ec), end; !ec && it != end;
@@ -421,8 +446,9 @@ int run(const std::string& file, bool once) {
   SandboxOptions sandbox;
   sandbox.user = sensor.config.user;
   sandbox.keep_net_raw = !sensor.config.interfaces.empty();
+  sandbox.allow_exec = !sensor.config.probes.empty();
   if (auto report = enter_sandbox(sandbox); !report) return problem(report.error(), 2);
-  sensor.start();
+  sensor.start(once);
   if (!sensor.config.metrics_listen.empty()) metrics.start();
   spdlog::info("running: {} interfaces, {} capture files{}", sensor.config.interfaces.size(),
                sensor.config.capture_files.size(), sensor.logs ? ", logs" : "");
@@ -431,6 +457,7 @@ int run(const std::string& file, bool once) {
     for (auto& lane : sensor.lanes)
       if (lane->thread.joinable()) lane->thread.join();
     if (sensor.logs) sensor.logs->drain();
+    if (sensor.backups) sensor.backups->look_at_all();
     if (sensor.uplink && !sensor.uplink->drain(std::chrono::minutes(10))) code = 3;
   } else {
     while (true) {

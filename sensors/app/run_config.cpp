@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "sensors/backup/backup_config.hpp"
 #include "sensors/logs/log_config.hpp"
 
 namespace ww::sensor {
@@ -96,7 +97,7 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> known{
       {"",
        {"data", "identity", "collector", "spool", "uplink", "privacy", "capture", "rules", "vars",
-        "suricata_yaml", "logs", "user", "metrics"}},
+        "suricata_yaml", "logs", "backup", "user", "metrics"}},
       {"data", {"folder"}},
       {"identity", {"folder", "site", "sensor"}},
       {"collector", {"url", "enabled"}},
@@ -170,9 +171,22 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
       return fail(p);
     }
   }
-  if (c.interfaces.empty() && c.capture_files.empty() && !c.has_logs)
+  if (s.has("backup")) {
+    auto probes =
+        backup::read_backup_config(s.below("backup"), r.resolve("."), c.data_folder + "/backup");
+    if (!probes) {
+      auto p = probes.error();
+      const std::string_view unknown = "unknown key '";
+      p.what.insert(p.what.starts_with(unknown) ? unknown.size() : 0, "backup.");
+      return fail(p);
+    }
+    c.probes = std::move(*probes);
+    if (auto ok = r.size("backup.workers", c.probe_workers, 1, 16); !ok) return fail(ok.error());
+  }
+  if (c.interfaces.empty() && c.capture_files.empty() && !c.has_logs && c.probes.empty())
     return fail(Problem{"nothing to watch", file,
-                        "add capture: { interfaces: [eth0] } or logs: with inputs"});
+                        "add capture: { interfaces: [eth0] }, logs: with inputs, or backup: with "
+                        "probes"});
   return c;
 }
 

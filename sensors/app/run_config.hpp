@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sensors/backup/probe.hpp"
 #include "sensors/capture/source.hpp"
 #include "sensors/uplink/uplink.hpp"
 #include "telemetry/settings.hpp"
@@ -29,8 +30,10 @@ struct RunConfig {
   std::string suricata_yaml;
   Settings logs;
   bool has_logs = false;
-  std::string metrics_listen;  ///< address of /metrics and /healthz, plain HTTP; "" = none
-  std::string metrics_file;    ///< Prometheus text, written again and again; "" = none
+  std::vector<backup::ProbeSpec> probes;
+  std::size_t probe_workers = 2;  ///< looks at one time
+  std::string metrics_listen;     ///< address of /metrics and /healthz, plain HTTP; "" = none
+  std::string metrics_file;       ///< Prometheus text, written again and again; "" = none
 };
 
 /// Reads the file. Relative paths are relative to it. An unknown key is an error that names key,
