@@ -62,6 +62,24 @@ std::string uuid7(Timestamp now) {
   return out;
 }
 
+std::string uuid4() {
+  std::array<std::uint8_t, 16> b{};
+  if (::getrandom(b.data(), b.size(), 0) != static_cast<ssize_t>(b.size())) {
+    std::random_device rd;
+    for (auto& x : b) x = static_cast<std::uint8_t>(rd());
+  }
+  b[6] = static_cast<std::uint8_t>(0x40 | (b[6] & 0x0f));
+  b[8] = static_cast<std::uint8_t>(0x80 | (b[8] & 0x3f));
+  static constexpr char hex[] = "0123456789abcdef";
+  std::string out;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
+    out += hex[b[i] >> 4];
+    out += hex[b[i] & 15];
+  }
+  return out;
+}
+
 bool is_uuid(std::string_view t) {
   if (t.size() != 36) return false;
   for (std::size_t i = 0; i < 36; ++i) {
