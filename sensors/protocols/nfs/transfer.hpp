@@ -1,0 +1,35 @@
+#pragma once
+/// One file whose octets come in chunks at any offset.
+#include <map>
+#include <string>
+
+#include "sensors/files/file_store.hpp"
+
+namespace ww::sensor::nfs {
+
+/// Puts chunks in order: what is ahead waits (bounded), what was seen is dropped, a hole that does
+/// not fill is a gap of the file.
+class Transfer {
+ public:
+  static constexpr std::size_t max_waiting_octets = 2 << 20, max_waiting_chunks = 256;
+
+  void open(FileStore& files, sig::Transaction& tx, sig::Dir dir, Bytes name) {
+    file_ = files.open(tx, dir, name);
+  }
+  void write(FileStore& files, std::uint64_t offset, Bytes data);
+  /// Octets at `offset` that were lost on the way.
+  void lose(FileStore& files, std::uint64_t offset, std::uint64_t octets);
+  void close(FileStore& files, sig::FileState state = sig::FileState::closed);
+  [[nodiscard]] bool is_open() const { return file_ != nullptr; }
+
+ private:
+  void drain(FileStore& files);
+  void skip_to(FileStore& files, std::uint64_t offset);
+
+  sig::File* file_ = nullptr;
+  std::uint64_t position_ = 0;
+  std::map<std::uint64_t, std::string> waiting_;
+  std::size_t waiting_octets_ = 0;
+};
+
+}  // namespace ww::sensor::nfs
