@@ -327,6 +327,10 @@ Result<NumberTest, std::string> parse_named_number(std::string_view value, const
       return t;
     }
   auto t = parse_number_test(value, k.max ? k.max : UINT64_MAX, k.units);
+  if (t && k.inclusive && plain.find_first_of("<-", 1) != std::string_view::npos) {
+    if (t->lo > 0) --t->lo;
+    if (t->hi < UINT64_MAX) ++t->hi;
+  }
   if (!t && !k.names.empty())
     return bad("'" + std::string(value) + "' is neither a number nor one of its names");
   return t;
@@ -434,6 +438,7 @@ NumberRegistration::NumberRegistration(std::string_view group, std::string_view 
     k.max = row.max;
     k.names = row.names;
     k.multi = row.multi;
+    k.inclusive = row.inclusive;
     enter(std::move(k));
   }
 }

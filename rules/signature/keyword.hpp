@@ -117,6 +117,7 @@ struct Keyword {
   std::string protos = {};  ///< application protocols it belongs to
   std::uint64_t max = 0;    ///< largest number
   bool multi = false, units = false;
+  bool inclusive = false;                                         ///< a<>b and a-b hold their ends
   std::vector<std::pair<std::string, std::uint64_t>> names = {};  ///< symbolic numbers or flag bits
   Bytes (*packet_bytes)(const Packet&) = nullptr;
   std::string refused = {};  ///< not supported, and why; the rule is refused with these words
@@ -154,6 +155,7 @@ struct NumberRow {
   std::vector<std::string> aliases = {};
   std::string number = {};
   bool multi = false;
+  bool inclusive = false;  ///< a<>b and a-b hold their ends
 };
 struct BufferRegistration {
   BufferRegistration(std::string_view group, std::string_view protos,

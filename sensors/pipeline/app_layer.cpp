@@ -255,7 +255,9 @@ std::uint64_t AppLayer::detect_tcp(Flow& flow, TcpSession& session, sig::Packet&
   if (session.first_data == 0) session.first_data = bit(piece.dir);
   const bool changing =
       flow.app_proto_original != AppProto{} && flow.app_proto_dir[1 - d] == AppProto{};
-  const auto found = table_.detect(piece.data, piece.dir, flow, app.detection, session.midstream);
+  auto found = table_.detect(piece.data, piece.dir, flow, app.detection, session.midstream);
+  // Whoever sent the SYN is the client, whatever it says afterwards.
+  found.reversed = found.reversed && session.midstream;
   if (found.protocol != nullptr && found.reversed) {
     // The other side is the server. The stream engine follows when it sees that the flow was
     // exchanged.

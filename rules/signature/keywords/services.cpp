@@ -65,8 +65,17 @@ const NumberRegistration nfs_numbers{
           {"pathconf", 20}, {"commit", 21}},
          {"nfs.procedure"},
          "nfs.procedure",
+         true,
          true},
-        {"nfs_version", "version", "3", UINT32_MAX, {}, {"nfs.version"}, "nfs.version"},
+        {"nfs_version",
+         "version",
+         "3",
+         UINT32_MAX,
+         {},
+         {"nfs.version"},
+         "nfs.version",
+         false,
+         true},
     }};
 
 const BufferRegistration ntp_buffers{

@@ -16,8 +16,8 @@ namespace ww::sensor::nfs {
 
 namespace proc3 {
 constexpr std::uint32_t getattr = 1, lookup = 3, access = 4, read = 6, write = 7, create = 8,
-                        mkdir = 9, symlink = 10, mknod = 11, remove = 12, rmdir = 13, rename = 14,
-                        readdirplus = 17, commit = 21;
+                        mkdir = 9, remove = 12, rmdir = 13, rename = 14, readdirplus = 17,
+                        commit = 21;
 }
 namespace proc2 {
 constexpr std::uint32_t lookup = 4, read = 6, create = 9, remove = 10, rename = 11, mkdir = 14,

@@ -135,8 +135,6 @@ void NfsParser::call3(ParserContext& ctx, const Call& c, ByteReader in, Asked& a
     }
     case proc3::create:
     case proc3::mkdir:
-    case proc3::symlink:
-    case proc3::mknod:
     case proc3::remove:
     case proc3::rmdir:
       asked.handle = handle3(in);
@@ -188,7 +186,7 @@ void NfsParser::reply3(ParserContext& ctx, const Reply& r, ByteReader in, const 
   }
   if (status == 0 && asked.procedure == proc3::lookup) {
     handle = handle3(in);
-  } else if (status == 0 && (asked.procedure == proc3::create || asked.procedure == proc3::mkdir)) {
+  } else if (status == 0 && asked.procedure == proc3::create) {
     if (in.u32be() != 0) handle = handle3(in);
   } else if (status == 0 && asked.procedure == proc3::readdirplus) {
     directory(in);
