@@ -283,24 +283,47 @@ const NumberRegistration enip_numbers{"enip",
                                           {"enip.serial", "serial number", "1", UINT32_MAX},
                                           {"enip.state", "state", "1", 255},
                                       }};
-/// `cip_service:75` or `service,class` or `service,class,attribute`.
+/// `cip_service:75` or `service,class` or `service,class,attribute`, all of one CIP message. A
+/// negated attribute (`!5`) is accepted and tests nothing, as in Suricata.
 Status cip_service(RuleBuilder& b, const Option& o, const Keyword& k) {
   if (auto ok = b.restrict_protos(std::string_view(k.protos)); !ok) return ok;
-  static constexpr std::string_view names[] = {"enip.cip_service", "enip.cip_class",
-                                               "enip.cip_attribute"};
   const auto parts = split_list(o.value);
   if (parts.empty() || parts.size() > 3) return bad("needs service, class and attribute at most");
+  std::uint64_t wanted[3] = {0, 0, 0};
+  std::size_t count = parts.size();
   for (std::size_t i = 0; i < parts.size(); ++i) {
     auto v = parts[i];
-    const bool negated = v.starts_with('!');
+    const bool negated = i == 2 && v.starts_with('!');
     if (negated) v = trim(v.substr(1));
     const auto n = parse_unsigned(v);
-    if (!n || *n > 65535) return bad("'" + std::string(v) + "' is not a number");
-    auto s = number_stage(k, names[i]);
-    s.number_test = NumberTest::equal(*n);
-    s.number_test.negate = negated;
-    b.add_stage(std::move(s));
+    if (!n || *n > (i == 0 ? 127 : UINT32_MAX))
+      return bad("'" + std::string(v) + "' is not a number that fits");
+    wanted[i] = *n;
+    if (negated) count = 2;
   }
+  Stage s;
+  s.kind = Stage::Kind::buffer;
+  s.name = k.name;
+  s.buffer = buffers().intern(k.buffer);
+  s.multi = true;
+  BufferCheckOp check;
+  check.a = wanted[0] | std::uint64_t{count} << 8 | wanted[1] << 32;
+  check.b = wanted[2];
+  check.check = [](const BufferCheckOp& x, Bytes data, std::size_t, const Packet*) {
+    ByteReader in(data);
+    if (in.u8() != (x.a & 0xff)) return false;
+    const auto parts_wanted = x.a >> 8 & 0xff;
+    if (parts_wanted < 2) return true;
+    bool found = false;
+    const auto classes = in.u32be();
+    for (std::uint32_t i = 0; i < classes && in.ok(); ++i) found |= in.u32be() == x.a >> 32;
+    if (!found || parts_wanted < 3) return found && in.ok();
+    while (!in.empty())
+      if (in.u32be() == x.b) return true;
+    return false;
+  };
+  s.ops.emplace_back(std::move(check));
+  b.add_stage(std::move(s));
   return {};
 }
 const KeywordRegistration cip{{.name = "cip_service",

@@ -326,6 +326,7 @@ void write_message(const Dnp3Tx& tx, JsonWriter& json) {
   if (!tx.request()) write_indicators(tx.indicators, json);
 }
 bool log(const Transaction& t, const LogContext&, JsonWriter& json) {
+  if (!as_tx(t).done) return false;  // the flow ended between segments
   json.begin_object("dnp3");
   write_message(as_tx(t), json);
   json.end_object();

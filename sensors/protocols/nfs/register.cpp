@@ -93,12 +93,17 @@ Probe probe(Bytes data, Dir dir, const sig::Flow& flow) {
   if (kind == 0) {
     if (message.size() < min_call) return flow.ip_proto == 6 ? Probe::maybe : Probe::no;
     if (!nfs::looks_like_call(message)) return Probe::no;
+    // A lone NULL call in a datagram asks whether somebody is there: what comes next decides.
+    constexpr std::size_t null_call = 40;
+    if (flow.ip_proto == 17 && message.size() <= null_call) return Probe::maybe;
     return dir == Dir::to_server ? Probe::yes : Probe::reversed;
   }
   // A reply does not say what it answers: the port has to.
   const bool usual =
       (dir == Dir::to_client ? flow.sport == 2049 || flow.dport == 2049 : flow.sport == 2049);
+  constexpr std::size_t null_reply = 24;
   if (kind != 1 || !usual || load_be32(message.data() + 8) > 1) return Probe::no;
+  if (flow.ip_proto == 17 && message.size() <= null_reply) return Probe::no;
   return dir == Dir::to_client ? Probe::yes : Probe::reversed;
 }
 
