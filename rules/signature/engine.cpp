@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <hs.h>
+#include <malloc.h>
 #include <openssl/evp.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -168,7 +169,7 @@ void CompiledEngine::bind(RuleSet&, LoadReport& report) {
                      in_tc = find(s, proto, Dir::to_client, tc);
           if (!in_ts && !in_tc) ok = false;
           if (in_ts && in_tc && s.kind == Stage::Kind::buffer) {
-            report.problems.push_back({RuleProblem::Severity::error, rule->info.file,
+            report.problems.push_back({RuleProblem::Severity::error, std::string(rule->info.file),
                                        rule->info.line, 1, rule->info.sid,
                                        "'" + s.name + "' exists in both directions: write " +
                                            s.name + ": to_server or to_client"});
@@ -205,8 +206,8 @@ void CompiledEngine::bind(RuleSet&, LoadReport& report) {
     }
     if (any) continue;
     if (all_offered_somewhere) {
-      report.problems.push_back({RuleProblem::Severity::error, rule->info.file, rule->info.line, 1,
-                                 rule->info.sid,
+      report.problems.push_back({RuleProblem::Severity::error, std::string(rule->info.file),
+                                 rule->info.line, 1, rule->info.sid,
                                  "its keywords look at opposite directions; use => instead of -> "
                                  "to match request and response together"});
       drop[rule->index] = true;
@@ -223,7 +224,8 @@ void CompiledEngine::bind(RuleSet&, LoadReport& report) {
       if (!offered) missing = s.name;
     }
     report.problems.push_back(
-        {RuleProblem::Severity::warning, rule->info.file, rule->info.line, 1, rule->info.sid,
+        {RuleProblem::Severity::warning, std::string(rule->info.file), rule->info.line, 1,
+         rule->info.sid,
          missing.empty() ? "no protocol offers all its keywords together: it cannot match"
                          : "no protocol parser offers '" + missing + "': it cannot match"});
   }
@@ -427,8 +429,11 @@ Result<void, std::string> CompiledEngine::compile_scanners(const EngineOptions& 
       close(fd);
     }
   }
-  for (auto& s : scanners)
+  // The compiler leaves tens of MiB of freed memory behind for each large database.
+  for (auto& s : scanners) {
     if (auto ok = s.compile(); !ok) return ok;
+    if (s.pattern_count() > 100) malloc_trim(0);
+  }
   if (path.empty()) return {};
   std::error_code ec;
   std::filesystem::create_directories(options.cache_folder, ec);

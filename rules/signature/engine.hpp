@@ -37,18 +37,28 @@ enum class Action : std::uint8_t { alert, pass, drop, reject };
 struct RuleInfo {
   Action action{};
   std::uint32_t gid = 1, sid = 0, rev = 0;
-  std::string msg, classtype,
-      classification;  ///< classification: the description, EVE's `category`
+  std::string msg;
+  /// Shared by all rules (see shared_text). `classification` is the description, EVE's `category`.
+  std::string_view classtype, classification, file;
   std::uint32_t priority = 3;
-  std::vector<std::pair<std::string, std::vector<std::string>>>
-      metadata;  ///< in rule order, values joined by key
-  std::vector<std::pair<std::string, std::string>> references;  ///< type, value
+  /// Where in `text` the values of `metadata` and `reference` stand: they are wanted for alerts
+  /// only, and twenty thousand rules would hold them otherwise.
+  struct Span {
+    std::uint32_t offset, length;
+  };
+  std::vector<Span> metadata_at, reference_at;
+  using Metadata = std::vector<std::pair<std::string_view, std::vector<std::string_view>>>;
+  [[nodiscard]] Metadata metadata() const;  ///< in rule order, values joined by key
+  [[nodiscard]] std::vector<std::pair<std::string, std::string_view>> references()
+      const;  ///< type (lower case), value
   enum class Target : std::uint8_t { none, src_ip, dest_ip } target = Target::none;
   bool noalert = false;
   std::string text;  ///< the rule as written
-  std::string file;
   std::uint32_t line = 0;
 };
+
+/// One copy of a text that many rules have (file names, classes); lives as long as the process.
+[[nodiscard]] std::string_view shared_text(std::string_view text);
 
 /// One alert on one packet.
 struct Alert {

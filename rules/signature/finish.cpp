@@ -212,6 +212,26 @@ RuleType classify(const Rule& r) {
 
 }  // namespace
 
+void Rule::compact() {
+  info.metadata_at.shrink_to_fit();
+  info.reference_at.shrink_to_fit();
+  app_protos.shrink_to_fit();
+  tests.shrink_to_fit();
+  stages.shrink_to_fit();
+  for (auto& s : stages) {
+    s.ops.shrink_to_fit();
+    s.inner.shrink_to_fit();
+    s.transforms.shrink_to_fit();
+    s.file_tests.shrink_to_fit();
+    for (auto* list : {&s.ops, &s.inner})
+      for (auto& op : *list)
+        if (auto* c = std::get_if<ContentOp>(&op)) c->octets.shrink_to_fit();
+  }
+  actions.shrink_to_fit();
+  tags.shrink_to_fit();
+  fast_pattern.shrink_to_fit();
+}
+
 Status finish_rule(RuleBuilder& b) {
   auto& r = b.rule();
   // An emptied payload stage (its contents moved to buffers) goes away.

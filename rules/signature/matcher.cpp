@@ -62,6 +62,52 @@ void WorkerMatcher::scan_payload(std::uint32_t scanner, Bytes data) {
       this);
 }
 
+/// Scans what is new of a stream. Rules that an earlier chunk named stay candidates as long as
+/// their pattern may still be in view.
+void WorkerMatcher::scan_stream(const StreamChunk& chunk) {
+  const auto number = engine_->payload_scanner[CompiledEngine::tcp_stream][index(chunk.dir)];
+  if (number == CompiledEngine::none) return;
+  const auto& scanner = engine_->scanners[number];
+  auto& kept = FlowData::of(*services_.packet->flow).stream_hits[index(chunk.dir)];
+  if (!kept) kept = std::make_unique<FlowData::StreamHits>();
+  auto& state = *kept;
+  if (state.generation != generation_) {
+    state = {};
+    state.generation = generation_;
+  }
+  const auto end = chunk.offset + chunk.data.size();
+  const auto overlap = scanner.longest() ? scanner.longest() - 1 : 0;
+  std::size_t from = 0;
+  if (!state.overflow && state.scanned_to > chunk.offset + overlap)
+    from = static_cast<std::size_t>(
+        std::min(state.scanned_to - overlap - chunk.offset, end - chunk.offset));
+  std::erase_if(state.hits, [&](const auto& h) { return h.until <= chunk.offset; });
+  for (const auto& h : state.hits) collect(h.rule);
+  struct Context {
+    WorkerMatcher* self;
+    FlowData::StreamHits* state;
+    std::uint64_t end;
+  } context{this, &state, end};
+  scanner.scan(
+      chunk.data.subspan(from), hs_,
+      [](void* p, std::uint32_t rule) {
+        auto& c = *static_cast<Context*>(p);
+        c.self->collect(rule);
+        auto& hits = c.state->hits;
+        for (auto& h : hits)
+          if (h.rule == rule) {
+            h.until = c.end;
+            return;
+          }
+        if (hits.size() < FlowData::StreamHits::max)
+          hits.push_back({rule, c.end});
+        else
+          c.state->overflow = true;
+      },
+      &context);
+  state.scanned_to = std::max(state.scanned_to, end);
+}
+
 void WorkerMatcher::collect_bucket(const PacketBucket& b) {
   const auto& p = *services_.packet;
   for (const auto r : b.any) collect(r);
@@ -257,7 +303,10 @@ void WorkerMatcher::run_packet_rules(std::span<const StreamChunk> chunks) {
     if (p.ip_proto == 6) {
       for (const auto& c : chunks)
         if (c.dir == p.dir) {
-          scan_payload(e.payload_scanner[CompiledEngine::tcp_stream][d], c.data);
+          if (p.flow)
+            scan_stream(c);
+          else
+            scan_payload(e.payload_scanner[CompiledEngine::tcp_stream][d], c.data);
           for (const auto r : e.stream_always) collect(r);
         }
       if (!p.payload.empty() && !p.stream_pseudo) {

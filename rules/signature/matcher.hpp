@@ -60,6 +60,7 @@ class WorkerMatcher final : public Matcher {
   void adopt(std::shared_ptr<const CompiledEngine> engine);
   void collect(std::uint32_t rule);
   void scan_payload(std::uint32_t scanner, Bytes data);
+  void scan_stream(const StreamChunk& chunk);
   void collect_bucket(const PacketBucket& bucket);
   void run_ip_only();
   void run_packet_rules(std::span<const StreamChunk> chunks);

@@ -315,6 +315,8 @@ struct Rule {
   std::string fast_pattern;
   bool fast_nocase = false;
   [[nodiscard]] bool is_transaction() const { return type == RuleType::transaction; }
+  /// Gives back what the lists hold in reserve; tens of thousands of rules live side by side.
+  void compact();
 };
 
 }  // namespace ww::sig

@@ -312,7 +312,7 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
 
   auto rule = std::make_unique<Rule>();
   rule->info.text = text;
-  rule->info.file = file;
+  rule->info.file = shared_text(file);
   rule->info.line = line;
   RuleBuilder b(*rule, options_, *shared_);
 
@@ -391,13 +391,14 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
   if (!rule->info.classtype.empty()) {
     const auto it = classes_.find(lower(rule->info.classtype));
     if (it != classes_.end()) {
-      rule->info.classification = it->second.description;
+      rule->info.classification = shared_text(it->second.description);
       if (!b.seen.contains("priority")) rule->info.priority = it->second.priority;
     } else {
-      b.remark("unknown classtype '" + rule->info.classtype + "': priority 3 is used");
+      b.remark("unknown classtype '" + std::string(rule->info.classtype) + "': priority 3 is used");
     }
   }
   if (auto ok = finish_rule(b); !ok) return refuse(1, ok.error());
+  rule->compact();
   for (const auto& [what, performance] : b.remarks())
     report.problems.push_back(
         {performance ? RuleProblem::Severity::performance : RuleProblem::Severity::warning, file,
@@ -408,11 +409,12 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
     auto& old = rules[it->second];
     if (old->info.rev >= rule->info.rev)
       return refuse(1, "sid " + std::to_string(rule->info.sid) + " is already defined at " +
-                           old->info.file + ":" + std::to_string(old->info.line) +
+                           std::string(old->info.file) + ":" + std::to_string(old->info.line) +
                            " with revision " + std::to_string(old->info.rev));
     report.problems.push_back({RuleProblem::Severity::warning, file, line, 1, sid,
                                "replaces revision " + std::to_string(old->info.rev) + " at " +
-                                   old->info.file + ":" + std::to_string(old->info.line)});
+                                   std::string(old->info.file) + ":" +
+                                   std::to_string(old->info.line)});
     old = std::move(rule);
     return true;
   }

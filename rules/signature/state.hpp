@@ -62,6 +62,20 @@ class FlowData final : public EngineState {
     bool closed;
   };
   std::vector<FrameDone> frames[2];
+  /// Rules whose fast pattern stands in the part of the stream that is shown again with each chunk,
+  /// so that a chunk is scanned once and not with all that goes before it.
+  struct StreamHits {
+    static constexpr std::size_t max = 128;  ///< beyond: everything shown is scanned each time
+    std::uint64_t generation = 0;            ///< engine that the rule numbers belong to
+    std::uint64_t scanned_to = 0;            ///< stream offset
+    bool overflow = false;
+    struct Hit {
+      std::uint32_t rule;
+      std::uint64_t until;  ///< the pattern ends at or before this stream offset
+    };
+    std::vector<Hit> hits;
+  };
+  std::unique_ptr<StreamHits> stream_hits[2];
   std::vector<std::pair<std::uint64_t, std::uint32_t>>
       frame_alerts;  ///< frame id, rule: already told
   struct Tag {

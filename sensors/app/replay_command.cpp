@@ -62,6 +62,8 @@ int run(const Arguments& a) {
     shared.files.sha1 = shared.files.sha1 || (*engine)->wants_sha1();
     shared.files.sha256 = shared.files.sha256 || (*engine)->wants_sha256();
     shared.files.magic = shared.files.magic || (*engine)->wants_magic();
+  } else {
+    shared.files.window = 0;  // nobody will look at bodies
   }
   auto sinks = open_outputs(shared.eve, a.eve);
   if (!sinks) return problem(sinks.error(), 2);

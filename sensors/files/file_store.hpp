@@ -17,7 +17,7 @@ namespace ww::sensor {
 /// What to compute; shared by all flows of a worker, fixed between reloads.
 struct FileOptions {
   bool md5 = false, sha1 = false, sha256 = false, magic = false;
-  std::uint64_t window = 100 * 1024;  ///< octets of data kept per file for file.data; 0 = keep none
+  std::uint64_t window = 64 * 1024;  ///< octets of data kept per file for file.data; 0 = keep none
   std::uint64_t burst = 4 << 20;   ///< most octets held for one file before begin_batch() trims it
   std::uint32_t max_files = 1024;  ///< per flow at one time
   bool store_all = false;          ///< file-store force-filestore

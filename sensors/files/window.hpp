@@ -21,6 +21,7 @@ class Window {
       begin_ = 0;
     }
     if (held() + data.size() > limit) forget(held() + data.size() - limit);
+    make_room(data.size());
     data_.insert(data_.end(), data.begin(), data.end());
   }
   /// Missing octets: what was held cannot be joined to what follows, so it goes.
@@ -44,6 +45,17 @@ class Window {
   [[nodiscard]] std::uint64_t held() const { return data_.size() - begin_; }
 
  private:
+  /// Thousands of windows grow side by side: room in front is used before more is asked for, and
+  /// growth is by a quarter.
+  void make_room(std::size_t more) {
+    if (data_.size() + more <= data_.capacity()) return;
+    if (begin_ > 0) {
+      data_.erase(data_.begin(), data_.begin() + static_cast<std::ptrdiff_t>(begin_));
+      begin_ = 0;
+    }
+    const auto need = data_.size() + more;
+    if (need > data_.capacity()) data_.reserve(std::max(need, data_.size() + data_.size() / 4));
+  }
   void forget(std::uint64_t count) {
     begin_ += static_cast<std::size_t>(count);
     offset_ += count;

@@ -325,7 +325,7 @@ std::uint64_t AppLayer::detect_tcp(Flow& flow, TcpSession& session, sig::Packet&
     }
     session.first_data = data_handed_on;
     flow.app_proto_done = true;
-    if (entry->protocol->name == "http") {
+    if (rules_ && entry->protocol->name == "http") {
       session.peers[0].min_inspect = http_min_inspect_[0];
       session.peers[1].min_inspect = http_min_inspect_[1];
     }

@@ -97,6 +97,8 @@ class AppLayer final : public StreamReader {
            Expectations& expectations);
 
   /// @param tracker  used to offer a direction again
+  /// Whether streams will be inspected: they are kept further back then.
+  void expect_rules(bool there) { rules_ = there; }
   void attach(StreamTracker& tracker) { tracker_ = &tracker; }
   std::uint64_t read(Flow& flow, TcpSession& session, sig::Packet& packet,
                      const StreamPiece& piece) override;
@@ -132,6 +134,7 @@ class AppLayer final : public StreamReader {
   StreamTracker* tracker_ = nullptr;
   AppCounters counters_;
   std::uint64_t http_min_inspect_[2] = {0, 0};
+  bool rules_ = false;
   int depth_ = 0;  ///< how deep directions trigger each other
 };
 

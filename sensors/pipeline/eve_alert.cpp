@@ -169,9 +169,9 @@ void EveWriter::alert(std::size_t output, const sig::Packet& p, const sig::Alert
     side("source", source_hit ? p.dst : p.src, source_hit ? p.dport : p.sport);
     side("target", source_hit ? p.src : p.dst, source_hit ? p.sport : p.dport);
   }
-  if (o.rule_metadata && !rule.metadata.empty()) {
+  if (o.rule_metadata && !rule.metadata_at.empty()) {
     json.begin_object("metadata");
-    for (const auto& [key, values] : rule.metadata) {
+    for (const auto& [key, values] : rule.metadata()) {
       json.key_text(key);
       json.begin_array();
       for (const auto& v : values) json.value(v);
@@ -179,9 +179,9 @@ void EveWriter::alert(std::size_t output, const sig::Packet& p, const sig::Alert
     }
     json.end_object();
   }
-  if (o.rule_reference && !rule.references.empty()) {
+  if (o.rule_reference && !rule.reference_at.empty()) {
     json.begin_array("references");
-    for (const auto& [type, value] : rule.references) {
+    for (const auto& [type, value] : rule.references()) {
       (void)type;
       json.value(value);
     }

@@ -66,6 +66,7 @@ Worker::Worker(PipelineShared& shared, std::vector<std::shared_ptr<EventSink>> s
           [this](const Flow& f, const sig::Packet& p) { return streams_.reuses(f, p); }) {
   app_.attach(streams_);
   if (engine && engine->rule_count() != 0) matcher_ = sig::Matcher::create(std::move(engine));
+  app_.expect_rules(matcher_ != nullptr);
 }
 
 Worker::~Worker() = default;
@@ -75,6 +76,7 @@ void Worker::replace_engine(std::shared_ptr<const sig::Engine> engine) {
     matcher_->replace(std::move(engine));
   else if (engine && engine->rule_count() != 0)
     matcher_ = sig::Matcher::create(std::move(engine));
+  app_.expect_rules(matcher_ != nullptr);
 }
 
 void Worker::frame(Bytes octets, int datalink, Timestamp time, std::uint64_t number,

@@ -68,6 +68,33 @@ std::optional<OverlapPolicy> overlap_policy(std::string_view name) {
   return {};
 }
 
+/// Thousands of streams grow side by side: what left at the front is used before more memory is
+/// asked for, and growth is by a half.
+void StreamBuffer::Region::append(const std::uint8_t* from, std::size_t n) {
+  if (octets.size() + n > octets.capacity()) {
+    if (head > 0) {
+      octets.erase(octets.begin(), octets.begin() + static_cast<std::ptrdiff_t>(head));
+      head = 0;
+    }
+    const auto need = octets.size() + n;
+    if (need > octets.capacity()) octets.reserve(std::max(need, octets.size() * 3 / 2));
+  }
+  octets.insert(octets.end(), from, from + n);
+}
+
+void StreamBuffer::Region::drop_front(std::size_t n) {
+  head += n;
+  start += n;
+  constexpr std::size_t worth_moving = 4096;
+  if (head <= worth_moving || head <= octets.size() / 2) return;
+  if (size() < octets.capacity() / 4) {  // a burst has gone by: give its memory back
+    octets = std::vector<std::uint8_t>(data(), data() + size());
+  } else {
+    octets.erase(octets.begin(), octets.begin() + static_cast<std::ptrdiff_t>(head));
+  }
+  head = 0;
+}
+
 StreamBuffer::StreamBuffer(StreamBuffer&& o) noexcept : budget_(o.budget_) { *this = std::move(o); }
 
 StreamBuffer& StreamBuffer::operator=(StreamBuffer&& o) noexcept {
@@ -165,19 +192,18 @@ bool StreamBuffer::write_missing(std::uint64_t offset, Bytes data, std::size_t m
     const bool last = i + 1 == regions_.size();
     const auto to = last ? end : std::min(end, regions_[i + 1].start);
     if (from < to) {
-      const auto* src = data.data() + (from - offset);
-      r->octets.insert(r->octets.end(), src, src + (to - from));
+      r->append(data.data() + (from - offset), static_cast<std::size_t>(to - from));
       wrote = true;
     }
     if (last || regions_[i + 1].start > r->end()) break;
     auto& next = regions_[i + 1];
-    r->octets.insert(r->octets.end(), next.data(), next.data() + next.size());
+    r->append(next.data(), next.size());
     regions_.erase(regions_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
     r = &regions_[i];
   }
   if (i + 1 < regions_.size() && regions_[i + 1].start == r->end()) {
     auto& next = regions_[i + 1];
-    r->octets.insert(r->octets.end(), next.data(), next.data() + next.size());
+    r->append(next.data(), next.size());
     regions_.erase(regions_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
   }
   return wrote;
@@ -255,12 +281,7 @@ void StreamBuffer::release(std::uint64_t offset) {
   while (!regions_.empty() && regions_.front().end() <= offset) regions_.erase(regions_.begin());
   if (!regions_.empty() && regions_.front().start < offset) {
     auto& r = regions_.front();
-    r.head += static_cast<std::size_t>(offset - r.start);
-    r.start = offset;
-    if (r.head > 4096 && r.head > r.octets.size() / 2) {
-      r.octets.erase(r.octets.begin(), r.octets.begin() + static_cast<std::ptrdiff_t>(r.head));
-      r.head = 0;
-    }
+    r.drop_front(static_cast<std::size_t>(offset - r.start));
   }
   account();
 }

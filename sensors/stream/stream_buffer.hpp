@@ -113,6 +113,8 @@ class StreamBuffer {
     [[nodiscard]] std::size_t size() const { return octets.size() - head; }
     [[nodiscard]] const std::uint8_t* data() const { return octets.data() + head; }
     [[nodiscard]] std::uint8_t* data() { return octets.data() + head; }
+    void append(const std::uint8_t* from, std::size_t n);
+    void drop_front(std::size_t n);
   };
   void add_segment(std::uint64_t start, std::uint32_t length);
   bool write_missing(std::uint64_t offset, Bytes data, std::size_t max_regions, Insert& result);

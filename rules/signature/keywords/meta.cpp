@@ -46,25 +46,22 @@ Status priority(RuleBuilder& b, const Option& o, const Keyword&) {
   return number_into(b.rule().info.priority, o.value, 255);
 }
 Status classtype(RuleBuilder& b, const Option& o, const Keyword&) {
-  b.rule().info.classtype = o.value;
+  b.rule().info.classtype = shared_text(o.value);
   return {};
+}
+/// Where the option's value stands in the rule's text.
+RuleInfo::Span span_of(const Option& o) {
+  return {o.column - 1 + static_cast<std::uint32_t>(o.value.data() - o.keyword.data()),
+          static_cast<std::uint32_t>(o.value.size())};
 }
 Status reference(RuleBuilder& b, const Option& o, const Keyword&) {
   const auto comma = o.value.find(',');
   if (comma == std::string_view::npos) return bad("needs type,value");
-  b.rule().info.references.emplace_back(lower(trim(o.value.substr(0, comma))),
-                                        std::string(trim(o.value.substr(comma + 1))));
+  b.rule().info.reference_at.push_back(span_of(o));
   return {};
 }
 Status metadata(RuleBuilder& b, const Option& o, const Keyword&) {
-  auto& all = b.rule().info.metadata;
-  for (const auto& [key, value] : split_pairs(o.value)) {
-    if (key.empty()) continue;
-    auto it =
-        std::find_if(all.begin(), all.end(), [k = key](const auto& e) { return e.first == k; });
-    if (it == all.end()) it = all.insert(all.end(), {std::string(key), {}});
-    it->second.emplace_back(value);
-  }
+  b.rule().info.metadata_at.push_back(span_of(o));
   return {};
 }
 Status target(RuleBuilder& b, const Option& o, const Keyword&) {

@@ -110,11 +110,14 @@ void Body::take(ParserContext& ctx, Bytes octets) {
   if (most != 0 && octets.size() > most - m.body_octets)
     octets = octets.first(most - m.body_octets);
   m.body_octets += octets.size();
-  if (ctx.files().options().window != 0) m.body.append(octets, body_burst);
-  if (kind_ == Kind::form)
-    form_->feed(octets);
-  else if (kind_ == Kind::file)
+  if (kind_ == Kind::file) {
+    const bool first = m.body_octets == octets.size() && m.body.end() == 0;
     to_file(ctx, octets);
+    if (first) m.body_file = m.file;
+  }
+  if (m.body_file == nullptr && ctx.files().options().window != 0)
+    m.body.append(octets, body_burst);
+  if (kind_ == Kind::form) form_->feed(octets);
   if (range_) range_->append(octets);
 }
 

@@ -165,8 +165,8 @@ BufferStatus body(const Transaction& tx, Dir d, std::uint32_t index, BufferSlice
   const bool whole = tx.complete[sig::index(d)] || m.body_cut;
   if (m.body_octets == 0) return whole ? BufferStatus::absent : BufferStatus::not_ready;
   if (!whole && m.body_octets < t.min_inspect[sig::index(d)]) return BufferStatus::not_ready;
-  out.data = m.body.data();
-  out.offset = m.body.offset();
+  out.data = m.body_data();
+  out.offset = m.body_offset();
   return whole ? BufferStatus::ready : BufferStatus::partial;
 }
 

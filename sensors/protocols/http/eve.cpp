@@ -198,7 +198,7 @@ bool write_http_alert(const Transaction& t, const LogContext& log, JsonWriter& j
   json.begin_object("http");
   basic(tx, json);
   extended(tx, json);
-  const auto request = tx.request().body.data(), response = tx.response().body.data();
+  const auto request = tx.request().body_data(), response = tx.response().body_data();
   if (o.body_printable) {
     if (!request.empty()) printable(json, "http_request_body_printable", request);
     if (!response.empty()) printable(json, "http_response_body_printable", response);

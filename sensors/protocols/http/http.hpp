@@ -54,7 +54,12 @@ struct Message {
   Headers headers;          ///< repeated fields joined by ", "
   std::string raw_headers;  ///< the header block as sent, its empty line and any trailer included
   bool line_done = false, headers_done = false;
-  Window body;  ///< decoded body, what is held
+  Window body;  ///< decoded body, what is held, unless `body_file` holds the same octets
+  const sig::File* body_file = nullptr;  ///< file that is this body from its first octet on
+  [[nodiscard]] Bytes body_data() const { return body_file ? body_file->data : body.data(); }
+  [[nodiscard]] std::uint64_t body_offset() const {
+    return body_file ? body_file->data_offset : body.offset();
+  }
   std::uint64_t body_octets =
       0;  ///< decoded octets taken into inspection (bounded by the body limit)
   std::uint64_t decoded_octets = 0;  ///< decoded octets seen
