@@ -33,6 +33,7 @@ struct FileStore::Entry {
   DiskFile disk;
   std::vector<std::uint8_t> head;  // first octets, until libmagic was asked
   std::uint64_t followed = 0;      // octets of store_depth used up
+  std::uint64_t held = 0;          // octets kept between batches
   bool magic_wanted = false, magic_done = false;
   bool disk_started = false, disk_done = false;
   bool ended = false;
@@ -62,10 +63,10 @@ FileStore::Entry* FileStore::entry(const sig::File& file) {
 void FileStore::begin_batch() {
   if (!impl_) return;
   for (auto& e : impl_->entries) {
-    if (e->window.held() <= options_.window) continue;
+    if (e->window.held() <= e->held) continue;
     // A file that rules may still ask to keep must stay whole until the first inspection has been
     // done.
-    e->window.trim(options_.window);
+    e->window.trim(e->held);
     e->file.data = e->window.data();
     e->file.data_offset = e->window.offset();
   }
@@ -79,6 +80,7 @@ sig::File* FileStore::open(sig::Transaction& tx, sig::Dir dir, Bytes name) {
   static std::atomic<std::uint32_t> serial{0};
   auto e = std::make_unique<Entry>();
   e->owner = &tx;
+  e->held = options_.window;
   auto& f = e->file;
   f.tx_id = tx.id;
   f.file_id = serial.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -94,6 +96,10 @@ sig::File* FileStore::open(sig::Transaction& tx, sig::Dir dir, Bytes name) {
   impl_->view.push_back(&f);
   impl_->entries.push_back(std::move(e));
   return &f;
+}
+
+void FileStore::keep(sig::File& file, std::uint64_t octets) {
+  if (auto* e = entry(file); e != nullptr && options_.window != 0) e->held = octets;
 }
 
 namespace {

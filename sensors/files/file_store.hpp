@@ -47,6 +47,8 @@ class FileStore {
   void begin_batch();
   /// Opens a file and links it to the transaction. Null when max_files is reached (counted).
   sig::File* open(sig::Transaction& tx, sig::Dir dir, Bytes name);
+  /// Holds `octets` of this file's data for inspection in place of FileOptions::window.
+  void keep(sig::File& file, std::uint64_t octets);
   /// Appends data; hashes go on, the window slides. Ignored after close.
   void append(sig::File& file, Bytes data);
   /// Octets that are missing: MD5 and SHA-1 become unknown, SHA-256 is of what was there, `gaps` is

@@ -151,7 +151,10 @@ void Body::open_body_file(ParserContext& ctx) {
     return;
   }
   open_file(ctx, name);
-  if (m.file == nullptr || dir_ == Dir::to_server) return;
+  if (m.file == nullptr) return;
+  const auto& sizes = config_.body[sig::index(dir_)];
+  ctx.files().keep(*m.file, std::max(sizes.inspect_min, sizes.inspect_window));
+  if (dir_ == Dir::to_server) return;
   const auto field = m.headers.find("content-range");
   if (!field) return;
   const auto range = parse_content_range(*field);
