@@ -1,4 +1,4 @@
-/// Building and industrial protocols: DNP3, Modbus, EtherNet/IP with CIP.
+/// Building and industrial protocols: DNP3, EtherNet/IP with CIP. Modbus has a file of its own.
 #include "rules/signature/keyword.hpp"
 
 namespace ww::sig {
@@ -98,63 +98,6 @@ Status dnp3_obj(RuleBuilder& b, const Option& o, const Keyword& k) {
   return {};
 }
 
-/// `modbus:function 5`, `modbus:access write holding, address >100, value <5`, `modbus:unit 10,
-/// function public`.
-Status modbus(RuleBuilder& b, const Option& o, const Keyword& k) {
-  if (auto ok = b.restrict_protos(std::string_view(k.protos)); !ok) return ok;
-  const auto add = [&](std::string_view number, const NumberTest& t) {
-    auto s = number_stage(k, number);
-    s.number_test = t;
-    b.add_stage(std::move(s));
-  };
-  for (auto part : split_list(o.value)) {
-    const auto words = split_words(part);
-    if (words.empty()) return bad("an empty part");
-    const auto rest = trim(part.substr(words[0].size()));
-    if (words[0] == "unit" || words[0] == "address" || words[0] == "value" ||
-        words[0] == "subfunction") {
-      auto t = parse_number_test(rest, 65535);
-      if (!t) return bad(t.error());
-      add(words[0] == "unit" ? "modbus.unit_id" : "modbus." + std::string(words[0]), *t);
-    } else if (words[0] == "function") {
-      static constexpr std::pair<std::string_view, std::uint64_t> categories[] = {
-          {"assigned", 1}, {"unassigned", 2}, {"public", 3},
-          {"user", 4},     {"reserved", 8},   {"all", 15}};
-      auto name = rest;
-      const bool negated = name.starts_with('!');
-      if (negated) name = trim(name.substr(1));
-      bool found = false;
-      for (const auto& [word, bits] : categories)
-        if (word == name) {
-          add("modbus.category", {1, UINT64_MAX, bits, negated});
-          found = true;
-        }
-      if (found) continue;
-      auto t = parse_number_test(rest, 255);
-      if (!t) return bad(t.error());
-      add("modbus.function", *t);
-    } else if (words[0] == "access") {
-      if (words.size() < 2) return bad("access is read or write");
-      // bits: 1 read, 2 write; 16 discretes, 32 coils, 64 input, 128 holding
-      std::uint64_t bits = words[1] == "read" ? 1 : words[1] == "write" ? 2 : 0;
-      if (!bits) return bad("access is read or write");
-      if (words.size() > 2) {
-        const auto kind = words[2] == "discretes" ? 16U
-                          : words[2] == "coils"   ? 32U
-                          : words[2] == "input"   ? 64U
-                          : words[2] == "holding" ? 128U
-                                                  : 0U;
-        if (!kind) return bad("unknown table '" + std::string(words[2]) + "'");
-        bits |= kind;
-      }
-      add("modbus.access", {bits, bits, bits, false});
-    } else {
-      return bad("unknown part '" + std::string(words[0]) + "'");
-    }
-  }
-  return {};
-}
-
 const KeywordRegistration registration{{
     {.name = "dnp3_ind",
      .aliases = {"dnp3.ind"},
@@ -188,12 +131,6 @@ const KeywordRegistration registration{{
      .setup = &dnp3_obj,
      .buffer = "dnp3.obj",
      .protos = "dnp3"},
-    {.name = "modbus",
-     .group = "modbus",
-     .summary = "function, unit, access, address and value of a request",
-     .example = "modbus:access write holding, address >100;",
-     .setup = &modbus,
-     .protos = "modbus"},
 }};
 
 const BufferRegistration enip_buffers{
