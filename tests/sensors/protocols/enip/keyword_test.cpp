@@ -1,0 +1,49 @@
+/// Keywords over CIP messages.
+#include <unistd.h>
+
+#include "tests/sensors/protocols/rules.hpp"
+
+namespace ww::sensor::test {
+namespace {
+
+std::string send_rr(const std::string& cip) {
+  const auto le16 = [](std::size_t v) {
+    return std::string{static_cast<char>(v), static_cast<char>(v >> 8)};
+  };
+  const auto data = std::string(6, '\0') + le16(1) + le16(0xb2) + le16(cip.size()) + cip;
+  return le16(0x6f) + le16(data.size()) + std::string(20, '\0') + data;
+}
+// Two packets in one: attribute 1 of class 1, and a read of class 4.
+const std::string both =
+    send_rr(unhex("0a 02 2002 2401 0200 0600 0e00 0e 03 2001 2401 3001") + unhex("4c 01 2004"));
+std::vector<std::uint32_t> sids(const std::string& option) {
+  RuleCheck rules("alert enip any any -> any any (" + option + "; sid:1;)\n");
+  EXPECT_EQ(rules.refused, "") << option;
+  Driver d("enip", 6);
+  d.client(both);
+  return rules.match(d, "enip", Dir::to_server);
+}
+using Sids = std::vector<std::uint32_t>;
+
+TEST(CipService, TestsOneMessageAsAWhole) {
+  EXPECT_EQ(sids("cip_service:10"), Sids{1});
+  EXPECT_EQ(sids("cip_service:14"), Sids{1});
+  EXPECT_EQ(sids("cip_service:14,1"), Sids{1});
+  EXPECT_EQ(sids("cip_service:14,4"), Sids{});  // that class is the other message's
+  EXPECT_EQ(sids("cip_service:14,1,1"), Sids{1});
+  EXPECT_EQ(sids("cip_service:14,1,2"), Sids{});
+  EXPECT_EQ(sids("cip_service:14,1,!1"), Sids{1});
+  EXPECT_EQ(sids("cip_service:76,4"), Sids{1});
+  EXPECT_EQ(sids("cip_service:5"), Sids{});
+}
+
+TEST(CipNumbers, LookIntoMultipleServicePackets) {
+  EXPECT_EQ(sids("cip_class:4"), Sids{1});
+  EXPECT_EQ(sids("cip_class:5"), Sids{});
+  EXPECT_EQ(sids("cip_attribute:1"), Sids{1});
+  EXPECT_EQ(sids("enip_command:send_rr_data"), Sids{1});
+  EXPECT_EQ(sids("enip.status:success"), Sids{1});
+}
+
+}  // namespace
+}  // namespace ww::sensor::test
