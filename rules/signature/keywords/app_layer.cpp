@@ -165,7 +165,8 @@ Status app_event(RuleBuilder& b, const Option& o, const Keyword&) {
   Stage s;
   s.kind = Stage::Kind::event;
   s.name = "app-layer-event:" + name;
-  s.event = events().intern(name);
+  // A protocol's other names ("ikev2", "ssl") mean the same events.
+  s.event = events().intern(std::string(protocol_name(proto)) + name.substr(dot));
   b.add_stage(std::move(s));
   return {};
 }

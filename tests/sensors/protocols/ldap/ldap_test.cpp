@@ -1,22 +1,12 @@
 #include <gtest/gtest.h>
 
 #include "sensors/protocols/ldap/message.hpp"
+#include "tests/sensors/protocols/ber.hpp"
 #include "tests/sensors/protocols/driver.hpp"
 
 namespace ww::sensor::test {
 namespace {
 
-std::string tlv(int tag, const std::string& content) {
-  std::string out(1, static_cast<char>(tag));
-  if (content.size() < 128) {
-    out += static_cast<char>(content.size());
-  } else {
-    out += '\x82';
-    out += static_cast<char>(content.size() >> 8);
-    out += static_cast<char>(content.size());
-  }
-  return out + content;
-}
 std::string octets(const std::string& s) { return tlv(0x04, s); }
 std::string number(int v) { return tlv(0x02, std::string(1, static_cast<char>(v))); }
 std::string choice(int v) { return tlv(0x0a, std::string(1, static_cast<char>(v))); }
