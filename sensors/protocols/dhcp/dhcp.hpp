@@ -12,7 +12,8 @@ namespace ww::dhcp {
 namespace option {
 constexpr std::uint8_t pad = 0, subnet_mask = 1, routers = 3, dns_servers = 6, hostname = 12,
                        requested_ip = 50, lease_time = 51, message_type = 53, parameters = 55,
-                       renewal_time = 58, rebinding_time = 59, client_id = 61, end = 255;
+                       renewal_time = 58, rebinding_time = 59, vendor_class = 60, client_id = 61,
+                       end = 255;
 }
 namespace type {
 constexpr std::uint8_t discover = 1, offer = 2, request = 3, decline = 4, ack = 5, nak = 6,

@@ -95,6 +95,9 @@ void write_option(JsonWriter& json, const dhcp::Option& o, bool extended) {
     case opt::rebinding_time:
       json.field("rebinding_time", seconds());
       break;
+    case opt::vendor_class:
+      if (!data.empty()) json.field_bytes("vendor_class_identifier", as_bytes(data));
+      break;
     case opt::subnet_mask:
       json.field("subnet_mask", address(data.substr(0, 4)));
       break;

@@ -89,8 +89,8 @@ void write_request(ByteReader& in, Message& m) {
     m.write_quantity = in.u16be();
     const auto count = in.u8();
     const auto wanted = bit_access(m) ? (m.write_quantity + 7U) / 8U : m.write_quantity * 2U;
-    if (m.write_quantity == 0 || m.write_quantity > (bit_access(m) ? max_bits : max_registers) ||
-        count != wanted || count != in.left())
+    if (m.write_quantity == 0 || count != in.left()) flag(m, error::data_length);
+    if (m.write_quantity > (bit_access(m) ? max_bits : max_registers) || count != wanted)
       flag(m, error::data_value);
     m.data = in.text(in.left());
   } else {
@@ -147,9 +147,10 @@ void exception(ByteReader& in, Message& m) {
   m.kind = Kind::exception;
   m.code = in.u8();
   const auto f = m.function;
+  // Functions without addresses or values cannot complain about them.
+  const bool plain = (f > 6 && f < 15) || (f > 16 && f < 20);
   const bool known = exception_name(m.code) != "Unknown";
-  const bool no_address = (f > 6 && f < 15) || (f > 16 && f < 22);
-  if (!known || (m.code == 3 && f == function::diagnostic) || (m.code == 2 && no_address) ||
+  if (!known || (m.code == 2 && plain) || (m.code == 3 && plain && f != function::diagnostic) ||
       (m.code == 8 && f != function::read_file && f != function::write_file))
     flag(m, error::exception_code);
 }
@@ -246,6 +247,11 @@ Message parse_message(Bytes all, bool is_request) {
   m.function = m.raw_function & 0x7f;
   m.access = access_of(m.function);
   if (m.protocol != 0) flag(m, error::protocol_id);
+  if (m.length < min_length || m.length > max_length) {
+    flag(m, error::data_length);
+    m.unit = m.raw_function = 0;
+    return m;
+  }
   if (m.function == 0 || (is_request && m.is_exception())) flag(m, error::function_code);
   const auto body = in.rest();
   ByteReader data(body);

@@ -10,7 +10,7 @@
 namespace ww::modbus {
 
 constexpr std::size_t header_octets = 6;  ///< up to the length, which counts unit and function
-constexpr std::uint16_t min_length = 2;
+constexpr std::uint16_t min_length = 2, max_length = 254;
 
 namespace function {
 constexpr std::uint8_t read_coils = 1, read_discretes = 2, read_holding = 3, read_input = 4,
@@ -56,7 +56,8 @@ struct Message {
   [[nodiscard]] bool is_exception() const { return (raw_function & 0x80) != 0; }
 };
 
-/// @param octets  a whole message: header_octets and what its length says
+/// @param octets  a whole message: header_octets and what its length says; just the header is read
+///                when that length cannot be
 [[nodiscard]] Message parse_message(Bytes octets, bool request);
 /// Is this the answer to that? Marks what does not fit in response.errors.
 [[nodiscard]] bool answers(const Message& request, Message& response);

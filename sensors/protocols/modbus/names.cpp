@@ -68,7 +68,12 @@ std::string_view mei_name(std::uint16_t code) {
 std::string access_text(std::uint8_t bits) {
   static constexpr std::string_view names[] = {"READ",  "WRITE",   "DISCRETES", "COILS",
                                                "INPUT", "HOLDING", "SINGLE",    "MULTIPLE"};
-  return flags_text(names, bits);
+  auto out = flags_text(names, bits);
+  // Combinations with names of their own come behind.
+  constexpr std::uint8_t write = 2, single = 64, multiple = 128;
+  if ((bits & write) != 0 && (bits & single) != 0) out += " | WRITE_SINGLE";
+  if ((bits & write) != 0 && (bits & multiple) != 0) out += " | WRITE_MULTIPLE";
+  return out;
 }
 std::string category_text(std::uint8_t bits) {
   static constexpr std::string_view names[] = {"PUBLIC_ASSIGNED", "PUBLIC_UNASSIGNED",

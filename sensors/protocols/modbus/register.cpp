@@ -86,8 +86,9 @@ class ModbusParser final : public Parser {
       const auto rest = input.data.subspan(at);
       if (rest.size() < modbus::header_octets) return ParseResult::more(at, modbus::header_octets);
       const auto length = load_be16(rest.data() + 4);
-      if (length < modbus::min_length) return ParseResult::error();
-      const std::size_t whole = modbus::header_octets + length;
+      std::size_t whole = modbus::header_octets + length;
+      if (length < modbus::min_length || length > modbus::max_length)
+        whole = std::min(whole, rest.size());  // no message is like that: nothing to wait for
       if (rest.size() < whole) return ParseResult::more(at, whole);
       auto message = modbus::parse_message(rest.first(whole), dir == Dir::to_server);
       const auto* tx = dir == Dir::to_server ? request(ctx, std::move(message))
@@ -272,11 +273,12 @@ bool log(const Transaction& t, const LogContext&, JsonWriter& json) {
 }
 
 Probe probe(Bytes data, Dir, const sig::Flow&) {
-  constexpr std::size_t look = 8, longest = 254;
+  constexpr std::size_t look = 8;
   if (data.size() < look) return Probe::maybe;
   const auto length = load_be16(data.data() + 4);
   const bool right = load_be16(data.data() + 2) == 0 && length >= modbus::min_length &&
-                     length <= longest && (data[7] & 0x7f) != 0;
+                     length <= modbus::max_length &&
+                     modbus::function_name(data[7] & 0x7f) != "Unknown";
   return right ? Probe::yes : Probe::no;
 }
 

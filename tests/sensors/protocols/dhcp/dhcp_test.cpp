@@ -47,12 +47,14 @@ TEST(Dhcp, WritesAnAcknowledgement) {
 TEST(Dhcp, WritesRequestsOnlyWhenAsked) {
   Driver d("dhcp", 17);
   d.client(message(1, option(53, "\3") + option(61, "\1abcdef") + option(12, "nas1") +
-                          option(55, "\1\3\x0f\x2a\x7b") + option(50, unhex("0a100104")) + end));
+                          option(55, "\1\3\x0f\x2a\x7b") + option(50, unhex("0a100104")) +
+                          option(60, "MSFT 5.0") + end));
   EXPECT_EQ(d.json(0), "");
   const auto json = d.json(0, extended());
   for (const auto* part : {R"("client_id":"61:62:63:64:65:66")", R"("hostname":"nas1")",
                            R"("params":["subnet_mask","router","domain","ntp_server"])",
-                           R"("requested_ip":"10.16.1.4")", R"("dhcp_type":"request")"})
+                           R"("requested_ip":"10.16.1.4")",
+                           R"("vendor_class_identifier":"MSFT 5.0")", R"("dhcp_type":"request")"})
     EXPECT_NE(json.find(part), std::string::npos) << part << " in " << json;
 }
 

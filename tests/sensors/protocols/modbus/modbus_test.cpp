@@ -43,10 +43,11 @@ TEST(Modbus, GivesTheSameHoweverTheStreamIsCut) {
 
 TEST(Modbus, WritesEveryKindOfMessage) {
   const std::pair<std::string, std::string> cases[] = {
-      {"05 00ac ff00", R"("access_type":"WRITE | COILS | SINGLE")"},
+      {"05 00ac ff00", R"("access_type":"WRITE | COILS | SINGLE | WRITE_SINGLE")"},
       {"05 00ac ff00", R"("write":{"address":172,"data":65280})"},
       {"0f 0013 000a 02 cd01", R"("write":{"address":19,"quantity":10,"data":)"},
-      {"10 0001 0002 04 000a0102", R"("access_type":"WRITE | HOLDING | MULTIPLE")"},
+      {"10 0001 0002 04 000a0102",
+       R"("access_type":"WRITE | HOLDING | MULTIPLE | WRITE_MULTIPLE")"},
       {"16 0004 00f2 0025", R"("write":{"address":4,"and_mask":242,"or_mask":37})"},
       {"17 0003 0006 000e 0001 02 00ff",
        R"("read":{"address":3,"quantity":6},"write":{"address":14)"},
@@ -108,12 +109,15 @@ TEST(Modbus, NamesWhatIsWrongInAResponse) {
   {
     Driver d("modbus", 6);
     d.client(m(1, "08 0000 0000"));
-    d.server(m(1, "88 03"));
+    d.server(m(1, "88 02"));
     EXPECT_EQ(d.events(0), Names{"modbus.invalid_exception_code"});
   }
+  // A length that cannot be: named, and the next message is read.
   Driver d("modbus", 6);
-  d.client(std::string("\0\1\0\0\0\1\12", 7));
-  EXPECT_TRUE(d.failed);
+  d.client(std::string("\0\1\0\0\0\1\12", 7) + m(2, "03 0000 0001"));
+  ASSERT_EQ(d.count(), 2U);
+  EXPECT_EQ(d.events(0), Names{"modbus.invalid_length"});
+  EXPECT_TRUE(d.events(1).empty());
 }
 
 TEST(Modbus, GivesUpInAFlood) {
@@ -123,6 +127,14 @@ TEST(Modbus, GivesUpInAFlood) {
   for (unsigned i = 0; i < 6; ++i) d.client(m(i, "03 0000 0001"));
   ASSERT_EQ(d.count(), 4U);
   EXPECT_EQ(d.events(3), Names{"modbus.flooded"});
+}
+
+TEST(Modbus, IsRecognisedByKnownFunctions) {
+  Driver d("modbus", 6);
+  EXPECT_EQ(d.probe(m(1, "03 0000 0001"), Dir::to_server), Probe::yes);
+  EXPECT_EQ(d.probe(m(1, "64 0000 0001"), Dir::to_server), Probe::no);
+  EXPECT_EQ(d.probe(message(1, unhex("0300000001"), 7), Dir::to_server), Probe::no);
+  EXPECT_EQ(d.probe(std::string(2, '\1'), Dir::to_server), Probe::maybe);
 }
 
 TEST(Modbus, FramesEveryMessage) {
