@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "ctl/commands/command.hpp"
+#include "ctl/commands/rules_tools.hpp"
 #include "rules/signature/engine.hpp"
 #include "rules/signature/keyword.hpp"
 #include "telemetry/json_writer.hpp"
@@ -158,9 +159,11 @@ void setup(CLI::App& group, Context& context) {
                  k->example});
     table.print(context);
   });
+
+  setup_rules_profile(group, context);
 }
 
-const Registration registration{{"rules", "signatures: check, keywords", &setup}};
+const Registration registration{{"rules", "signatures: check, profile, keywords", &setup}};
 
 }  // namespace
 }  // namespace ww::ctl

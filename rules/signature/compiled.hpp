@@ -75,6 +75,14 @@ class CompiledEngine final : public Engine {
   [[nodiscard]] bool wants_frames() const override { return !frame_rules.empty(); }
   [[nodiscard]] std::shared_ptr<SharedState> shared_state() const override { return shared; }
   [[nodiscard]] EngineFigures figures() const override;
+  [[nodiscard]] const RuleInfo& rule(std::size_t index) const override {
+    return rules[index]->info;
+  }
+  [[nodiscard]] std::vector<std::string> scanner_names() const override;
+  [[nodiscard]] std::string_view fast_pattern(std::size_t rule) const override {
+    return rules[rule]->fast_stage < 0 ? std::string_view()
+                                       : std::string_view(rules[rule]->fast_pattern);
+  }
 
   /// Builds everything below from a finished rule set.
   [[nodiscard]] Result<void, std::string> build(RuleSet& set, const EngineOptions& options,

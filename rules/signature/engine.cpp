@@ -78,6 +78,12 @@ EngineFigures CompiledEngine::figures() const {
   return f;
 }
 
+std::vector<std::string> CompiledEngine::scanner_names() const {
+  std::vector<std::string> out;
+  for (const auto& s : scanners) out.push_back(s.name);
+  return out;
+}
+
 // --------------------------------------------------------------------------- transactions
 
 void CompiledEngine::bind(RuleSet&, LoadReport& report) {

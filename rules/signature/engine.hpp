@@ -93,7 +93,8 @@ struct LoadReport {
   std::vector<RuleProblem> problems;
 };
 
-class RuleSet;  // parsed rules; rules/signature/ruleset.hpp
+struct MatchProfile;  // rules/signature/profile.hpp
+class RuleSet;        // parsed rules; rules/signature/ruleset.hpp
 
 /// What loading cost and made, for start-up logs and metrics.
 struct EngineFigures {
@@ -119,6 +120,12 @@ class Engine {
   [[nodiscard]] virtual bool wants_frames() const = 0;
   [[nodiscard]] virtual std::shared_ptr<SharedState> shared_state() const = 0;
   [[nodiscard]] virtual EngineFigures figures() const = 0;
+  /// Rules in inspection order and scanners by number, as MatchProfile counts them.
+  [[nodiscard]] virtual const RuleInfo& rule(std::size_t index) const = 0;
+  [[nodiscard]] virtual std::vector<std::string> scanner_names() const = 0;
+  /// Octets that `rule` waits for before it is looked at; empty: none, it is checked wherever its
+  /// header fits.
+  [[nodiscard]] virtual std::string_view fast_pattern(std::size_t rule) const = 0;
 };
 
 /// One per worker thread. Not thread-safe.
@@ -138,6 +145,8 @@ class Matcher {
   [[nodiscard]] virtual bool tagged(const Packet& packet) = 0;
   /// EVE `metadata` of an alert or flow: flowbits, flowints, pktvars, flowvars, traffic labels.
   virtual void write_metadata(const Packet* packet, Flow* flow, JsonWriter& json) = 0;
+  /// Counts into `profile` from now on (sized here); null ends it. Borrowed.
+  virtual void set_profile(MatchProfile* profile) = 0;
   /// Swaps the rules; flows keep their bits.
   virtual void replace(std::shared_ptr<const Engine> engine) = 0;
 };

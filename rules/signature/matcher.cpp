@@ -39,6 +39,14 @@ void WorkerMatcher::adopt(std::shared_ptr<const CompiledEngine> engine) {
   scratch_.step_limit = engine_->step_limit;
   queue_.clear();
   alerts_.clear();
+  set_profile(profile_);
+}
+
+void WorkerMatcher::set_profile(MatchProfile* profile) {
+  profile_ = profile;
+  if (profile == nullptr) return;
+  profile->rules.assign(engine_->rules.size(), {});
+  profile->scans.assign(engine_->scanners.size(), {});
 }
 
 void WorkerMatcher::replace(std::shared_ptr<const Engine> engine) {
@@ -54,10 +62,37 @@ void WorkerMatcher::collect(std::uint32_t rule) {
   candidates_.push_back(rule);
 }
 
-void WorkerMatcher::scan_payload(std::uint32_t scanner, Bytes data) {
-  if (scanner == CompiledEngine::none) return;
+void WorkerMatcher::scan(std::uint32_t scanner, Bytes data, void (*f)(void*, std::uint32_t),
+                         void* context) {
+  if (profile_ == nullptr) [[likely]] {
+    engine_->scanners[scanner].scan(data, hs_, f, context);
+    return;
+  }
+  struct Counting {
+    void (*f)(void*, std::uint32_t);
+    void* context;
+    std::uint64_t named = 0;
+  } counting{f, context};
+  const auto from = profile_ticks();
   engine_->scanners[scanner].scan(
       data, hs_,
+      [](void* p, std::uint32_t rule) {
+        auto& c = *static_cast<Counting*>(p);
+        ++c.named;
+        c.f(c.context, rule);
+      },
+      &counting);
+  auto& cost = profile_->scans[scanner];
+  cost.ticks += profile_ticks() - from;
+  ++cost.calls;
+  cost.octets += data.size();
+  cost.named += counting.named;
+}
+
+void WorkerMatcher::scan_payload(std::uint32_t scanner, Bytes data) {
+  if (scanner == CompiledEngine::none) return;
+  scan(
+      scanner, data,
       [](void* self, std::uint32_t rule) { static_cast<WorkerMatcher*>(self)->collect(rule); },
       this);
 }
@@ -88,8 +123,8 @@ void WorkerMatcher::scan_stream(const StreamChunk& chunk) {
     FlowData::StreamHits* state;
     std::uint64_t end;
   } context{this, &state, end};
-  scanner.scan(
-      chunk.data.subspan(from), hs_,
+  scan(
+      number, chunk.data.subspan(from),
       [](void* p, std::uint32_t rule) {
         auto& c = *static_cast<Context*>(p);
         c.self->collect(rule);
@@ -267,7 +302,8 @@ void WorkerMatcher::run_ip_only() {
   for (const auto i : candidates_) {
     const auto& r = *engine_->rules[i];
     scratch_.context.clear();
-    if (header(r) && tests(r)) matched(r, nullptr, nullptr, false);
+    if (RuleTimer timer(profile_, i); timer.verdict(header(r) && tests(r)))
+      matched(r, nullptr, nullptr, false);
   }
 }
 
@@ -284,7 +320,8 @@ void WorkerMatcher::run_proto_only() {
   for (const auto i : engine_->proto_only) {
     const auto& r = *engine_->rules[i];
     scratch_.context.clear();
-    if (header(r) && tests(r)) matched(r, nullptr, nullptr, false);
+    if (RuleTimer timer(profile_, i); timer.verdict(header(r) && tests(r)))
+      matched(r, nullptr, nullptr, false);
   }
 }
 
@@ -333,7 +370,7 @@ void WorkerMatcher::run_packet_rules(std::span<const StreamChunk> chunks) {
   for (const auto i : candidates_) {
     const auto& r = *e.rules[i];
     bool stream_match = false;
-    if (packet_rule(r, chunks, stream_match)) {
+    if (RuleTimer timer(profile_, i); timer.verdict(packet_rule(r, chunks, stream_match))) {
       // A stream match, or a datagram of a known protocol, belongs to the transaction at hand.
       Transaction* tx = nullptr;
       if (p.flow && (stream_match || (!r.app_protos.empty() && p.ip_proto == 17))) {
@@ -393,6 +430,7 @@ void WorkerMatcher::run_frames() {
     if (window.empty()) continue;
     for (const auto i : engine_->frame_rules) {
       const auto& r = *engine_->rules[i];
+      RuleTimer timer(profile_, i);
       bool relevant = true;
       for (const auto& s : r.stages)
         if (s.kind == Stage::Kind::frame &&
@@ -415,6 +453,7 @@ void WorkerMatcher::run_frames() {
           ok = s.ops.empty() || run_stage(s, {window, 0, 0, whole});
       }
       if (!ok) continue;
+      timer.verdict(true);
       data.frame_alerts.emplace_back(f.id, i);
       Transaction* tx = nullptr;
       for (auto* t : p.flow->transactions())

@@ -8,6 +8,7 @@
 
 #include "rules/signature/compiled.hpp"
 #include "rules/signature/payload.hpp"
+#include "rules/signature/profile.hpp"
 
 namespace ww::sig {
 
@@ -51,6 +52,7 @@ class WorkerMatcher final : public Matcher {
   [[nodiscard]] bool tagged(const Packet& packet) override;
   void write_metadata(const Packet* packet, Flow* flow, JsonWriter& json) override;
   void replace(std::shared_ptr<const Engine> engine) override;
+  void set_profile(MatchProfile* profile) override;
   void set_trace(Trace* trace) { scratch_.trace = trace; }
 
  private:
@@ -65,6 +67,7 @@ class WorkerMatcher final : public Matcher {
   void run_ip_only();
   void run_packet_rules(std::span<const StreamChunk> chunks);
   void run_proto_only();
+  void scan(std::uint32_t scanner, Bytes data, void (*f)(void*, std::uint32_t), void* context);
   [[nodiscard]] bool header(const Rule& rule) const;
   [[nodiscard]] bool addresses(const Rule& rule) const;
   [[nodiscard]] bool tests(const Rule& rule);
@@ -97,6 +100,7 @@ class WorkerMatcher final : public Matcher {
 
   std::shared_ptr<const CompiledEngine> engine_;
   std::uint64_t generation_ = 0;
+  MatchProfile* profile_ = nullptr;
   hs_scratch* hs_ = nullptr;
   EvalScratch scratch_;
   MatchServices services_;

@@ -82,7 +82,12 @@ void WorkerMatcher::inspect_transaction(Transaction& tx, TxPlan& plan,
       auto pending = list[k];
       const auto& t = engine_->tx_rules[pending.tx_rule];
       bool stream_match = false;
-      const auto verdict = check(t, pending.latched, tx, chunks, stream_match);
+      const auto verdict = [&] {
+        RuleTimer timer(profile_, t.rule->index);
+        const auto v = check(t, pending.latched, tx, chunks, stream_match);
+        timer.verdict(v == Verdict::yes);
+        return v;
+      }();
       if (verdict == Verdict::wait) {
         side.waits_for_packets |= t.has_payload;
         list[kept++] = pending;
@@ -108,8 +113,8 @@ void WorkerMatcher::scan_slot(Transaction& tx, TxState::Side& side, TxPlan& plan
     if (!s.stage->transforms.empty() &&
         !apply_transforms(s.stage->transforms, data, scratch_, data))
       return;
-    scanner.scan(
-        data, hs_,
+    this->scan(
+        s.scanner, data,
         [](void* self, std::uint32_t rule) { static_cast<WorkerMatcher*>(self)->collect(rule); },
         this);
   };

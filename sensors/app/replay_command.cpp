@@ -6,8 +6,8 @@
 #include <cstdio>
 
 #include "sensors/app/command.hpp"
-#include "sensors/app/options.hpp"
 #include "sensors/pipeline/replay.hpp"
+#include "sensors/setup/options.hpp"
 
 namespace ww::sensor {
 namespace {

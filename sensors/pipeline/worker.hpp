@@ -63,6 +63,8 @@ class Worker final : public decode::Sink {
   void set_file(const std::string& name) { eve_.set_file(name); }
   void set_interfaces(std::vector<std::string> names) { eve_.set_interfaces(std::move(names)); }
   [[nodiscard]] WorkerCounters counters();
+  /// Null without rules. For tools that watch matching from the same thread.
+  [[nodiscard]] sig::Matcher* matcher() { return matcher_.get(); }
 
   void packet(sig::Packet& p) override;
 

@@ -1,4 +1,4 @@
-#include "sensors/app/options.hpp"
+#include "sensors/setup/options.hpp"
 
 #include <algorithm>
 #include <cstdio>
