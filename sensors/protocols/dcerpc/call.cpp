@@ -14,32 +14,49 @@ void Half::add(const Header& h, Bytes octets) {
   if (h.last()) done = true;
 }
 
-void Exchange::set_interface(const Interface& f, bool first_fragment) {
-  iface.assign(reinterpret_cast<const char*>(f.uuid.data()), f.uuid.size());
-  iface += static_cast<char>(f.major >> 8);
-  iface += static_cast<char>(f.major & 0xff);
-  iface += first_fragment ? '\1' : '\0';
+void Exchange::add_interface(const Interface& f, bool first_fragment) {
+  std::string code(reinterpret_cast<const char*>(f.uuid.data()), f.uuid.size());
+  code += static_cast<char>(f.major >> 8);
+  code += static_cast<char>(f.major & 0xff);
+  code += first_fragment ? '\1' : '\0';
+  iface.push_back(std::move(code));
 }
 
-void write_exchange(const Exchange& x, JsonWriter& json) {
+namespace {
+
+void write_interfaces(const Exchange& x, bool pipe, JsonWriter& json) {
+  if (x.interfaces.empty()) return;
+  // Over a pipe only the answer to a bind has results.
+  const bool results = !pipe || x.req.type == bind;
+  json.begin_array("interfaces");
+  for (const auto& f : x.interfaces) {
+    json.begin_object();
+    json.field("uuid", uuid_text(f.uuid));
+    json.field("version", std::to_string(f.major) + "." + std::to_string(f.minor));
+    if (f.answered && results) {
+      json.field("ack_result", f.result);
+      if (pipe) json.field("ack_reason", f.reason);
+    }
+    json.end_object();
+  }
+  json.end_array();
+}
+
+}  // namespace
+
+void write_exchange(const Exchange& x, bool pipe, JsonWriter& json) {
   if (x.req.seen) {
     json.field("request", type_name(x.req.type));
     if (x.req.type == request) {
+      if (pipe) json.field("opnum", x.opnum);
       json.begin_object("req");
-      json.field("opnum", x.opnum);
+      if (!pipe) json.field("opnum", x.opnum);
       json.field("frag_cnt", x.req.fragments);
       json.field("stub_data_size", x.req.stub_size);
       json.end_object();
-    } else if (x.req.type == bind && !x.interfaces.empty()) {
-      json.begin_array("interfaces");
-      for (const auto& f : x.interfaces) {
-        json.begin_object();
-        json.field("uuid", uuid_text(f.uuid));
-        json.field("version", std::to_string(f.major) + "." + std::to_string(f.minor));
-        if (f.answered) json.field("ack_result", f.result);
-        json.end_object();
-      }
-      json.end_array();
+      write_interfaces(x, pipe, json);
+    } else if (x.req.type == bind) {
+      write_interfaces(x, pipe, json);
     }
   } else {
     json.field("request", "REQUEST_LOST");

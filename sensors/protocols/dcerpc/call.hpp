@@ -24,13 +24,14 @@ struct Exchange {
   std::uint32_t call_id = 0;
   std::uint16_t context = 0, opnum = 0;
   Half req, res;
-  std::vector<Interface> interfaces;  ///< what a bind proposed
-  std::string iface;  ///< of a request: encoded as dcerpc.iface wants it; empty when not bound
+  std::vector<Interface> interfaces;  ///< what a bind proposed, what a request's context stands for
+  std::vector<std::string> iface;     ///< of a request: encoded as dcerpc.iface wants them
 
-  void set_interface(const Interface& f, bool first_fragment);
+  void add_interface(const Interface& f, bool first_fragment);
 };
 
 /// Writes "request", "req", "interfaces", "response", "res" into the open object.
-void write_exchange(const Exchange& x, JsonWriter& json);
+/// @param pipe  as SMB's events have it: the operation outside of "req", reasons of refusals
+void write_exchange(const Exchange& x, bool pipe, JsonWriter& json);
 
 }  // namespace ww::dcerpc

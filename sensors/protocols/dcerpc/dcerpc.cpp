@@ -96,14 +96,15 @@ std::vector<Interface> parse_bind(const Header& h, Bytes fragment) {
     f.uuid = n.uuid();
     f.major = n.u16();
     f.minor = n.u16();
+    f.first = h.first();
     n.in.skip(std::size_t{transfers} * 20);
     if (n.in.ok()) out.push_back(f);
   }
   return out;
 }
 
-std::vector<std::uint16_t> parse_bind_ack(const Header& h, Bytes fragment) {
-  std::vector<std::uint16_t> out;
+std::vector<Result> parse_bind_ack(const Header& h, Bytes fragment) {
+  std::vector<Result> out;
   Numbers n(fragment, h.little);
   n.in.skip(header_octets + 8);
   const auto address = n.u16();
@@ -113,9 +114,9 @@ std::vector<std::uint16_t> parse_bind_ack(const Header& h, Bytes fragment) {
   const auto count = n.in.u8();
   n.in.skip(3);
   for (unsigned i = 0; i < count && n.in.ok(); ++i) {
-    const auto result = n.u16();
-    n.in.skip(22);
-    if (n.in.ok()) out.push_back(result);
+    const auto result = n.u16(), reason = n.u16();
+    n.in.skip(20);
+    if (n.in.ok()) out.push_back({result, reason});
   }
   return out;
 }
@@ -170,6 +171,13 @@ std::string uuid_text(const std::array<std::uint8_t, 16>& uuid) {
     out += digits[uuid[i] & 15];
   }
   return out;
+}
+
+std::string wire_uuid_text(std::array<std::uint8_t, 16> uuid) {
+  std::reverse(uuid.begin(), uuid.begin() + 4);
+  std::reverse(uuid.begin() + 4, uuid.begin() + 6);
+  std::reverse(uuid.begin() + 6, uuid.begin() + 8);
+  return uuid_text(uuid);
 }
 
 }  // namespace ww::dcerpc

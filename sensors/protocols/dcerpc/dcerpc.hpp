@@ -48,13 +48,17 @@ struct Interface {
   std::uint16_t context = 0;
   std::array<std::uint8_t, 16> uuid{};  ///< in printed order
   std::uint16_t major = 0, minor = 0;
-  std::uint16_t result = 0;
+  std::uint16_t result = 0, reason = 0;
   bool answered = false;
+  bool first = false;  ///< proposed by a fragment that says it is the first of its message
 };
 /// Contexts that a bind or alter_context proposes.
 [[nodiscard]] std::vector<Interface> parse_bind(const Header& h, Bytes fragment);
+struct Result {
+  std::uint16_t result = 0, reason = 0;
+};
 /// Results of a bind_ack or alter_context_resp, in the order of the proposal.
-[[nodiscard]] std::vector<std::uint16_t> parse_bind_ack(const Header& h, Bytes fragment);
+[[nodiscard]] std::vector<Result> parse_bind_ack(const Header& h, Bytes fragment);
 
 struct Call {
   std::uint16_t context = 0, opnum = 0;
@@ -78,5 +82,7 @@ struct Datagram {
 [[nodiscard]] std::optional<Datagram> parse_datagram(Bytes octets);
 
 [[nodiscard]] std::string uuid_text(const std::array<std::uint8_t, 16>& uuid);
+/// The same of one that is not swapped to printed order yet.
+[[nodiscard]] std::string wire_uuid_text(std::array<std::uint8_t, 16> uuid);
 
 }  // namespace ww::dcerpc

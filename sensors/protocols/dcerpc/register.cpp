@@ -19,6 +19,7 @@ struct DcerpcTx final : Transaction {
   Exchange x;
   Dir dir = Dir::to_server;  ///< of the request
   bool udp = false;
+  std::uint8_t minor = 0;  ///< version of the protocol
   std::array<std::uint8_t, 16> activity{};
   std::uint32_t sequence = 0;
 };
@@ -30,7 +31,7 @@ class DcerpcParser final : public Parser {
       return input.data.empty() || datagram(ctx, dir, input.data) ? ParseResult::ok()
                                                                   : ParseResult::error();
     auto& lost = lost_[sig::index(dir)];
-    if (input.gap > 0) lost = true;
+    if (input.gap > 0) lost = gap_[sig::index(dir)] = true;
     std::size_t at = 0;
     ParseResult result = ParseResult::ok();
     while (at < input.data.size()) {
@@ -53,6 +54,7 @@ class DcerpcParser final : public Parser {
       fragment(ctx, dir, *h, rest.first(h->frag_length));
       at += h->frag_length;
     }
+    if (gap_[sig::index(dir)] && !input.data.empty()) settle_lost(dir);
     if (input.end)
       for (auto* t : transactions()) {
         t->complete[sig::index(dir)] = true;
@@ -73,13 +75,27 @@ class DcerpcParser final : public Parser {
     return add(std::move(owned), ctx);
   }
 
+  /// What should have come in that direction by now went with a gap.
+  void settle_lost(Dir dir) {
+    const auto d = sig::index(dir);
+    for (auto* t : transactions()) {
+      auto& tx = static_cast<DcerpcTx&>(*t);
+      const bool request_lost = tx.dir == dir && !tx.x.req.done;
+      const bool answer_lost = tx.dir != dir && tx.id < answered_ && !tx.x.res.done;
+      if (!request_lost && !answer_lost) continue;
+      tx.complete[d] = true;
+      if (answer_lost) tx.complete[1 - d] = true;
+      ++tx.revision;
+    }
+  }
+
   DcerpcTx* open(Dir request_dir, std::uint32_t call_id, bool answer) {
     const auto all = transactions();
     for (auto it = all.rbegin(); it != all.rend(); ++it) {
       auto& tx = static_cast<DcerpcTx&>(**it);
       if (tx.dir != request_dir || tx.x.call_id != call_id) continue;
       if (answer ? !tx.x.res.done && !tx.complete[1 - sig::index(request_dir)]
-                 : !tx.x.req.done && tx.x.req.seen)
+                 : !tx.x.req.done && !tx.complete[sig::index(request_dir)])
         return &tx;
     }
     return nullptr;
@@ -95,14 +111,15 @@ class DcerpcParser final : public Parser {
   }
 
   void fragment(ParserContext& ctx, Dir dir, const Header& h, Bytes octets) {
-    minor_ = h.minor;
     const bool answer = is_answer(h.type);
     const Dir request_dir = answer ? sig::opposite(dir) : dir;
     DcerpcTx* tx = open(request_dir, h.call_id, answer);
     if (tx == nullptr) {
+      // An answer may overtake its request, which then comes later or is lost.
       tx = &fresh(ctx, request_dir, h.call_id);
-      if (answer) tx->complete[sig::index(request_dir)] = true;  // the request was lost
+      tx->minor = h.minor;
     }
+    if (answer) answered_ = std::max(answered_, tx->id);
     auto& x = tx->x;
     auto& half = answer ? x.res : x.req;
     switch (h.type) {
@@ -113,7 +130,7 @@ class DcerpcParser final : public Parser {
           if (h.type == request) {
             x.context = call->context;
             x.opnum = call->opnum;
-            bind_interface(*tx, h.first());
+            bind_interface(*tx);
           }
         }
         break;
@@ -133,13 +150,14 @@ class DcerpcParser final : public Parser {
         half.type = h.type;
         const auto results = parse_bind_ack(h, octets);
         for (std::size_t i = 0; i < results.size() && i < x.interfaces.size(); ++i) {
-          x.interfaces[i].result = results[i];
+          x.interfaces[i].result = results[i].result;
+          x.interfaces[i].reason = results[i].reason;
           x.interfaces[i].answered = true;
           // The newest proposal of that context is the one that was answered.
           for (auto it = bound_.rbegin(); it != bound_.rend(); ++it)
             if (it->context == x.interfaces[i].context && it->uuid == x.interfaces[i].uuid) {
               it->answered = true;
-              it->result = results[i];
+              it->result = results[i].result;
               break;
             }
         }
@@ -155,12 +173,14 @@ class DcerpcParser final : public Parser {
     touch(*tx);
   }
 
-  void bind_interface(DcerpcTx& tx, bool first) {
-    for (auto it = bound_.rbegin(); it != bound_.rend(); ++it)
-      if (it->context == tx.x.context && it->answered && it->result == 0) {
-        tx.x.set_interface(*it, first || !tx.x.iface.empty());
-        return;
-      }
+  void bind_interface(DcerpcTx& tx) {
+    tx.x.interfaces.clear();
+    tx.x.iface.clear();
+    for (const auto& f : bound_) {
+      if (f.context != tx.x.context) continue;
+      tx.x.interfaces.push_back(f);
+      if (f.answered && f.result == 0) tx.x.add_interface(f, f.first);
+    }
   }
 
   bool datagram(ParserContext& ctx, Dir dir, Bytes octets) {
@@ -194,15 +214,16 @@ class DcerpcParser final : public Parser {
       Interface f;
       f.uuid = d->interface;
       f.major = static_cast<std::uint16_t>(d->interface_version & 0xffff);
-      tx->x.set_interface(f, d->fragment == 0);
+      if (tx->x.iface.empty()) tx->x.add_interface(f, d->fragment == 0);
     }
     touch(*tx);
     return true;
   }
 
   std::vector<Interface> bound_;
-  std::uint8_t minor_ = 0;
-  bool lost_[2] = {false, false};
+  std::uint64_t answered_ = 0;     ///< newest transaction with an answer
+  bool lost_[2] = {false, false};  ///< the next fragment has to be found
+  bool gap_[2] = {false, false};   ///< octets were missing
 };
 
 const DcerpcTx& as_tx(const Transaction& t) { return static_cast<const DcerpcTx&>(t); }
@@ -219,8 +240,8 @@ BufferStatus get_stub(const Transaction& t, Dir dir, std::uint32_t i, BufferSlic
 }
 BufferStatus get_iface(const Transaction& t, Dir, std::uint32_t i, BufferSlice& out) {
   const auto& x = as_tx(t).x;
-  if (i > 0 || x.iface.empty()) return BufferStatus::absent;
-  out.data = as_bytes(x.iface);
+  if (i >= x.iface.size()) return BufferStatus::absent;
+  out.data = as_bytes(x.iface[i]);
   return BufferStatus::ready;
 }
 BufferStatus get_opnum(const Transaction& t, Dir, std::uint32_t i, std::uint64_t& out) {
@@ -233,14 +254,15 @@ BufferStatus get_opnum(const Transaction& t, Dir, std::uint32_t i, std::uint64_t
 bool log(const Transaction& t, const LogContext&, JsonWriter& json) {
   const auto& tx = as_tx(t);
   json.begin_object("dcerpc");
-  write_exchange(tx.x, json);
+  write_exchange(tx.x, false, json);
   if (tx.udp) {
-    json.field("activityuuid", uuid_text(tx.activity));
+    // EVE's readers know it swapped whatever the sender's byte order.
+    json.field("activityuuid", wire_uuid_text(tx.activity));
     json.field("seqnum", tx.sequence);
     json.field("rpc_version", "4.0");
   } else {
     json.field("call_id", tx.x.call_id);
-    json.field("rpc_version", "5.0");
+    json.field("rpc_version", tx.minor == 0 ? "5.0" : "5.1");
   }
   json.end_object();
   return true;

@@ -19,35 +19,12 @@ const sig::FrameType pdu2 = sig::frame_types().intern("smb.smb2.pdu"),
 const sig::FrameType pdu3 = sig::frame_types().intern("smb.smb3.pdu"),
                      hdr3 = sig::frame_types().intern("smb.smb3.hdr"),
                      data3 = sig::frame_types().intern("smb.smb3.data");
-const EventId file_overlap = sig::events().intern("smb.file_overlap");
-const EventId malformed = sig::events().intern("smb.malformed_data");
+const EventId response_to_server = sig::events().intern("smb.response_to_server");
+const EventId request_to_client = sig::events().intern("smb.request_to_client");
 
 constexpr std::size_t whole_record = 256 * 1024;  ///< larger records are read in parts
 constexpr std::size_t first_part = 64 * 1024;
-constexpr std::size_t max_live = 1024, max_map = 4096, max_bound = 256, max_chain = 64;
-
-std::string number_key(std::uint64_t a, std::uint64_t b) {
-  std::string k(16, '\0');
-  std::memcpy(k.data(), &a, 8);
-  std::memcpy(k.data() + 8, &b, 8);
-  return k;
-}
-/// A table that hostile traffic cannot grow without end.
-template <class Map, class Value>
-void keep(Map& map, const typename Map::key_type& key, Value&& value) {
-  if (map.size() >= max_map && !map.contains(key)) map.erase(map.begin());
-  map.insert_or_assign(key, std::forward<Value>(value));
-}
-/// 100 ns since 1601 to seconds since 1970.
-std::uint64_t unix_time(std::uint64_t filetime) {
-  constexpr std::uint64_t epoch = 116444736000000000ULL;
-  return filetime < epoch ? 0 : (filetime - epoch) / 10000000;
-}
-bool is_pipe(std::string_view share) {
-  if (share.size() < 4) return false;
-  const auto tail = share.substr(share.size() - 4);
-  return (tail[0] | 32) == 'i' && (tail[1] | 32) == 'p' && (tail[2] | 32) == 'c' && tail[3] == '$';
-}
+constexpr std::size_t max_chain = 64;
 
 }  // namespace
 
@@ -59,7 +36,7 @@ Tx* SmbParser::find(std::uint64_t id) {
 }
 
 Tx& SmbParser::fresh(ParserContext& ctx, Kind kind) {
-  if (transactions().size() >= max_live)
+  if (transactions().size() >= config_.max_tx)
     for (auto* t : transactions()) {
       auto& old = static_cast<Tx&>(*t);
       if (old.kind != Kind::file || old.file == nullptr) old.complete[0] = old.complete[1] = true;
@@ -72,7 +49,6 @@ Tx& SmbParser::fresh(ParserContext& ctx, Kind kind) {
   owned->session = session_;
   owned->message = message_;
   owned->tree = tree_;
-  owned->has_session = owned->has_tree = true;
   owned->dialect = dialect_;
   auto& tx = add(std::move(owned), ctx);
   tx.revision = 1;
@@ -85,11 +61,57 @@ Tx* SmbParser::open(std::uint16_t command) {
   const auto all = transactions();
   for (auto it = all.rbegin(); it != all.rend(); ++it) {
     auto& tx = static_cast<Tx&>(**it);
-    if (tx.kind != Kind::file && !tx.complete[1] && tx.message == message_ &&
-        tx.version == version_ && tx.command == command)
+    // A call over a pipe is answered by its own read, unless it went in one exchange.
+    const bool exchange = version_ == 1 ? command == 0x25 : command == 11;
+    if (tx.kind != Kind::file && (tx.kind != Kind::dcerpc || exchange) && !tx.complete[1] &&
+        tx.message == message_ && tx.version == version_ && tx.command == command)
       return &tx;
   }
   return nullptr;
+}
+
+Tx* SmbParser::open_negotiate(std::uint8_t version) {
+  for (auto* t : transactions()) {
+    auto& tx = static_cast<Tx&>(*t);
+    if (tx.kind == Kind::negotiate && !tx.complete[1] && tx.version == version) return &tx;
+  }
+  return nullptr;
+}
+
+/// Events without a transaction of their own go to the newest one.
+void SmbParser::flag(Event e) {
+  if (transactions().empty()) return;
+  auto& tx = static_cast<Tx&>(*transactions().back());
+  tx.add_event(event_id(e));
+  ++tx.revision;
+}
+
+void SmbParser::security(Tx& tx, Bytes blob) {
+  bool malformed = false;
+  tx.ntlmssp = find_ntlmssp(blob, malformed);
+  tx.kerberos = find_kerberos(blob);
+  if (malformed) tx.add_event(event_id(Event::malformed_ntlmssp_request));
+}
+
+Handle& SmbParser::handle(const std::string& key) {
+  auto it = handles_.find(key);
+  if (it == handles_.end()) {
+    keep(handles_, key, Handle{});
+    it = handles_.find(key);
+  }
+  return it->second;
+}
+
+const Tree* SmbParser::tree() const {
+  const auto it = trees_.find(version_ == 1 ? tree_ : session_ * 1000003 + tree_);
+  return it == trees_.end() ? nullptr : &it->second;
+}
+
+bool SmbParser::is_pipe(const std::string& key) const {
+  const auto it = handles_.find(key);
+  if (it != handles_.end() && it->second.pipe) return true;
+  const auto* t = tree();
+  return t != nullptr && t->pipe;
 }
 
 void SmbParser::answer(Tx& tx) {
@@ -200,6 +222,7 @@ ParseResult SmbParser::parse(ParserContext& ctx, Dir dir, const StreamInput& inp
 
 void SmbParser::record(ParserContext& ctx, Dir dir, Bytes all, std::uint64_t offset,
                        std::uint64_t missing) {
+  related_.reset();
   std::size_t at = 0;
   for (std::size_t n = 0; n < max_chain && all.size() - at >= 4; ++n) {
     const auto rest = all.subspan(at);
@@ -209,7 +232,11 @@ void SmbParser::record(ParserContext& ctx, Dir dir, Bytes all, std::uint64_t off
       ctx.add_frame(pdu1, dir, offset + at, total);
       ctx.add_frame(hdr1, dir, offset + at, 32);
       if (total > 32) ctx.add_frame(data1, dir, offset + at + 32, total - 32);
-      if (rest.size() >= 33) smb1(ctx, dir, rest, missing);
+      if (rest.size() < 33) return;
+      if (((rest[9] & 0x80) != 0) == (dir == Dir::to_client))
+        smb1(ctx, dir, rest, missing);
+      else
+        ctx.add_event(dir == Dir::to_client ? request_to_client : response_to_server);
       return;
     }
     if (rest[0] == 0xfd) {  // encrypted
@@ -226,392 +253,13 @@ void SmbParser::record(ParserContext& ctx, Dir dir, Bytes all, std::uint64_t off
     ctx.add_frame(pdu2, dir, offset + at, length);
     ctx.add_frame(hdr2, dir, offset + at, 64);
     if (length > 64) ctx.add_frame(data2, dir, offset + at + 64, length - 64);
-    smb2(ctx, dir, one, chained ? 0 : missing);
+    if (((one[16] & 1) != 0) == (dir == Dir::to_client))
+      smb2(ctx, dir, one, chained ? 0 : missing);
+    else
+      ctx.add_event(dir == Dir::to_client ? request_to_client : response_to_server);
     if (!chained) return;
     at += next;
   }
-}
-
-void SmbParser::smb2(ParserContext& ctx, Dir dir, Bytes all, std::uint64_t missing) {
-  version_ = 2;
-  dos_ = false;
-  status_ = load_le32(all.data() + 8);
-  command_ = load_le16(all.data() + 12);
-  const auto flags = load_le32(all.data() + 16);
-  message_ = load_le64(all.data() + 24);
-  tree_ = (flags & 2) != 0 ? 0 : load_le32(all.data() + 36);
-  session_ = load_le64(all.data() + 40);
-  const bool response = (flags & 1) != 0;
-  if (response != (dir == Dir::to_client)) return;
-  if (response)
-    response2(ctx, all, missing);
-  else
-    request2(ctx, all, missing);
-}
-
-void SmbParser::request2(ParserContext& ctx, Bytes all, std::uint64_t missing) {
-  ByteReader in(all);
-  in.skip(64);
-  const auto id = [&](std::size_t at) {
-    return as_text(all.subspan(std::min(at, all.size()), at + 16 <= all.size() ? 16 : 0));
-  };
-  const auto part = [&](std::size_t offset, std::size_t length) {
-    return offset <= all.size() ? all.subspan(offset, std::min(length, all.size() - offset))
-                                : Bytes();
-  };
-  const auto tree_of = [&]() -> const Tree* {
-    const auto it = trees_.find(session_ * 1000003 + tree_);
-    return it == trees_.end() ? nullptr : &it->second;
-  };
-  switch (command_) {
-    case 0: {  // NEGOTIATE
-      in.skip(2);
-      const auto count = in.u16le();
-      in.skip(8);
-      Guid g{};
-      const auto raw = in.bytes(16);
-      std::copy(raw.begin(), raw.end(), g.begin());
-      in.skip(8);
-      auto& tx = fresh(ctx, Kind::negotiate);
-      tx.client_guid = guid_text(g);
-      for (unsigned i = 0; i < count && i < 64; ++i) {
-        const auto v = in.u16le();
-        if (!in.ok()) break;
-        tx.dialects.push_back(dialect2_name(v));
-      }
-      return;
-    }
-    case 1: {  // SESSION_SETUP
-      in.skip(12);
-      const auto offset = in.u16le(), length = in.u16le();
-      auto& tx = fresh(ctx, Kind::session_setup);
-      tx.ntlmssp = find_ntlmssp(part(offset, length));
-      return;
-    }
-    case 3: {  // TREE_CONNECT
-      in.skip(4);
-      const auto offset = in.u16le(), length = in.u16le();
-      auto& tx = fresh(ctx, Kind::tree_connect);
-      tx.share = narrow(part(offset, length));
-      tx.pipe = is_pipe(tx.share);
-      return;
-    }
-    case 5: {  // CREATE
-      in.skip(36);
-      const auto disposition = in.u32le(), options = in.u32le();
-      const auto offset = in.u16le(), length = in.u16le();
-      auto& tx = fresh(ctx, Kind::create);
-      tx.disposition = disposition;
-      tx.delete_on_close = (options & 0x1000) != 0;
-      tx.directory = (options & 1) != 0;
-      tx.filename = length > 0 ? narrow(part(offset, length)) : std::string("<share_root>");
-      if (const auto* tree = tree_of()) {
-        tx.share = tree->share;
-        tx.pipe = tree->pipe;
-      }
-      return;
-    }
-    case 6: {  // CLOSE
-      fresh(ctx, Kind::generic);
-      close(ctx, std::string(id(72)));
-      return;
-    }
-    case 8: {  // READ
-      in.skip(4);
-      in.skip(4);
-      const auto offset = in.u64le();
-      if (in.ok()) keep(pending_, number_key(message_, 8), Pending{std::string(id(80)), offset});
-      return;
-    }
-    case 9: {  // WRITE
-      in.skip(2);
-      const std::size_t where = in.u16le(), length = in.u32le();
-      const auto offset = in.u64le();
-      const std::string key(id(80));
-      if (!in.ok() || key.empty() || where > all.size()) return;
-      const auto octets = part(where, length);
-      const auto handle = handles_.find(key);
-      const auto* tree = tree_of();
-      if ((handle != handles_.end() && handle->second.pipe) || (tree != nullptr && tree->pipe)) {
-        rpc(ctx, Dir::to_server, key, octets);
-        return;
-      }
-      data(ctx, Dir::to_server, key, offset, octets,
-           std::min<std::uint64_t>(missing, length - octets.size()));
-      return;
-    }
-    case 11: {  // IOCTL
-      in.skip(4);
-      const auto function = in.u32le();
-      const std::string key(id(72));
-      in.skip(16);
-      const std::size_t where = in.u32le(), length = in.u32le();
-      if (function == 0x0011c017 && rpc(ctx, Dir::to_server, key, part(where, length))) return;
-      auto& tx = fresh(ctx, Kind::ioctl);
-      tx.function = function;
-      return;
-    }
-    case 17: {  // SET_INFO
-      in.skip(2);
-      const auto type = in.u8(), level = in.u8();
-      const std::size_t length = in.u32le(), where = in.u16le();
-      const std::string key(id(80));
-      const auto body = part(where, length);
-      const auto handle = handles_.find(key);
-      const std::string name = handle != handles_.end() ? handle->second.name : std::string();
-      if (type == 1 && level == 10 && body.size() >= 20) {
-        auto& tx = fresh(ctx, Kind::rename);
-        tx.filename = name;
-        tx.rename_to = narrow(
-            body.subspan(20, std::min<std::size_t>(load_le32(body.data() + 16), body.size() - 20)));
-      } else if (type == 1 && level == 13 && !body.empty()) {
-        auto& tx = fresh(ctx, Kind::set_info);
-        tx.filename = name;
-        tx.delete_on_close = (body[0] & 1) != 0;
-      }
-      return;
-    }
-    case 12:  // CANCEL has no answer
-    case 16:
-      return;
-    default:
-      fresh(ctx, Kind::generic);
-      return;
-  }
-}
-
-void SmbParser::response2(ParserContext& ctx, Bytes all, std::uint64_t missing) {
-  if (status_ == 0x103) return;  // pending: the answer comes later
-  ByteReader in(all);
-  in.skip(64);
-  const auto part = [&](std::size_t offset, std::size_t length) {
-    return offset <= all.size() ? all.subspan(offset, std::min(length, all.size() - offset))
-                                : Bytes();
-  };
-  if (command_ == 8) {  // READ
-    const auto it = pending_.find(number_key(message_, 8));
-    if (it == pending_.end()) return;
-    const auto p = it->second;
-    pending_.erase(it);
-    if (status_ != 0 && status_ != 0x80000005) return;
-    in.skip(2);
-    const std::size_t where = in.u8();
-    in.skip(1);
-    const std::size_t length = in.u32le();
-    if (!in.ok() || where > all.size()) return;
-    const auto octets = part(where, length);
-    const auto handle = handles_.find(p.key);
-    const auto tree = trees_.find(session_ * 1000003 + tree_);
-    if ((handle != handles_.end() && handle->second.pipe) ||
-        (tree != trees_.end() && tree->second.pipe)) {
-      rpc(ctx, Dir::to_client, p.key, octets);
-      return;
-    }
-    data(ctx, Dir::to_client, p.key, p.offset, octets,
-         std::min<std::uint64_t>(missing, length - octets.size()));
-    return;
-  }
-  if (command_ == 11) {
-    in.skip(4);
-    const auto function = in.u32le();
-    const std::string key(as_text(part(72, 16)));
-    in.skip(24);
-    const std::size_t where = in.u32le(), length = in.u32le();
-    if (in.ok() && function == 0x0011c017 && (status_ == 0 || status_ == 0x80000005) &&
-        rpc(ctx, Dir::to_client, key, part(where, length)))
-      return;
-  }
-  Tx* tx = open(command_);
-  if (command_ == 0) {
-    if (tx == nullptr) {
-      // A version 1 negotiation may be answered in version 2.
-      for (auto* t : transactions()) {
-        auto& x = static_cast<Tx&>(*t);
-        if (x.kind == Kind::negotiate && !x.complete[1]) tx = &x;
-      }
-    }
-    in.skip(4);
-    dialect_ = dialect2_name(in.u16le());
-    in.skip(2);
-    Guid g{};
-    const auto raw = in.bytes(16);
-    std::copy(raw.begin(), raw.end(), g.begin());
-    if (tx != nullptr && raw.size() == 16) tx->server_guid = guid_text(g);
-  }
-  if (tx == nullptr && command_ == 3) {  // picked up in the middle
-    return;
-  }
-  if (tx == nullptr) return;
-  if (tx->kind == Kind::tree_connect) {
-    tx->tree = tree_;
-    in.skip(2);
-    const auto type = in.u8();
-    tx->pipe = type == 2 || tx->pipe;
-    tx->share_type = type == 1 ? "FILE" : type == 2 ? "PIPE" : type == 3 ? "PRINT" : "UNKNOWN";
-    if (status_ == 0) keep(trees_, session_ * 1000003 + tree_, Tree{tx->share, tx->pipe});
-  }
-  if (tx->kind == Kind::create && status_ == 0) {
-    in.skip(8);
-    for (auto& t : tx->times) t = unix_time(in.u64le());
-    in.skip(8);
-    tx->size = in.u64le();
-    in.skip(8);
-    Guid g{};
-    const auto raw = in.bytes(16);
-    if (raw.size() == 16) {
-      std::copy(raw.begin(), raw.end(), g.begin());
-      tx->fuid = guid_text(g);
-      tx->created_known = true;
-      Handle h;
-      h.name = tx->filename;
-      h.pipe = tx->pipe;
-      h.directory = tx->directory;
-      h.size = tx->size;
-      keep(handles_, std::string(as_text(raw)), std::move(h));
-    }
-  }
-  answer(*tx);
-}
-
-void SmbParser::data(ParserContext& ctx, Dir dir, const std::string& key, std::uint64_t offset,
-                     Bytes octets, std::uint64_t missing) {
-  auto it = handles_.find(key);
-  if (it == handles_.end()) {
-    keep(handles_, key, Handle{});
-    it = handles_.find(key);
-  }
-  auto& h = it->second;
-  auto& files = ctx.files();
-  Tx* tx = h.tx != UINT64_MAX ? find(h.tx) : nullptr;
-  if (tx != nullptr && tx->dir != dir) {
-    // First read, then written: another file for rules and EVE.
-    if (tx->file != nullptr) files.close(*tx->file);
-    tx->complete[0] = tx->complete[1] = true;
-    ++tx->revision;
-    tx = nullptr;
-  }
-  if (tx == nullptr) {
-    tx = &fresh(ctx, Kind::file);
-    tx->dir = dir;
-    tx->complete[1 - sig::index(dir)] = false;
-    tx->filename = h.name;
-    tx->has_status = true;
-    Guid g{};
-    if (key.size() == 16) {
-      std::copy(key.begin(), key.end(), g.begin());
-      tx->fuid = guid_text(g);
-    } else {
-      for (std::size_t i = 0; i < key.size() && i < 2; ++i)
-        g[i] = static_cast<std::uint8_t>(key[i]);
-      tx->fuid = guid_text(g);
-    }
-    const auto tree = trees_.find(session_ * 1000003 + tree_);
-    if (tree != trees_.end()) tx->share = tree->second.share;
-    tx->file = files.open(*tx, dir, as_bytes(h.name));
-    h.tx = tx->id;
-    h.position = 0;
-    if (offset > 0 && offset < (1ULL << 62)) h.position = offset;  // does not begin at the start
-  }
-  if (tx->file == nullptr) return;
-  ++tx->revision;
-  if (offset < h.position) {
-    tx->add_event(file_overlap);
-    const auto known = std::min<std::uint64_t>(h.position - offset, octets.size());
-    octets = octets.subspan(static_cast<std::size_t>(known));
-    offset += known;
-    if (offset < h.position) return;
-  } else if (offset > h.position) {
-    files.gap(*tx->file, offset - h.position);
-  }
-  files.append(*tx->file, octets);
-  h.position = offset + octets.size() + missing;
-  if (missing > 0) {
-    streaming_[sig::index(dir)] = tx->file;
-    stream_tx_[sig::index(dir)] = tx->id;
-  }
-}
-
-void SmbParser::close(ParserContext& ctx, const std::string& key) {
-  const auto it = handles_.find(key);
-  if (it == handles_.end()) return;
-  if (it->second.tx != UINT64_MAX)
-    if (auto* tx = find(it->second.tx)) {
-      if (tx->file != nullptr) ctx.files().close(*tx->file);
-      for (const auto d : {0, 1})
-        if (streaming_[d] == tx->file) streaming_[d] = nullptr;
-      tx->complete[0] = tx->complete[1] = true;
-      tx->progress[0] = tx->progress[1] = 1;
-      ++tx->revision;
-    }
-  handles_.erase(it);
-}
-
-bool SmbParser::rpc(ParserContext& ctx, Dir dir, const std::string& key, Bytes octets) {
-  (void)key;
-  const auto h = dcerpc::parse_header(octets);
-  if (!h) return false;
-  const auto fragment = octets.first(std::min<std::size_t>(octets.size(), h->frag_length));
-  const bool is_answer = dir == Dir::to_client;
-  Tx* tx = nullptr;
-  const auto all = transactions();
-  for (auto it = all.rbegin(); it != all.rend() && tx == nullptr; ++it) {
-    auto& x = static_cast<Tx&>(**it);
-    if (x.kind == Kind::dcerpc && x.call.call_id == h->call_id && x.session == session_ &&
-        (is_answer ? x.call.req.done && !x.call.res.done : !x.call.req.done))
-      tx = &x;
-  }
-  if (tx == nullptr) {
-    if (is_answer) return false;
-    tx = &fresh(ctx, Kind::dcerpc);
-    tx->call.call_id = h->call_id;
-  }
-  auto& half = is_answer ? tx->call.res : tx->call.req;
-  switch (h->type) {
-    case dcerpc::request:
-    case dcerpc::response:
-      if (const auto call = dcerpc::parse_call(*h, fragment)) {
-        half.add(*h, call->stub);
-        if (h->type == dcerpc::request) {
-          tx->call.context = call->context;
-          tx->call.opnum = call->opnum;
-          for (auto it = bound_.rbegin(); it != bound_.rend(); ++it)
-            if (it->context == call->context && it->answered && it->result == 0) {
-              tx->call.set_interface(*it, h->first() || !tx->call.iface.empty());
-              break;
-            }
-        }
-      }
-      break;
-    case dcerpc::bind:
-    case dcerpc::alter_context:
-      half.seen = half.done = true;
-      half.type = h->type;
-      tx->call.interfaces = dcerpc::parse_bind(*h, fragment);
-      break;
-    case dcerpc::bind_ack:
-    case dcerpc::alter_context_resp: {
-      half.seen = half.done = true;
-      half.type = h->type;
-      const auto results = dcerpc::parse_bind_ack(*h, fragment);
-      for (std::size_t i = 0; i < results.size() && i < tx->call.interfaces.size(); ++i) {
-        auto& f = tx->call.interfaces[i];
-        f.result = results[i];
-        f.answered = true;
-        if (bound_.size() >= max_bound) bound_.erase(bound_.begin());
-        bound_.push_back(f);
-      }
-      break;
-    }
-    default:
-      half.seen = half.done = true;
-      half.type = h->type;
-      if (h->type == dcerpc::auth3) tx->call.res.done = true;
-      break;
-  }
-  tx->complete[0] = tx->call.req.done;
-  ++tx->revision;
-  if (tx->call.res.done) answer(*tx);
-  return true;
 }
 
 }  // namespace ww::sensor::smb

@@ -49,7 +49,8 @@ BufferStatus get_stub(const Transaction& t, Dir dir, std::uint32_t i, BufferSlic
 }
 BufferStatus get_iface(const Transaction& t, Dir, std::uint32_t i, BufferSlice& out) {
   const auto& tx = as_tx(t);
-  return i > 0 || tx.kind != Kind::dcerpc ? BufferStatus::absent : give(tx.call.iface, out);
+  return tx.kind != Kind::dcerpc || i >= tx.call.iface.size() ? BufferStatus::absent
+                                                              : give(tx.call.iface[i], out);
 }
 BufferStatus get_opnum(const Transaction& t, Dir, std::uint32_t i, std::uint64_t& out) {
   const auto& tx = as_tx(t);
@@ -65,31 +66,6 @@ std::string_view disposition_name(std::uint32_t d) {
                                                "FILE_OVERWRITE", "FILE_OVERWRITE_IF"};
   return d < std::size(names) ? names[d] : std::string_view("UNKNOWN");
 }
-std::string_view function_name(std::uint32_t f) {
-  switch (f) {
-    case 0x00060194:
-      return "FSCTL_DFS_GET_REFERRALS";
-    case 0x0011400c:
-      return "FSCTL_PIPE_PEEK";
-    case 0x00110018:
-      return "FSCTL_PIPE_WAIT";
-    case 0x0011c017:
-      return "FSCTL_PIPE_TRANSCEIVE";
-    case 0x001401d4:
-      return "FSCTL_LMR_REQUEST_RESILIENCY";
-    case 0x001401fc:
-      return "FSCTL_QUERY_NETWORK_INTERFACE_INFO";
-    case 0x00140204:
-      return "FSCTL_VALIDATE_NEGOTIATE_INFO";
-    case 0x00144064:
-      return "FSCTL_SRV_ENUMERATE_SNAPSHOTS";
-    case 0x00140078:
-      return "FSCTL_SRV_REQUEST_RESUME_KEY";
-    default:
-      return {};
-  }
-}
-
 bool log(const Transaction& t, const LogContext&, JsonWriter& json) {
   const auto& tx = as_tx(t);
   json.begin_object("smb");
@@ -101,12 +77,10 @@ bool log(const Transaction& t, const LogContext&, JsonWriter& json) {
     char code[16];
     if (tx.dos_status) {
       const auto error = static_cast<std::uint16_t>(tx.status >> 16);
-      if (const auto name = dos_error_name(static_cast<std::uint8_t>(tx.status & 0xff), error);
-          !name.empty())
-        json.field("status", name);
+      json.field("status", dos_error_name(static_cast<std::uint8_t>(tx.status & 0xff), error));
       std::snprintf(code, sizeof code, "0x%04x", error);
     } else {
-      if (const auto name = status_name(tx.status); !name.empty()) json.field("status", name);
+      json.field("status", status_name(tx.status));
       std::snprintf(code, sizeof code, "0x%x", tx.status);
     }
     json.field("status_code", static_cast<const char*>(code));
@@ -114,13 +88,13 @@ bool log(const Transaction& t, const LogContext&, JsonWriter& json) {
   json.field("session_id", tx.session);
   json.field("tree_id", tx.tree);
   if (tx.kind == Kind::negotiate) {
-    if (!tx.dialects.empty()) {
-      json.begin_array("client_dialects");
-      for (const auto& d : tx.dialects) json.value_bytes(as_bytes(d));
-      json.end_array();
-    }
+    json.begin_array("client_dialects");
+    for (const auto& d : tx.dialects) json.value_bytes(as_bytes(d));
+    json.end_array();
     if (!tx.client_guid.empty()) json.field("client_guid", tx.client_guid);
-    if (!tx.server_guid.empty()) json.field("server_guid", tx.server_guid);
+    json.field("server_guid", tx.server_guid);
+    if (tx.max_read_size > 0) json.field("max_read_size", tx.max_read_size);
+    if (tx.max_write_size > 0) json.field("max_write_size", tx.max_write_size);
   }
   if (tx.ntlmssp) {
     json.begin_object("ntlmssp");
@@ -130,30 +104,39 @@ bool log(const Transaction& t, const LogContext&, JsonWriter& json) {
     if (!tx.ntlmssp->version.empty()) json.field("version", tx.ntlmssp->version);
     json.end_object();
   }
+  if (tx.kerberos) {
+    json.begin_object("kerberos");
+    json.field_bytes("realm", as_bytes(tx.kerberos->realm));
+    json.begin_array("snames");
+    for (const auto& n : tx.kerberos->names) json.value_bytes(as_bytes(n));
+    json.end_array();
+    json.end_object();
+  }
   const auto systems = [&](std::string_view key, const std::string& os, const std::string& lm) {
-    if (os.empty() && lm.empty()) return;
     json.begin_object(key);
     json.field_bytes("native_os", as_bytes(os));
     json.field_bytes("native_lm", as_bytes(lm));
     json.end_object();
   };
-  systems("request", tx.request_os, tx.request_lm);
-  systems("response", tx.response_os, tx.response_lm);
+  if (tx.has_request_host) systems("request", tx.request_os, tx.request_lm);
+  if (tx.has_response_host) systems("response", tx.response_os, tx.response_lm);
   switch (tx.kind) {
     case Kind::tree_connect:
       json.field_bytes(tx.pipe ? "named_pipe" : "share", as_bytes(tx.share));
-      if (!tx.share_type.empty()) {
-        if (tx.version == 1) {
-          json.begin_object("service");
-          json.field_bytes("response", as_bytes(tx.share_type));
-          json.end_object();
-        } else {
-          json.field("share_type", tx.share_type);
-        }
+      if (tx.version == 1) {
+        json.begin_object("service");
+        json.field_bytes("request", as_bytes(tx.request_service));
+        if (!tx.share_type.empty()) json.field_bytes("response", as_bytes(tx.share_type));
+        json.end_object();
+      } else {
+        json.field("share_type", tx.share_type.empty() ? "UNKNOWN" : tx.share_type);
       }
       break;
     case Kind::create:
-      json.field_bytes(tx.directory ? "directory" : "filename", as_bytes(tx.filename));
+      if (tx.filename.empty())
+        json.field("filename", "<share_root>");
+      else
+        json.field_bytes(tx.directory ? "directory" : "filename", as_bytes(tx.filename));
       json.field("disposition", disposition_name(tx.disposition));
       json.field("access", tx.delete_on_close ? "delete on close" : "normal");
       json.field("created", tx.times[0]);
@@ -161,35 +144,41 @@ bool log(const Transaction& t, const LogContext&, JsonWriter& json) {
       json.field("modified", tx.times[2]);
       json.field("changed", tx.times[3]);
       json.field("size", tx.size);
-      if (!tx.fuid.empty()) json.field("fuid", tx.fuid);
+      json.field("fuid", tx.fuid);
       break;
     case Kind::file:
       json.field_bytes("filename", as_bytes(tx.filename));
-      if (!tx.share.empty()) json.field_bytes("share", as_bytes(tx.share));
+      json.field_bytes("share", as_bytes(tx.share));
       json.field("fuid", tx.fuid);
       break;
     case Kind::rename:
+      if (tx.version == 2) {
+        json.begin_object("set_info");
+        json.field("class", "FILE_INFO");
+        json.field("info_level", "SMB2_FILE_RENAME_INFO");
+        json.end_object();
+      }
       json.begin_object("rename");
       json.field_bytes("from", as_bytes(tx.filename));
       json.field_bytes("to", as_bytes(tx.rename_to));
       json.end_object();
+      json.field("fuid", tx.fuid);
       break;
     case Kind::set_info:
-      if (!tx.filename.empty()) json.field_bytes("filename", as_bytes(tx.filename));
+      json.field_bytes("filename", as_bytes(tx.filename.empty() ? std::string_view("<share_root>")
+                                                                : std::string_view(tx.filename)));
       json.field("access", tx.delete_on_close ? "delete on close" : "normal");
+      if (tx.subcommand == 8) json.field("subcmd", "SET_FILE_INFO");
+      if (tx.subcommand == 6) json.field("subcmd", "SET_PATH_INFO");
+      if (tx.level == 1013) json.field("level_of_interest", "Set Disposition Information");
+      json.field("fuid", tx.fuid);
       break;
     case Kind::ioctl:
-      if (const auto name = function_name(tx.function); !name.empty()) {
-        json.field("function", name);
-      } else {
-        char code[16];
-        std::snprintf(code, sizeof code, "0x%08x", tx.function);
-        json.field("function", static_cast<const char*>(code));
-      }
+      json.field("function", function_name(tx.function));
       break;
     case Kind::dcerpc:
       json.begin_object("dcerpc");
-      dcerpc::write_exchange(tx.call, json);
+      dcerpc::write_exchange(tx.call, true, json);
       json.field("call_id", tx.call.call_id);
       json.end_object();
       break;
@@ -265,7 +254,9 @@ Protocol describe() {
   p.probe = &probe;
   p.probe_any_port = true;
   p.probe_min = 8;
-  p.make = [](const Settings&) -> std::unique_ptr<Parser> { return std::make_unique<SmbParser>(); };
+  p.make = [](const Settings& s) -> std::unique_ptr<Parser> {
+    return std::make_unique<SmbParser>(read_config(s));
+  };
   Logger logger;
   logger.event_type = logger.settings_name = "smb";
   logger.write = &log_wanted;
@@ -284,14 +275,8 @@ Protocol describe() {
     p.buffers.buffers.push_back({id("dcerpc.stub_data"), dir, &get_stub});
     p.buffers.numbers.push_back({sig::numbers().intern("smb.version"), dir, &get_version});
   }
-  p.events = {"smb.internal_error",
-              "smb.malformed_data",
-              "smb.record_overflow",
-              "smb.malformed_ntlmssp_request",
-              "smb.malformed_ntlmssp_response",
-              "smb.duplicate_negotiate",
-              "smb.negotiate_malformed_dialects",
-              "smb.file_overlap"};
+  p.events = event_names();
+  p.events.insert(p.events.end(), {"smb.response_to_server", "smb.request_to_client"});
   return p;
 }
 

@@ -32,10 +32,6 @@ std::string text(ByteReader& in, bool unicode) {
 std::string file_key(std::uint16_t fid) {
   return {static_cast<char>(fid & 0xff), static_cast<char>(fid >> 8)};
 }
-bool pipe_share(std::string_view share) {
-  return share.size() >= 4 && share.substr(share.size() - 4) == "IPC$";
-}
-
 }  // namespace
 
 void SmbParser::smb1(ParserContext& ctx, Dir dir, Bytes all, std::uint64_t missing) {
@@ -44,8 +40,7 @@ void SmbParser::smb1(ParserContext& ctx, Dir dir, Bytes all, std::uint64_t missi
   unicode_ = (flags2 & 0x8000) != 0;
   dos_ = (flags2 & 0x4000) == 0;
   status_ = load_le32(all.data() + 5);
-  const bool response = (all[9] & 0x80) != 0;
-  if (response != (dir == Dir::to_client)) return;
+  const bool response = dir == Dir::to_client;
   tree_ = load_le16(all.data() + 24);
   session_ = load_le16(all.data() + 28);
   message_ = load_le16(all.data() + 30);
@@ -81,22 +76,26 @@ void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReade
   in.skip(words * 2);
   in.u16le();  // byte count
   if (!in.ok()) return;
-  const auto tree = trees_.find(tree_);
   switch (command) {
     case 0x72: {
+      if (auto* open = open_negotiate(1)) {
+        open->add_event(event_id(Event::duplicate_negotiate));
+        ++open->revision;
+        return;
+      }
       auto& tx = fresh(ctx, Kind::negotiate);
       while (in.ok() && !in.empty() && tx.dialects.size() < 64) {
         in.skip(1);  // buffer format
         tx.dialects.push_back(text(in, false));
+        if (tx.dialects.back().empty()) tx.add_event(event_id(Event::negotiate_malformed_dialects));
       }
-      dialects_ = tx.dialects;
       return;
     }
     case 0x73: {
       auto& tx = fresh(ctx, Kind::session_setup);
       if (words == 12) {
         const auto blob = in.bytes(std::min<std::size_t>(w16(7), in.left()));
-        tx.ntlmssp = find_ntlmssp(blob);
+        security(tx, blob);
       } else if (words == 13) {
         in.skip(std::min<std::size_t>(in.left(), std::size_t{w16(7)} + w16(8)));
         Ntlmssp account;
@@ -106,6 +105,7 @@ void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReade
       } else {
         return;
       }
+      tx.has_request_host = true;
       tx.request_os = text(in, unicode_);
       tx.request_lm = text(in, unicode_);
       return;
@@ -114,8 +114,7 @@ void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReade
       auto& tx = fresh(ctx, Kind::tree_connect);
       in.skip(std::min<std::size_t>(w16(3), in.left()));
       tx.share = text(in, unicode_);
-      tx.share_type = text(in, false);
-      tx.pipe = tx.share_type == "IPC" || pipe_share(tx.share);
+      tx.request_service = text(in, false);
       return;
     }
     case 0xa2: {
@@ -124,17 +123,16 @@ void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReade
       tx.delete_on_close = (w32(39) & 0x1000) != 0;
       tx.directory = (w32(39) & 1) != 0;
       tx.filename = text(in, unicode_);
-      if (tree != trees_.end()) {
-        tx.share = tree->second.share;
-        tx.pipe = tree->second.pipe;
+      if (const auto* t = tree()) {
+        tx.share = t->share;
+        tx.pipe = t->pipe;
       }
       return;
     }
     case 0x2e: {
       const std::uint64_t high = words >= 12 ? w32(20) : 0;
-      pending_.insert_or_assign("r" + std::to_string(message_),
-                                Pending{file_key(w16(2)), high << 32 | w32(6)});
-      if (pending_.size() > 4096) pending_.erase(pending_.begin());
+      keep(pending_, "r" + std::to_string(message_),
+           Pending{file_key(w16(2)), high << 32 | w32(6)});
       return;
     }
     case 0x2f: {
@@ -144,10 +142,8 @@ void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReade
       if (words < 12 || where > all.size()) return;
       const auto octets = all.subspan(where, std::min(length, all.size() - where));
       const auto key = file_key(w16(2));
-      const auto handle = handles_.find(key);
-      if ((handle != handles_.end() && handle->second.pipe) ||
-          (tree != trees_.end() && tree->second.pipe)) {
-        if (!rpc(ctx, Dir::to_server, key, octets)) fresh(ctx, Kind::generic);
+      if (is_pipe(key)) {
+        rpc(ctx, Dir::to_server, key, octets);
         return;
       }
       data(ctx, Dir::to_server, key, offset, octets,
@@ -164,15 +160,21 @@ void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReade
            std::min<std::uint64_t>(missing, length - octets.size()));
       return;
     }
-    case 0x25: {  // TRANS
+    case 0x25: {  // TRANS: an exchange over a pipe, or a mail slot
       const std::size_t length = w16(11), where = w16(12);
-      if (words >= 16 && where <= all.size() &&
-          rpc(ctx, Dir::to_server, file_key(w16(15)),
-              all.subspan(where, std::min(length, all.size() - where))))
-        return;
-      fresh(ctx, Kind::generic);
+      const auto key = file_key(w16(15));
+      if (words < 16 || where > all.size()) return;
+      if (rpc(ctx, Dir::to_server, key, all.subspan(where, std::min(length, all.size() - where))))
+        keep(pending_, "t" + std::to_string(message_), Pending{key, 0});
       return;
     }
+    case 0x32:  // TRANS2
+      if (words >= 15 && !trans2(ctx, all, start)) flag(Event::malformed_data);
+      return;
+    case 0x71:
+      trees_.erase(tree_);
+      fresh(ctx, Kind::generic);
+      return;
     case 0x04:
       fresh(ctx, Kind::generic);
       close(ctx, file_key(w16(0)));
@@ -194,6 +196,50 @@ void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReade
   }
 }
 
+/// SET_PATH_INFO and SET_FILE_INFORMATION (MS-CIFS 2.2.6.7, 2.2.6.9) that delete or rename. False:
+/// it is cut off.
+bool SmbParser::trans2(ParserContext& ctx, Bytes all, std::size_t words_at) {
+  const auto word = [&](std::size_t i) {
+    return load_le16(all.data() + words_at + i * 2);  // 15 words are there
+  };
+  const auto part = [&](std::size_t offset, std::size_t length) {
+    return offset <= all.size() ? all.subspan(offset, std::min(length, all.size() - offset))
+                                : Bytes();
+  };
+  const auto subcommand = word(14);
+  constexpr std::uint16_t path_info = 6, file_info = 8, rename = 1010, disposition = 1013;
+  if (subcommand != path_info && subcommand != file_info) return true;
+  ByteReader parameters(part(word(10), word(9))), body(part(word(12), word(11)));
+  std::string key, name;
+  std::uint16_t level = 0;
+  if (subcommand == file_info) {
+    key = file_key(parameters.u16le());
+    level = parameters.u16le();
+    const auto known = handles_.find(key);
+    name = known != handles_.end() ? known->second.name : "<unknown>";
+  } else {
+    level = parameters.u16le();
+    parameters.skip(4);
+    name = unicode_ ? narrow(parameters.rest()) : text(parameters, false);
+  }
+  if (!parameters.ok()) return false;
+  if (level != rename && level != disposition) return true;
+  auto& tx = fresh(ctx, level == rename ? Kind::rename : Kind::set_info);
+  tx.filename = std::move(name);
+  tx.fuid = file_id_text(key);
+  tx.subcommand = subcommand;
+  tx.level = level;
+  if (level == disposition) {
+    tx.delete_on_close = (body.u8() & 1) != 0;
+  } else {
+    body.skip(8);
+    const std::size_t length = body.u32le();
+    const auto to = body.bytes(std::min(length, body.left()));
+    tx.rename_to = unicode_ ? narrow(to) : std::string(as_text(to));
+  }
+  return body.ok();
+}
+
 void SmbParser::smb1_response(ParserContext& ctx, std::uint8_t command, ByteReader in, Bytes all,
                               std::uint64_t missing) {
   const std::size_t words = in.u8(), start = in.offset();
@@ -212,10 +258,7 @@ void SmbParser::smb1_response(ParserContext& ctx, std::uint8_t command, ByteRead
     const std::size_t length = w16(5) + (std::size_t{w16(7)} << 16), where = w16(6);
     if (words < 12 || where > all.size()) return;
     const auto octets = all.subspan(where, std::min(length, all.size() - where));
-    const auto handle = handles_.find(p.key);
-    const auto tree = trees_.find(tree_);
-    if ((handle != handles_.end() && handle->second.pipe) ||
-        (tree != trees_.end() && tree->second.pipe))
+    if (is_pipe(p.key))
       rpc(ctx, Dir::to_client, p.key, octets);
     else
       data(ctx, Dir::to_client, p.key, p.offset, octets,
@@ -224,8 +267,11 @@ void SmbParser::smb1_response(ParserContext& ctx, std::uint8_t command, ByteRead
   }
   if (command == 0x25 && words >= 10) {
     const std::size_t length = w16(6), where = w16(7);
+    const auto it = pending_.find("t" + std::to_string(message_));
+    const auto key = it != pending_.end() ? it->second.key : std::string();
+    if (it != pending_.end()) pending_.erase(it);
     if (where <= all.size() &&
-        rpc(ctx, Dir::to_client, {}, all.subspan(where, std::min(length, all.size() - where))))
+        rpc(ctx, Dir::to_client, key, all.subspan(where, std::min(length, all.size() - where))))
       return;
   }
   Tx* tx = open(command);
@@ -233,7 +279,10 @@ void SmbParser::smb1_response(ParserContext& ctx, std::uint8_t command, ByteRead
   switch (command) {
     case 0x72: {
       const auto index = w16(0);
-      if (index < dialects_.size()) dialect_ = dialects_[index];
+      if (index < tx->dialects.size())
+        dialect_ = tx->dialects[index];
+      else
+        tx->add_event(event_id(Event::negotiate_malformed_dialects));
       const auto raw = in.bytes(16);
       // With extended security the answer carries the server's identity.
       if (words == 17 && raw.size() == 16 &&
@@ -247,21 +296,17 @@ void SmbParser::smb1_response(ParserContext& ctx, std::uint8_t command, ByteRead
     case 0x73:
       if (words == 4) in.skip(std::min<std::size_t>(w16(3), in.left()));
       if (words == 3 || words == 4) {
+        tx->has_response_host = true;
         tx->response_os = text(in, unicode_);
         tx->response_lm = text(in, unicode_);
       }
       break;
     case 0x75:
       tx->tree = tree_;
-      if (words > 0) {
-        const auto service = text(in, false);
-        if (!service.empty()) tx->share_type = service;
-        tx->pipe = tx->pipe || service == "IPC";
-      }
-      if (status_ == 0) {
-        if (trees_.size() >= 4096) trees_.erase(trees_.begin());
-        trees_.insert_or_assign(tree_, Tree{tx->share, tx->pipe});
-      }
+      if (status_ != 0) break;
+      if (words > 0) tx->share_type = text(in, false);
+      tx->pipe = tx->share_type == "IPC";
+      keep(trees_, tree_, Tree{tx->share, tx->pipe});
       break;
     case 0xa2:
       if (status_ == 0 && words >= 34) {
@@ -269,24 +314,18 @@ void SmbParser::smb1_response(ParserContext& ctx, std::uint8_t command, ByteRead
         body.seek(start + 5);
         const auto fid = body.u16le();
         body.skip(4);
-        constexpr std::uint64_t epoch = 116444736000000000ULL;
-        for (auto& t : tx->times) {
-          const auto v = body.u64le();
-          t = v < epoch ? 0 : (v - epoch) / 10000000;
-        }
+        for (auto& t : tx->times) t = unix_time(body.u64le());
         body.skip(12);
         tx->size = body.u64le();
-        Guid g{};
-        g[0] = static_cast<std::uint8_t>(fid & 0xff);
-        g[1] = static_cast<std::uint8_t>(fid >> 8);
-        tx->fuid = guid_text(g);
-        tx->created_known = body.ok();
+        if (!body.ok()) {
+          tx->add_event(event_id(Event::malformed_data));
+          break;
+        }
+        tx->fuid = file_id_text(file_key(fid));
         Handle h;
         h.name = tx->filename;
         h.pipe = tx->pipe;
-        h.size = tx->size;
-        if (handles_.size() >= 4096) handles_.erase(handles_.begin());
-        handles_.insert_or_assign(file_key(fid), std::move(h));
+        keep(handles_, file_key(fid), std::move(h));
       }
       break;
     default:
