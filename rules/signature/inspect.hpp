@@ -197,6 +197,8 @@ struct Flow {
                                             std::uint64_t /*length*/) {
     return {};
   }
+  /// Offset of the first octet at or after `offset` that is held; UINT64_MAX: there is none.
+  [[nodiscard]] virtual std::uint64_t stream_held(Dir, std::uint64_t offset) { return offset; }
   [[nodiscard]] virtual std::span<const EventId> app_events() {
     return {};
   }  ///< flow-level (no tx) events

@@ -413,19 +413,23 @@ void WorkerMatcher::run_frames() {
     }
     if (it->closed) continue;
     constexpr std::uint64_t max_window = 1U << 20;
-    const auto wanted =
-        f.length >= 0 ? std::min<std::uint64_t>(static_cast<std::uint64_t>(f.length), max_window)
-                      : max_window;
+    // The beginning of a long frame may be gone: then what is held of it is looked at.
+    const auto start = p.ip_proto == 6 ? p.flow->stream_held(f.dir, f.offset) : f.offset;
+    const auto length = f.length >= 0 ? static_cast<std::uint64_t>(f.length) : UINT64_MAX;
+    if (start == UINT64_MAX || (start - f.offset >= length && length != 0)) continue;
+    const auto base = start - f.offset;
+    const auto wanted = std::min(length - base, max_window);
     Bytes window;
     if (p.ip_proto == 6) {
-      window = p.flow->stream_window(f.dir, f.offset, wanted);
+      window = p.flow->stream_window(f.dir, start, wanted);
     } else if (f.offset <= p.payload.size()) {
       window = p.payload.subspan(static_cast<std::size_t>(f.offset));
       if (window.size() > wanted) window = window.first(static_cast<std::size_t>(wanted));
     }
     const bool whole = f.length >= 0 && window.size() >= wanted;
-    if (static_cast<std::int64_t>(window.size()) <= it->inspected && !whole) continue;
-    it->inspected = static_cast<std::int64_t>(window.size());
+    const auto inspected = static_cast<std::int64_t>(base + window.size());
+    if (inspected <= it->inspected && !whole) continue;
+    it->inspected = inspected;
     it->closed = whole;
     if (window.empty()) continue;
     for (const auto i : engine_->frame_rules) {
@@ -450,7 +454,7 @@ void WorkerMatcher::run_frames() {
         if (s.kind == Stage::Kind::packet_buffer)
           ok = run_stage(s, {s.packet_bytes(p), 0, 0, true});
         else
-          ok = s.ops.empty() || run_stage(s, {window, 0, 0, whole});
+          ok = s.ops.empty() || run_stage(s, {window, base, 0, whole});
       }
       if (!ok) continue;
       timer.verdict(true);

@@ -24,6 +24,7 @@ struct FlowPart {
                                             std::uint64_t /*length*/) {
     return {};
   }
+  [[nodiscard]] virtual std::uint64_t stream_held(Dir, std::uint64_t offset) { return offset; }
 };
 
 /// Why a flow left the table: EVE `flow.reason`.
@@ -84,6 +85,9 @@ class Flow final : public sig::Flow {
   [[nodiscard]] Bytes stream_window(Dir dir, std::uint64_t offset, std::uint64_t length) override {
     if (tcp) return tcp->stream_window(dir, offset, length);
     return app ? app->stream_window(dir, offset, length) : Bytes{};
+  }
+  [[nodiscard]] std::uint64_t stream_held(Dir dir, std::uint64_t offset) override {
+    return tcp ? tcp->stream_held(dir, offset) : offset;
   }
   /// Which way a packet goes in this flow.
   [[nodiscard]] Dir direction(const sig::Packet& packet) const;

@@ -99,6 +99,19 @@ void AppFlow::drop_frames(Dir dir, std::uint64_t before) {
   });
 }
 
+std::uint64_t AppFlow::frames_wanted_from(Dir dir, std::uint64_t edge) const {
+  constexpr std::uint64_t known = 256 * 1024, open_ended = 64 * 1024;
+  std::uint64_t from = UINT64_MAX;
+  for (const auto& f : frames_) {
+    const bool open = f.length < 0;
+    if (f.dir != dir || (!open && f.offset + static_cast<std::uint64_t>(f.length) <= edge))
+      continue;
+    const auto reach = open ? open_ended : known;
+    from = std::min(from, std::max(f.offset, edge > reach ? edge - reach : 0));
+  }
+  return from;
+}
+
 void AppFlow::change_protocol(std::string_view expected) {
   change_wanted = true;
   change_expected = expected;

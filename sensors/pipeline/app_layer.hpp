@@ -50,6 +50,9 @@ class AppFlow final : public FlowPart, public ParserContext {
   [[nodiscard]] bool has_files() const { return files_ != nullptr; }
   /// Frames that end before both the stream and detection are past them are forgotten.
   void drop_frames(Dir dir, std::uint64_t before);
+  /// Where the oldest frame begins that is not whole at stream offset `edge`, but no further back
+  /// than rules look; UINT64_MAX: none.
+  [[nodiscard]] std::uint64_t frames_wanted_from(Dir dir, std::uint64_t edge) const;
 
   std::unique_ptr<Parser> parser;
   std::unique_ptr<Parser> previous;  ///< before a protocol change, while it has transactions

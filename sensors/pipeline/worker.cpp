@@ -65,6 +65,7 @@ Worker::Worker(PipelineShared& shared, std::vector<std::shared_ptr<EventSink>> s
           [this](Flow& f, FlowEnd reason) { end_flow(f, reason); },
           [this](const Flow& f, const sig::Packet& p) { return streams_.reuses(f, p); }) {
   app_.attach(streams_);
+  wants_frames_ = engine && engine->wants_frames();
   if (engine && engine->rule_count() != 0) matcher_ = sig::Matcher::create(std::move(engine));
   app_.expect_rules(matcher_ != nullptr);
 }
@@ -72,6 +73,7 @@ Worker::Worker(PipelineShared& shared, std::vector<std::shared_ptr<EventSink>> s
 Worker::~Worker() = default;
 
 void Worker::replace_engine(std::shared_ptr<const sig::Engine> engine) {
+  wants_frames_ = engine && engine->wants_frames();
   if (matcher_)
     matcher_->replace(std::move(engine));
   else if (engine && engine->rule_count() != 0)
@@ -154,7 +156,11 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
   }
   if (tcp) {
     streams_.inspected(p, *flow);
-    streams_.prune(p, *flow);
+    std::uint64_t keep = UINT64_MAX;
+    if (flow->app && wants_frames_)
+      if (const auto* t = StreamTracker::session(*flow))
+        keep = AppLayer::of(*flow)->frames_wanted_from(p.dir, t->peer(p.dir).app_progress);
+    streams_.prune(p, *flow, keep);
   }
   if (flow->app) {
     auto& app = *AppLayer::of(*flow);

@@ -80,6 +80,7 @@ class Worker final : public decode::Sink {
   StreamTracker streams_;
   EveWriter eve_;
   std::unique_ptr<sig::Matcher> matcher_;
+  bool wants_frames_ = false;  ///< some rule looks at frames
   bool macs_ = false;
   std::uint64_t packets_ = 0, octets_ = 0, alerts_ = 0;
   std::array<std::uint8_t, 64> pseudo_octets_{};

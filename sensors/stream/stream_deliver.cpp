@@ -313,7 +313,7 @@ std::uint64_t StreamTracker::left_edge(const TcpSession& s, const TcpPeer& peer,
   return edge;
 }
 
-void StreamTracker::prune(const sig::Packet& p, Flow& flow) {
+void StreamTracker::prune(const sig::Packet& p, Flow& flow, std::uint64_t keep_from) {
   auto* s = session(flow);
   if (s == nullptr) return;
   auto& peer = s->peer(p.dir);
@@ -325,7 +325,7 @@ void StreamTracker::prune(const sig::Packet& p, Flow& flow) {
     return;
   }
   if (peer.data.empty()) return;
-  peer.data.release(left_edge(*s, peer, p.dir));
+  peer.data.release(std::min(keep_from, left_edge(*s, peer, p.dir)));
 }
 
 }  // namespace ww::sensor

@@ -72,7 +72,8 @@ class StreamTracker {
   /// Detection has seen raw_chunks(): move on and forget what nobody needs any more.
   void inspected(const sig::Packet& packet, Flow& flow);
   /// Releases what both readers are done with, in the packet's direction.
-  void prune(const sig::Packet& packet, Flow& flow);
+  /// @param keep_from  stream offset from which octets are still wanted (frames)
+  void prune(const sig::Packet& packet, Flow& flow, std::uint64_t keep_from = UINT64_MAX);
   /// Offers data of a direction again (protocol detection succeeded on the other side...).
   void push(Flow& flow, sig::Packet& packet, Dir dir);
   /// True when a packet starts a new connection on the ports of an old one.

@@ -67,4 +67,8 @@ Bytes TcpSession::stream_window(Dir dir, std::uint64_t offset, std::uint64_t len
   return held.first(std::min<std::uint64_t>(held.size(), length));
 }
 
+std::uint64_t TcpSession::stream_held(Dir dir, std::uint64_t offset) {
+  return peer(dir).data.next_held(offset).value_or(UINT64_MAX);
+}
+
 }  // namespace ww::sensor

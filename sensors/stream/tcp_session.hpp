@@ -85,6 +85,7 @@ class TcpSession final : public FlowPart {
   explicit TcpSession(MemoryBudget* reassembly, MemoryBudget* sessions = nullptr);
   ~TcpSession() override;
   [[nodiscard]] Bytes stream_window(Dir dir, std::uint64_t offset, std::uint64_t length) override;
+  [[nodiscard]] std::uint64_t stream_held(Dir dir, std::uint64_t offset) override;
   [[nodiscard]] TcpPeer& peer(Dir dir) { return peers[sig::index(dir)]; }
   [[nodiscard]] const TcpPeer& peer(Dir dir) const { return peers[sig::index(dir)]; }
 

@@ -24,6 +24,7 @@ const EventId request_to_client = sig::events().intern("smb.request_to_client");
 
 constexpr std::size_t whole_record = 256 * 1024;  ///< larger records are read in parts
 constexpr std::size_t first_part = 64 * 1024;
+constexpr std::size_t data_head = 128;  ///< has all but the data of a read's answer or a write
 constexpr std::size_t max_chain = 64;
 
 }  // namespace
@@ -125,24 +126,84 @@ void SmbParser::answer(Tx& tx) {
   ++tx.revision;
 }
 
-ParseResult SmbParser::parse(ParserContext& ctx, Dir dir, const StreamInput& input) {
-  auto& files = ctx.files();
-  files.begin_batch();
+/// A gap inside the octets of a file costs those octets; anywhere else the next record has to be
+/// found.
+void SmbParser::gap(ParserContext& ctx, Dir dir, std::uint64_t octets) {
   const auto d = sig::index(dir);
-  if (input.gap > 0) {
-    // A gap inside the octets of a file costs those octets; anywhere else the next record has to be
-    // found.
-    if (skip_[d] >= input.gap) {
-      skip_[d] -= input.gap;
-      const auto* tx = find(stream_tx_[d]);
-      if (tx != nullptr && streaming_[d] != nullptr && tx->file == streaming_[d])
-        files.gap(*streaming_[d], input.gap);
-    } else {
-      skip_[d] = 0;
-      streaming_[d] = nullptr;
-      lost_[d] = true;
+  if (pipe_rest_[d].wanted) {
+    handle(pipe_rest_[d].key).rpc[d].clear();
+    pipe_rest_[d] = {};
+  }
+  if (skip_[d] >= octets) {
+    skip_[d] -= octets;
+    const auto* tx = find(stream_tx_[d]);
+    if (tx != nullptr && streaming_[d] != nullptr && tx->file == streaming_[d])
+      ctx.files().gap(*streaming_[d], octets);
+    return;
+  }
+  skip_[d] = 0;
+  streaming_[d] = nullptr;
+  lost_[d] = true;
+}
+
+void SmbParser::rest_of_record(ParserContext& ctx, Dir dir, Bytes octets) {
+  const auto d = sig::index(dir);
+  skip_[d] -= octets.size();
+  if (pipe_rest_[d].wanted) {
+    const auto m = pipe_rest_[d];
+    version_ = m.version;
+    command_ = m.command;
+    session_ = m.session;
+    message_ = m.message;
+    tree_ = m.tree;
+    status_ = m.status;
+    rpc(ctx, dir, m.key, octets);
+    if (skip_[d] == 0) pipe_rest_[d] = {};
+    return;
+  }
+  if (streaming_[d] != nullptr) {
+    // The transaction may be gone by now, and its file with it.
+    if (auto* tx = find(stream_tx_[d]); tx != nullptr && tx->file == streaming_[d]) {
+      ctx.files().append(*streaming_[d], octets);
+      ++tx->revision;
     }
   }
+  if (skip_[d] == 0) streaming_[d] = nullptr;
+}
+
+namespace {
+
+/// Octets of a record of `length` that have to be there before it is read. What carries data is
+/// read as it comes.
+std::size_t needed_of(Dir dir, Bytes record, std::size_t length) {
+  if (length > whole_record) return first_part;
+  if (length <= data_head) return length;
+  if (record.size() < data_head) return data_head;
+  const bool answer = dir == Dir::to_client;
+  if (record[0] == 0xfe) {
+    const auto command = load_le16(record.data() + 12);
+    if (load_le32(record.data() + 20) == 0 && command == (answer ? 8 : 9)) return data_head;
+  } else if (record[0] == 0xff && record[33] == 0xff && record[4] == (answer ? 0x2e : 0x2f)) {
+    return data_head;
+  }
+  return length;
+}
+
+/// Where the next record may begin after a loss; npos when nowhere in `text`.
+std::size_t find_record(std::string_view text) {
+  auto found = text.find("SMB", 5);
+  while (found != std::string_view::npos &&
+         (text[found - 5] != 0 || static_cast<std::uint8_t>(text[found - 1]) < 0xfc))
+    found = text.find("SMB", found + 1);
+  return found == std::string_view::npos ? found : found - 5;
+}
+
+}  // namespace
+
+ParseResult SmbParser::parse(ParserContext& ctx, Dir dir, const StreamInput& input) {
+  ctx.files().begin_batch();
+  const auto d = sig::index(dir);
+  if (input.gap > 0) gap(ctx, dir, input.gap);
   std::size_t at = 0;
   auto result = ParseResult::ok();
   while (at < input.data.size()) {
@@ -150,30 +211,18 @@ ParseResult SmbParser::parse(ParserContext& ctx, Dir dir, const StreamInput& inp
     if (skip_[d] > 0) {
       const auto part =
           rest.first(static_cast<std::size_t>(std::min<std::uint64_t>(skip_[d], rest.size())));
-      if (streaming_[d] != nullptr) {
-        // The transaction may be gone by now, and its file with it.
-        if (auto* tx = find(stream_tx_[d]); tx != nullptr && tx->file == streaming_[d]) {
-          files.append(*streaming_[d], part);
-          ++tx->revision;
-        }
-      }
-      skip_[d] -= part.size();
-      if (skip_[d] == 0) streaming_[d] = nullptr;
+      rest_of_record(ctx, dir, part);
       at += part.size();
       continue;
     }
     if (lost_[d]) {
-      const auto text = as_text(rest);
-      auto found = text.find("SMB", 5);
-      while (found != std::string_view::npos &&
-             (text[found - 5] != 0 || static_cast<std::uint8_t>(text[found - 1]) < 0xfc))
-        found = text.find("SMB", found + 1);
+      const auto found = find_record(as_text(rest));
       if (found == std::string_view::npos) {
-        if (rest.size() < 8) return ParseResult::more(at, 8);
-        at = input.data.size() - 7;
-        return ParseResult::more(at, 8);
+        if (rest.size() >= 8) at = input.data.size() - 7;
+        result = ParseResult::more(at, 8);
+        break;
       }
-      at += found - 5;
+      at += found;
       lost_[d] = false;
       continue;
     }
@@ -195,18 +244,19 @@ ParseResult SmbParser::parse(ParserContext& ctx, Dir dir, const StreamInput& inp
       at += 4 + length;
       continue;
     }
-    const std::size_t needed = length > whole_record ? first_part : length;
+    const auto needed = needed_of(dir, rest.subspan(4), length);
     if (rest.size() < 4 + needed) {
       result = ParseResult::more(at, 4 + needed);
       break;
     }
-    const std::size_t have = length > whole_record ? std::min(length, rest.size() - 4) : length;
+    const std::size_t have = needed < length ? std::min(length, rest.size() - 4) : length;
     const auto offset = input.offset + at;
     ctx.add_frame(nbss_pdu, dir, offset, static_cast<std::int64_t>(4 + length));
     ctx.add_frame(nbss_hdr, dir, offset, 4);
     ctx.add_frame(nbss_data, dir, offset + 4, static_cast<std::int64_t>(length));
     skip_[d] = length - have;
     streaming_[d] = nullptr;
+    pipe_rest_[d] = {};
     record(ctx, dir, rest.subspan(4, have), offset + 4, length - have);
     at += 4 + have;
   }

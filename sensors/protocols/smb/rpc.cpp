@@ -10,11 +10,22 @@ constexpr std::size_t max_bound = 256;
 
 }  // namespace
 
+/// @param missing  octets of the record that come later
+void SmbParser::pipe(ParserContext& ctx, Dir dir, const std::string& key, Bytes octets,
+                     std::uint64_t missing) {
+  rpc(ctx, dir, key, octets);
+  if (missing > 0)
+    pipe_rest_[sig::index(dir)] = {true,     key,      version_, command_,
+                                   session_, message_, tree_,    status_};
+}
+
 /// False: what goes through that pipe is no DCE/RPC.
 bool SmbParser::rpc(ParserContext& ctx, Dir dir, const std::string& key, Bytes octets) {
   auto& h = handle(key);
   auto& held = h.rpc[sig::index(dir)];
-  if (held.empty() && !dcerpc::parse_header(octets)) return false;
+  if (held.empty() && octets.size() >= dcerpc::header_octets && !dcerpc::parse_header(octets))
+    return false;
+  if (held.empty() && (octets.empty() || octets[0] != 5)) return false;
   std::string all = std::move(held);
   held.clear();
   all += as_text(octets);

@@ -132,6 +132,16 @@ struct Pending {
   std::uint64_t offset = 0;
 };
 
+/// Octets of a pipe that are still to come, and the message that brings them.
+struct PipeRest {
+  bool wanted = false;
+  std::string key;
+  std::uint8_t version = 2;
+  std::uint16_t command = 0;
+  std::uint64_t session = 0, message = 0;
+  std::uint32_t tree = 0, status = 0;
+};
+
 class SmbParser final : public Parser {
  public:
   explicit SmbParser(const Config& config) : config_(config) {}
@@ -169,6 +179,10 @@ class SmbParser final : public Parser {
   void flush(FileStore& files, Tx& tx, Handle& h, bool over_gaps);
   void end_file(FileStore& files, Handle& h, std::size_t d);
   void close(ParserContext& ctx, const std::string& key);
+  void pipe(ParserContext& ctx, Dir dir, const std::string& key, Bytes octets,
+            std::uint64_t missing);
+  void rest_of_record(ParserContext& ctx, Dir dir, Bytes octets);
+  void gap(ParserContext& ctx, Dir dir, std::uint64_t octets);
   bool rpc(ParserContext& ctx, Dir dir, const std::string& key, Bytes octets);
   bool fragment(ParserContext& ctx, Dir dir, const dcerpc::Header& h, Bytes octets);
   void call_part(Tx& tx, const dcerpc::Header& h, Bytes octets);
@@ -194,6 +208,7 @@ class SmbParser final : public Parser {
   std::uint64_t skip_[2] = {0, 0};  ///< octets of a large record still to come
   sig::File* streaming_[2] = {nullptr, nullptr};
   std::uint64_t stream_tx_[2] = {UINT64_MAX, UINT64_MAX};
+  PipeRest pipe_rest_[2];
 };
 
 // Shared by the two versions.

@@ -142,10 +142,7 @@ void SmbParser::smb1_request(ParserContext& ctx, std::uint8_t command, ByteReade
       if (words < 12 || where > all.size()) return;
       const auto octets = all.subspan(where, std::min(length, all.size() - where));
       const auto key = file_key(w16(2));
-      if (is_pipe(key)) {
-        rpc(ctx, Dir::to_server, key, octets);
-        return;
-      }
+      if (is_pipe(key)) return pipe(ctx, Dir::to_server, key, octets, missing);
       data(ctx, Dir::to_server, key, offset, octets,
            std::min<std::uint64_t>(missing, length - octets.size()));
       return;
@@ -259,7 +256,7 @@ void SmbParser::smb1_response(ParserContext& ctx, std::uint8_t command, ByteRead
     if (words < 12 || where > all.size()) return;
     const auto octets = all.subspan(where, std::min(length, all.size() - where));
     if (is_pipe(p.key))
-      rpc(ctx, Dir::to_client, p.key, octets);
+      pipe(ctx, Dir::to_client, p.key, octets, missing);
     else
       data(ctx, Dir::to_client, p.key, p.offset, octets,
            std::min<std::uint64_t>(missing, length - octets.size()));

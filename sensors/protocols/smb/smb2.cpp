@@ -134,15 +134,11 @@ void SmbParser::request2(ParserContext& ctx, Bytes all, std::uint64_t missing) {
           (config_.max_write_size != 0 && length > config_.max_write_size))
         return flag(Event::write_request_too_large);
       const auto octets = part(all, where, length);
-      if (is_pipe(key)) {
-        rpc(ctx, Dir::to_server, key, octets);
-        return;
-      }
+      if (is_pipe(key)) return pipe(ctx, Dir::to_server, key, octets, missing);
       // Without the tree connect a pipe is told by what goes through it.
       if (tree() == nullptr && !handles_.contains(key) && dcerpc::parse_header(octets)) {
         handle(key).pipe = true;
-        rpc(ctx, Dir::to_server, key, octets);
-        return;
+        return pipe(ctx, Dir::to_server, key, octets, missing);
       }
       data(ctx, Dir::to_server, key, offset, octets,
            std::min<std::uint64_t>(missing, length - octets.size()));
@@ -215,10 +211,7 @@ void SmbParser::read_answer2(ParserContext& ctx, Bytes all, std::uint64_t missin
       (config_.max_read_size != 0 && length > config_.max_read_size))
     return flag(Event::read_response_too_large);
   const auto octets = part(all, where, length);
-  if (is_pipe(p.key)) {
-    rpc(ctx, Dir::to_client, p.key, octets);
-    return;
-  }
+  if (is_pipe(p.key)) return pipe(ctx, Dir::to_client, p.key, octets, missing);
   data(ctx, Dir::to_client, p.key, p.offset, octets,
        std::min<std::uint64_t>(missing, length - octets.size()));
 }
