@@ -73,6 +73,7 @@ class CompiledEngine final : public Engine {
   [[nodiscard]] bool wants_magic() const override { return magic; }
   [[nodiscard]] bool wants_stream() const override { return stream; }
   [[nodiscard]] bool wants_frames() const override { return !frame_rules.empty(); }
+  [[nodiscard]] bool wants_keyword(std::string_view prefix) const override;
   [[nodiscard]] std::shared_ptr<SharedState> shared_state() const override { return shared; }
   [[nodiscard]] EngineFigures figures() const override;
   [[nodiscard]] const RuleInfo& rule(std::size_t index) const override {

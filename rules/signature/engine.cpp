@@ -21,6 +21,27 @@ namespace ww::sig {
 
 namespace {
 
+const File* nth_file(const Transaction& tx, Dir dir, std::uint32_t i) {
+  for (const auto* f : tx.files)
+    if (f != nullptr && f->dir == dir && i-- == 0) return f;
+  return nullptr;
+}
+BufferStatus get_file_name(const Transaction& tx, Dir dir, std::uint32_t i, BufferSlice& out) {
+  const auto* f = nth_file(tx, dir, i);
+  if (f == nullptr) return tx.complete[index(dir)] ? BufferStatus::absent : BufferStatus::not_ready;
+  out.data = as_bytes(f->name);
+  return BufferStatus::ready;
+}
+BufferStatus get_file_magic(const Transaction& tx, Dir dir, std::uint32_t i, BufferSlice& out) {
+  const auto* f = nth_file(tx, dir, i);
+  const bool open =
+      f == nullptr ? !tx.complete[index(dir)] : f->magic.empty() && f->state == FileState::open;
+  if (open) return BufferStatus::not_ready;
+  if (f == nullptr) return BufferStatus::absent;
+  out.data = as_bytes(f->magic);
+  return BufferStatus::ready;
+}
+
 constexpr std::size_t max_ports_indexed = 64;
 constexpr std::string_view cache_magic = "WWSIG002";
 
@@ -107,6 +128,15 @@ void CompiledEngine::bind(RuleSet&, LoadReport& report) {
         if (b.id == s.buffer && b.dir == dir) {
           out.buffer = b.get;
           out.from_files = b.file;
+          return true;
+        }
+      // Names and types are the same for whatever protocol has files.
+      static const auto file_name = buffers().intern("file.name"),
+                        file_magic = buffers().intern("file.magic");
+      if (s.buffer != file_name && s.buffer != file_magic) return false;
+      for (const auto& b : p->buffers)
+        if (b.file && b.dir == dir) {
+          out.buffer = s.buffer == file_name ? &get_file_name : &get_file_magic;
           return true;
         }
       return false;
@@ -530,6 +560,13 @@ Result<std::shared_ptr<const Engine>, Problem> Engine::load(const std::vector<st
     return std::shared_ptr<const Engine>(std::move(engine));
   }
   return fail(Problem{"cannot build the signature engine", "", ""});
+}
+
+bool CompiledEngine::wants_keyword(std::string_view prefix) const {
+  for (const auto& r : rules)
+    for (const auto& s : r->stages)
+      if (s.name.starts_with(prefix)) return true;
+  return false;
 }
 
 }  // namespace ww::sig

@@ -118,6 +118,8 @@ class Engine {
   [[nodiscard]] virtual bool wants_magic() const = 0;
   [[nodiscard]] virtual bool wants_stream() const = 0;
   [[nodiscard]] virtual bool wants_frames() const = 0;
+  /// Some rule uses a keyword whose name begins like that ("ssh.hassh").
+  [[nodiscard]] virtual bool wants_keyword(std::string_view prefix) const = 0;
   [[nodiscard]] virtual std::shared_ptr<SharedState> shared_state() const = 0;
   [[nodiscard]] virtual EngineFigures figures() const = 0;
   /// Rules in inspection order and scanners by number, as MatchProfile counts them.

@@ -48,6 +48,7 @@ int run(const Arguments& a) {
     const auto slash = a.eve.rfind('/');
     settings->set("default-log-dir", slash == std::string::npos ? "." : a.eve.substr(0, slash));
   }
+  if (*engine) settle_auto(*settings, **engine);
   PipelineShared shared(*settings);
   shared.workers = std::max<std::size_t>(a.workers, 1);
   shared.flows.sweep_from =

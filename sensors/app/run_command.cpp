@@ -177,6 +177,7 @@ struct Sensor {
     if (!loaded) return fail(loaded.error());
     engine = *loaded;
     if (!shared) {
+      if (engine) settle_auto(*settings, *engine);
       shared = std::make_unique<PipelineShared>(*settings);
       shared->workers = config.workers;
       shared->live = config.capture_files.empty();

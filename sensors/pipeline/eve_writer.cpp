@@ -362,7 +362,8 @@ void EveWriter::transactions(const sig::Packet& p, Flow& flow, sig::Matcher* mat
       if (const auto* own = find_protocol(tx->proto)) protocol = own;
     tx_anomalies(p, flow, *tx);
     for (auto* file : tx->files)
-      if (file != nullptr && !file->logged && (file->state != sig::FileState::open || flow_end))
+      if (file != nullptr && !file->logged &&
+          (flow_end || (file->state != sig::FileState::open && file->dir == p.dir)))
         fileinfo(p, flow, *tx, *file);
     if (tx->logged) continue;
     const bool complete = (tx->complete[0] || tx->only[1] || app->disrupted[0]) &&

@@ -91,6 +91,12 @@ Result<void, Problem> load_vars(const Settings& settings, const std::vector<std:
   return {};
 }
 
+void settle_auto(Settings& settings, const sig::Engine& engine) {
+  constexpr std::string_view hassh = "app-layer.protocols.ssh.hassh";
+  if (settings.text_or(hassh, "auto") == "auto" && engine.wants_keyword("ssh.hassh"))
+    settings.set(hassh, "yes");
+}
+
 Result<std::shared_ptr<const sig::Engine>, Problem> load_rules(const CommonArguments& a,
                                                                const Settings& settings,
                                                                std::size_t show) {

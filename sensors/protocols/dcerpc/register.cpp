@@ -13,7 +13,18 @@ using namespace dcerpc;
 
 // Interned before threads start: the name tables are read without a lock afterwards.
 const sig::AppProto proto_id = sig::app_protos().intern("dcerpc");
+const sig::FrameType frame_pdu = sig::frame_types().intern("dcerpc.pdu");
+const sig::FrameType frame_hdr = sig::frame_types().intern("dcerpc.hdr");
+const sig::FrameType frame_data = sig::frame_types().intern("dcerpc.data");
 constexpr std::size_t max_live = 1024;
+
+void add_frames(ParserContext& ctx, Dir dir, std::uint64_t offset, std::size_t header,
+                std::size_t all) {
+  ctx.add_frame(frame_pdu, dir, offset, static_cast<std::int64_t>(all));
+  ctx.add_frame(frame_hdr, dir, offset, static_cast<std::int64_t>(header));
+  if (all > header)
+    ctx.add_frame(frame_data, dir, offset + header, static_cast<std::int64_t>(all - header));
+}
 
 struct DcerpcTx final : Transaction {
   Exchange x;
@@ -51,6 +62,7 @@ class DcerpcParser final : public Parser {
         break;
       }
       lost = false;
+      add_frames(ctx, dir, input.offset + at, header_octets, h->frag_length);
       fragment(ctx, dir, *h, rest.first(h->frag_length));
       at += h->frag_length;
     }
@@ -186,6 +198,7 @@ class DcerpcParser final : public Parser {
   bool datagram(ParserContext& ctx, Dir dir, Bytes octets) {
     const auto d = parse_datagram(octets);
     if (!d) return false;
+    add_frames(ctx, dir, 0, cl_header_octets, cl_header_octets + d->stub.size());
     const bool answer = is_answer(d->type);
     DcerpcTx* tx = nullptr;
     const auto all = transactions();

@@ -18,6 +18,11 @@ const EventId long_banner = sig::events().intern("ssh.long_banner");
 const EventId invalid_record = sig::events().intern("ssh.invalid_record");
 const EventId long_kex_record = sig::events().intern("ssh.long_kex_record");
 
+const sig::FrameType record_header = sig::frame_types().intern("ssh.record.hdr");
+const sig::FrameType record_data = sig::frame_types().intern("ssh.record.data");
+const sig::FrameType record_pdu = sig::frame_types().intern("ssh.record.pdu");
+
+constexpr std::int64_t header_octets = 6;
 constexpr std::size_t max_banner = 256, max_preamble = 8192, max_kex = 35000, max_hassh = 16384;
 
 struct Side {
@@ -26,7 +31,7 @@ struct Side {
 };
 struct SshTx final : Transaction {
   Side side[2];
-  bool want_hassh = true;
+  bool want_hassh = true;  ///< the event has it, and waits for it
 };
 
 class SshParser final : public Parser {
@@ -46,7 +51,7 @@ class SshParser final : public Parser {
         const auto text = as_text(rest);
         const auto nl = text.find('\n');
         if (nl == std::string_view::npos) {
-          if (rest.size() > max_banner && text.starts_with("SSH-")) {
+          if (rest.size() >= max_banner && text.starts_with("SSH-")) {
             tx.add_event(long_banner);
             banner(tx, d, text.substr(0, max_banner));
             skip_line_[d] = true;
@@ -74,7 +79,7 @@ class SshParser final : public Parser {
           }
           continue;
         }
-        if (line.size() > max_banner) tx.add_event(long_banner);
+        if (line.size() >= max_banner) tx.add_event(long_banner);
         banner(tx, d, line.substr(0, max_banner));
         continue;
       }
@@ -105,6 +110,11 @@ class SshParser final : public Parser {
         return ParseResult::error();
       }
       const auto type = rest[5];
+      const auto offset = input.offset + at;
+      ctx.add_frame(record_header, dir, offset, header_octets, tx.id);
+      ctx.add_frame(record_data, dir, offset + header_octets, static_cast<std::int64_t>(length) - 2,
+                    tx.id);
+      ctx.add_frame(record_pdu, dir, offset, static_cast<std::int64_t>(length) + 4, tx.id);
       if (type == 20 && length <= max_kex) {
         if (rest.size() < 4 + length) {
           result = ParseResult::more(at, 4 + static_cast<std::size_t>(length));
@@ -250,7 +260,8 @@ Protocol describe() {
     p.patterns.push_back({.ip_proto = 6, .dir = dir, .octets = "SSH-", .offset = 0, .depth = 4});
   p.make = [](const Settings& s) -> std::unique_ptr<Parser> {
     const auto hassh = s.text_or("app-layer.protocols.ssh.hassh", "auto");
-    return std::make_unique<SshParser>(hassh == "auto" || parse_flag(hassh).value_or(true));
+    // "auto" becomes "yes" where a rule asks for it.
+    return std::make_unique<SshParser>(hassh != "auto" && parse_flag(hassh).value_or(false));
   };
   Logger logger;
   logger.event_type = logger.settings_name = "ssh";
