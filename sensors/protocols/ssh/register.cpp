@@ -110,16 +110,17 @@ class SshParser final : public Parser {
         return ParseResult::error();
       }
       const auto type = rest[5];
+      const bool whole_record = type == 20 && length <= max_kex;
+      if (whole_record && rest.size() < 4 + length) {
+        result = ParseResult::more(at, 4 + static_cast<std::size_t>(length));
+        break;
+      }
       const auto offset = input.offset + at;
       ctx.add_frame(record_header, dir, offset, header_octets, tx.id);
       ctx.add_frame(record_data, dir, offset + header_octets, static_cast<std::int64_t>(length) - 2,
                     tx.id);
       ctx.add_frame(record_pdu, dir, offset, static_cast<std::int64_t>(length) + 4, tx.id);
-      if (type == 20 && length <= max_kex) {
-        if (rest.size() < 4 + length) {
-          result = ParseResult::more(at, 4 + static_cast<std::size_t>(length));
-          break;
-        }
+      if (whole_record) {
         if (tx.want_hassh)
           key_exchange(side, d, rest.subspan(6, static_cast<std::size_t>(length) - 2));
         side.kex = true;

@@ -50,16 +50,22 @@ class TestContext final : public ParserContext {
     renamed_to = name;
     flow_.app_proto = sig::app_protos().find(name);
   }
-  void expect_flow(const IpAddress&, const IpAddress&, std::uint16_t, std::string_view,
-                   std::shared_ptr<void>) override {}
-  [[nodiscard]] std::shared_ptr<void> expectation() const override { return {}; }
+  void expect_flow(const IpAddress&, const IpAddress&, std::uint16_t to_port,
+                   std::string_view proto, std::shared_ptr<void> n) override {
+    expected_flows.push_back(std::string(proto) + " " + std::to_string(to_port));
+    note = std::move(n);
+  }
+  [[nodiscard]] std::shared_ptr<void> expectation() const override { return note; }
   void add_event(EventId event) override { events.emplace_back(sig::events().name(event)); }
-  void bypass_payload() override {}
+  void bypass_payload() override { bypassed = true; }
 
   std::vector<sig::Frame> frames;
   std::vector<std::string> events;
   bool changed = false;
   std::string changed_to, renamed_to;
+  bool bypassed = false;
+  std::vector<std::string> expected_flows;  ///< related flows: protocol and port
+  std::shared_ptr<void> note;               ///< of the last one; what expectation() gives
 
  private:
   TestFlow flow_;
