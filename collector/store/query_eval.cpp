@@ -180,7 +180,9 @@ void Matcher::collect(const Expr& e) {
   } else if (e.op == Op::equal && !e.network) {
     if (e.value.size() <= max_whole_value) {
       leaf.any_tokens.push_back(pair_token(e.path, e.value));
-      if (e.number) leaf.any_tokens.push_back(pair_token(e.path, canonical_number(e.value)));
+      // The filter knows numbers in one form only, also those that the query quotes as text.
+      if (e.number || as_number(e.value))
+        leaf.any_tokens.push_back(pair_token(e.path, canonical_number(e.value)));
     }
     // A number has many spellings, so its words prove nothing.
     if (!e.number && !wordless(e.path)) piece_tokens({e.value}, leaf.all_tokens);
