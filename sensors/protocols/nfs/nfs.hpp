@@ -42,10 +42,9 @@ struct Tx final : Transaction {
 };
 
 /// A map that forgets its oldest entry when it is full.
-template <class Key, class Value>
+template <class Key, class Value, std::size_t max_entries>
 class Recent {
  public:
-  static constexpr std::size_t max_entries = 4096;
   void put(const Key& key, Value value) {
     const auto [at, is_new] = map_.insert_or_assign(key, std::move(value));
     if (!is_new) return;
@@ -139,8 +138,9 @@ class NfsParser final : public Parser {
   void forget_stale(ParserContext& ctx);
 
   std::size_t max_transactions_;
-  Recent<std::uint32_t, Asked> asked_;
-  Recent<std::string, std::string> names_;
+  Recent<std::uint32_t, Asked, 1024> asked_;
+  Recent<std::string, std::string, 4096> names_;
+  std::shared_ptr<std::size_t> waiting_ = std::make_shared<std::size_t>(0);
   Coming coming_[2];
   bool lost_[2] = {false, false};  ///< looking for the next record after a gap
   bool had_gap_ = false;

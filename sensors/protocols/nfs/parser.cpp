@@ -118,15 +118,18 @@ ParseResult NfsParser::stream(ParserContext& ctx, Dir dir, const StreamInput& in
 bool NfsParser::start_large(ParserContext& ctx, Dir dir, Bytes have, std::size_t record) {
   const auto d = sig::index(dir);
   std::uint32_t version = 0, procedure = 0;
+  std::size_t body_at = 0;
   if (dir == Dir::to_server) {
     const auto c = parse_call(have);
     if (!c || c->program != nfs_program) return false;
+    body_at = c->body_at;
     version = c->version;
     procedure = c->procedure;
   } else {
     const auto r = parse_reply(have);
     const auto* asked = r ? asked_.find(r->xid) : nullptr;
     if (asked == nullptr || r->state != 0) return false;
+    body_at = r->body_at;
     version = asked->version;
     procedure = asked->procedure;
   }
@@ -134,7 +137,8 @@ bool NfsParser::start_large(ParserContext& ctx, Dir dir, Bytes have, std::size_t
                                            : (version == 3 && procedure == proc3::read) ||
                                                  (version == 2 && procedure == proc2::read);
   // Where the octets start is surely known once this much is there.
-  if (!files || have.size() < 512) return false;
+  constexpr std::size_t longest_arguments = 128;
+  if (!files || have.size() < body_at + longest_arguments) return false;
   const auto behind = record - have.size();
   wait_for_more_ = true;
   const bool taken = dir == Dir::to_server ? call(ctx, have, 0, 0) : reply(ctx, have, 0, 0);
@@ -385,7 +389,7 @@ void NfsParser::written(ParserContext& ctx, const Call& c, const Chunk& chunk,
   else
     ++tx->chunks;
   if (!tx->transfer.is_open())
-    tx->transfer.open(ctx.files(), *tx, Dir::to_server, as_bytes(chunk.filename));
+    tx->transfer.open(ctx.files(), *tx, Dir::to_server, as_bytes(chunk.filename), waiting_);
   tx->transfer.write(ctx.files(), chunk.offset, chunk.data);
   tx->lost_since = 0;
   ++tx->revision;
@@ -410,7 +414,7 @@ void NfsParser::was_read(ParserContext& ctx, const Reply& r, const Asked& asked,
   else
     ++tx->chunks;
   if (!tx->transfer.is_open())
-    tx->transfer.open(ctx.files(), *tx, Dir::to_client, as_bytes(asked.filename));
+    tx->transfer.open(ctx.files(), *tx, Dir::to_client, as_bytes(asked.filename), waiting_);
   tx->transfer.write(ctx.files(), asked.offset, chunk.data);
   tx->lost_since = 0;
   ++tx->revision;

@@ -7,10 +7,14 @@ void Transfer::write(FileStore& files, std::uint64_t offset, Bytes data) {
   if (offset > position_) {
     auto& slot = waiting_[offset];
     if (data.size() > slot.size()) {
-      waiting_octets_ += data.size() - slot.size();
+      const auto more = data.size() - slot.size();
+      waiting_octets_ += more;
+      if (of_flow_) *of_flow_ += more;
       slot.assign(as_text(data));
     }
-    while (waiting_octets_ > max_waiting_octets || waiting_.size() > max_waiting_chunks) {
+    while (!waiting_.empty() &&
+           (waiting_octets_ > max_waiting_octets || waiting_.size() > max_waiting_chunks ||
+            (of_flow_ && *of_flow_ > max_waiting_of_flow))) {
       skip_to(files, waiting_.begin()->first);
       drain(files);
     }
@@ -48,7 +52,7 @@ void Transfer::skip_to(FileStore& files, std::uint64_t offset) {
 void Transfer::drain(FileStore& files) {
   while (!waiting_.empty() && waiting_.begin()->first <= position_) {
     const auto chunk = waiting_.extract(waiting_.begin());
-    waiting_octets_ -= chunk.mapped().size();
+    release(chunk.mapped().size());
     const auto seen = position_ - chunk.key();
     if (seen >= chunk.mapped().size()) continue;
     files.append(*file_, as_bytes(chunk.mapped()).subspan(static_cast<std::size_t>(seen)));

@@ -7,7 +7,7 @@ namespace {
 const EventId malformed = sig::events().intern("nfs.malformed_data");
 
 constexpr std::size_t v2_handle = 32, v2_attributes = 68, v3_handle = 64, v3_attributes = 84;
-constexpr std::size_t max_name = 1024;
+constexpr std::size_t max_name = 255;
 constexpr std::uint32_t stable_file_sync = 2;
 constexpr std::size_t max_entries = 2048;  ///< of one directory listing
 

@@ -8,7 +8,7 @@ namespace {
 const EventId malformed = sig::events().intern("nfs.malformed_data");
 
 constexpr std::size_t state_id = 16, session_id = 16, verifier = 8, change_info = 20;
-constexpr std::size_t max_handle = 128, max_name = 1024, max_opaque = 64 * 1024, max_bitmap = 8;
+constexpr std::size_t max_handle = 128, max_name = 255, max_opaque = 64 * 1024, max_bitmap = 8;
 constexpr std::uint32_t max_operations = 64;
 constexpr std::uint32_t highest_operation = 75;  ///< RFC 8276
 constexpr std::uint32_t stable_file_sync = 2;

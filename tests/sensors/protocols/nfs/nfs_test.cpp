@@ -124,6 +124,19 @@ TEST(Nfs, OrdersWrittenChunksAndClosesOnCommit) {
       << d.json(0);
 }
 
+TEST(NfsTransfer, DoesNotWaitForeverForAHole) {
+  TestContext ctx;
+  nfs::Tx tx;
+  const auto waiting = std::make_shared<std::size_t>(0);
+  tx.transfer.open(ctx.files(), tx, Dir::to_server, {}, waiting);
+  const std::string chunk(64 << 10, 'c');
+  for (std::uint64_t i = 0; i < 64; ++i)
+    tx.transfer.write(ctx.files(), 100 + i * chunk.size(), as_bytes(chunk));
+  EXPECT_TRUE(tx.files.at(0)->gaps);
+  EXPECT_EQ(tx.files.at(0)->size, 100 + 64 * chunk.size());
+  EXPECT_EQ(*waiting, 0U);
+}
+
 TEST(Nfs, LearnsNamesFromListings) {
   Driver d("nfs", 17);
   const auto entry = be32(1) + be64(5) + opaque("listed") + be64(1) + be32(0) + be32(1) + handle;
