@@ -346,6 +346,7 @@ bool log_alert(const Transaction& t, const LogContext&, JsonWriter& json) {
 Probe probe(Bytes data, Dir dir, const sig::Flow&) {
   constexpr std::size_t banner_look = 256;
   const auto text = as_text(data);
+  if (text.empty()) return Probe::maybe;
   if (text.find("DNP3") != std::string_view::npos &&
       std::all_of(text.begin(),
                   text.begin() + static_cast<std::ptrdiff_t>(std::min(text.size(), banner_look)),

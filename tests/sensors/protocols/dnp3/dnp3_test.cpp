@@ -135,6 +135,7 @@ TEST(Dnp3, TurnsAFlowRoundThatTheOutstationStarts) {
   EXPECT_EQ(d.probe("DNP3 outstation", Dir::to_client), Probe::yes);
   EXPECT_EQ(d.probe(request.substr(0, 4), Dir::to_server), Probe::maybe);
   EXPECT_EQ(d.probe("GET / HTTP/1.0", Dir::to_server), Probe::no);
+  EXPECT_EQ(d.probe("", Dir::to_server), Probe::maybe);
 }
 
 TEST(Dnp3Objects, ReadsPackedSizedAndPrefixedPoints) {
