@@ -291,7 +291,8 @@ struct Frame {
   std::uint64_t offset = 0;  ///< stream offset (TCP) or payload offset (UDP)
   std::int64_t length = -1;  ///< -1 until known
   std::uint64_t tx_id = UINT64_MAX;
-  std::uint64_t id = 0;
+  std::uint64_t id = 0;      ///< counts the frames of the flow
+  std::uint64_t number = 0;  ///< counts those of its direction: EVE frame.id
 };
 
 /// What a protocol offers to rules. Registered once per protocol by its folder.

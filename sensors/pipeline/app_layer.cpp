@@ -63,6 +63,8 @@ std::uint64_t AppFlow::add_frame(sig::FrameType type, Dir dir, std::uint64_t off
   f.length = length;
   f.tx_id = tx_id;
   f.id = ++next_frame_;
+  // Of a stream, 1 is the stream itself; a datagram has no such frame.
+  f.number = ++frame_numbers_[sig::index(dir)] + (flow_.ip_proto == 6 ? 1 : 0);
   frames_.push_back(f);
   return f.id;
 }

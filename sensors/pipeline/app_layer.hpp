@@ -84,6 +84,7 @@ class AppFlow final : public FlowPart, public ParserContext {
   std::vector<sig::Frame> frames_;
   std::vector<sig::Transaction*> joined_;
   std::uint64_t next_frame_ = 0;
+  std::uint64_t frame_numbers_[2] = {0, 0};
   Bytes datagram_;
   Dir datagram_dir_ = Dir::to_server;
 };

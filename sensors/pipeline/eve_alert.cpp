@@ -86,7 +86,7 @@ void EveWriter::frame(JsonWriter& json, const sig::Packet& p, const Flow& flow, 
     const auto dot = name.find('.');
     return dot == std::string_view::npos ? name : name.substr(dot + 1);
   }());
-  json.field("id", f.id);
+  json.field("id", f.number);
   json.field("direction", f.dir == Dir::to_server ? "toserver" : "toclient");
   const auto* s = flow.ip_proto == 6 ? StreamTracker::session(flow) : nullptr;
   if (s != nullptr) {
@@ -212,7 +212,7 @@ void EveWriter::alert(std::size_t output, const sig::Packet& p, const sig::Alert
   if (flow != nullptr) {
     const sig::Transaction* tx = a.tx;
     if (tx != nullptr) {
-      if (o.app_layer) app_block(json, *flow, *tx);
+      if (o.app_layer) app_block(json, *flow, *tx, o.options);
       if (o.metadata && !tx->files.empty()) {
         json.begin_array("files");
         for (const auto* file : tx->files) {

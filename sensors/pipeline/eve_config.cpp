@@ -100,10 +100,7 @@ void EveConfig::take_type(EveOutput& o, const std::string& name, const Settings&
     a.payload_printable = on(options, "payload-printable", false);
     a.payload_length = on(options, "payload-length", false);
     a.packet = on(options, "packet", false);
-    a.http_body = on(options, "http-body", false);
-    a.http_body_printable = on(options, "http-body-printable", false);
-    a.websocket_payload = on(options, "websocket-payload", false);
-    a.websocket_payload_printable = on(options, "websocket-payload-printable", false);
+    a.options = options;
     a.tagged_packets = on(options, "tagged-packets", true);
     a.verdict = on(options, "verdict", false);
     a.payload_buffer =

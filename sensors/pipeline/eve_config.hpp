@@ -20,10 +20,9 @@ struct AlertOptions {
   bool metadata = true, app_layer = true, flow = true, rule_metadata = true, rule_raw = false,
        rule_reference = false;
   bool payload = false, payload_printable = false, payload_length = false, packet = false;
-  bool http_body = false, http_body_printable = false, websocket_payload = false,
-       websocket_payload_printable = false;
   bool tagged_packets = true, verdict = false;
   std::uint64_t payload_buffer = 4096;
+  Settings options;  ///< the type's own, for what a protocol shows of itself in an alert
 };
 
 struct AnomalyOptions {

@@ -315,11 +315,11 @@ void EveWriter::tx_anomalies(const sig::Packet& p, Flow& flow, const sig::Transa
 // ------------------------------------------------------------------------------------------
 // transactions and files
 
-void EveWriter::app_block(JsonWriter& json, const Flow& flow, const sig::Transaction& tx) {
-  static const Settings no_options;
+void EveWriter::app_block(JsonWriter& json, const Flow& flow, const sig::Transaction& tx,
+                          const Settings& options) {
   const auto* protocol = find_protocol(tx.proto != AppProto{} ? tx.proto : flow.app_proto);
   if (protocol == nullptr) return;
-  const LogContext context{flow, no_options};
+  const LogContext context{flow, options};
   for (const auto& l : protocol->loggers) {
     const auto write = l.write_alert != nullptr ? l.write_alert : l.write;
     if (write != nullptr && write(tx, context, json)) return;
@@ -328,6 +328,7 @@ void EveWriter::app_block(JsonWriter& json, const Flow& flow, const sig::Transac
 
 void EveWriter::fileinfo(const sig::Packet& p, Flow& flow, const sig::Transaction& tx,
                          sig::File& file) {
+  static const Settings no_options;
   file.logged = true;
   for (std::size_t i = 0; i < config_.outputs().size(); ++i) {
     const auto& out = config_.outputs()[i];
@@ -335,7 +336,7 @@ void EveWriter::fileinfo(const sig::Packet& p, Flow& flow, const sig::Transactio
     auto json = begin(i, p.time);
     header(json, i, p, &flow, file.dir == Dir::to_server ? Side::to_server : Side::to_client,
            "fileinfo");
-    app_block(json, flow, tx);
+    app_block(json, flow, tx, no_options);
     app_proto(json, flow);
     write_fileinfo(file, !files_.store_folder.empty(), json);
     const auto start = starts_[i];

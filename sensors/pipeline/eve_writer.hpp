@@ -65,7 +65,8 @@ class EveWriter {
                StreamTracker& streams);
   void frame(JsonWriter& json, const sig::Packet& p, const Flow& flow, const sig::Frame& f,
              const AlertOptions& options);
-  void app_block(JsonWriter& json, const Flow& flow, const sig::Transaction& tx);
+  void app_block(JsonWriter& json, const Flow& flow, const sig::Transaction& tx,
+                 const Settings& options);
   void fileinfo(const sig::Packet& p, Flow& flow, const sig::Transaction& tx, sig::File& file);
   void tx_anomalies(const sig::Packet& p, Flow& flow, const sig::Transaction& tx);
   void xff(JsonWriter& json, const XffOptions& options, const Flow& flow,

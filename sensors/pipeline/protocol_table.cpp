@@ -192,6 +192,13 @@ Detected ProtocolTable::run_probes(Bytes data, Dir dir, const sig::Flow& flow,
   const auto d = sig::index(dir);
   const bool udp = flow.ip_proto == 17;
   bool waiting = false;
+  // What a parser asked for comes before everything else (WebSocket after HTTP has no port or
+  // pattern).
+  if (flow.app_proto_expected != AppProto{})
+    if (const auto* e = find(flow.app_proto_expected);
+        e != nullptr && e->protocol->probe != nullptr && data.size() >= e->protocol->probe_min &&
+        e->protocol->probe(data, dir, flow) == Probe::yes)
+      return {e->protocol, false};
   // Those expected on the server's port first, then on the client's, then those that look at any
   // port.
   for (int round = 0; round < 3; ++round)

@@ -49,9 +49,16 @@ void Parser::own(std::unique_ptr<Transaction> tx, ParserContext& ctx) {
 void Parser::release(const std::function<bool(const Transaction&)>& done) {
   std::size_t n = 0;
   while (n < owned_.size() && done(*owned_[n])) ++n;
-  if (n == 0) return;
-  owned_.erase(owned_.begin(), owned_.begin() + static_cast<std::ptrdiff_t>(n));
-  view_.erase(view_.begin(), view_.begin() + static_cast<std::ptrdiff_t>(n));
+  if (n != 0) {
+    owned_.erase(owned_.begin(), owned_.begin() + static_cast<std::ptrdiff_t>(n));
+    view_.erase(view_.begin(), view_.begin() + static_cast<std::ptrdiff_t>(n));
+  }
+  if (!release_any_ || owned_.size() < 2) return;
+  const auto before = owned_.size();
+  std::erase_if(owned_, [&](const auto& tx) { return done(*tx); });
+  if (owned_.size() == before) return;
+  view_.clear();
+  for (const auto& tx : owned_) view_.push_back(tx.get());
 }
 
 }  // namespace ww::sensor

@@ -92,7 +92,8 @@ class Parser {
   /// Live transactions, oldest first; the owner calls release() when a transaction is complete,
   /// inspected and logged.
   [[nodiscard]] std::span<Transaction* const> transactions() const { return view_; }
-  /// Drops transactions from the front that `done` says are finished with.
+  /// Drops transactions that `done` says are finished with: from the front, or anywhere when the
+  /// parser asked for that (transactions that may stay open as long as the connection).
   void release(const std::function<bool(const Transaction&)>& done);
   /// Parsers that accept gaps say so; others stop at the first one.
   [[nodiscard]] virtual bool accepts_gaps() const { return false; }
@@ -107,6 +108,7 @@ class Parser {
     return ref;
   }
   std::deque<std::unique_ptr<Transaction>> owned_;
+  bool release_any_ = false;  ///< finished transactions go even while older ones still wait
 
  private:
   void own(std::unique_ptr<Transaction> tx, ParserContext& ctx);

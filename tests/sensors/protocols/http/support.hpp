@@ -33,7 +33,7 @@ class TestContext final : public ParserContext {
   [[nodiscard]] FileStore& files() override { return files_; }
   std::uint64_t add_frame(sig::FrameType type, Dir dir, std::uint64_t offset, std::int64_t length,
                           std::uint64_t tx_id) override {
-    frames.push_back({type, dir, offset, length, tx_id, frames.size() + 1});
+    frames.push_back({type, dir, offset, length, tx_id, frames.size() + 1, frames.size() + 1});
     return frames.size();
   }
   void set_frame_length(std::uint64_t frame, std::int64_t length) override {
