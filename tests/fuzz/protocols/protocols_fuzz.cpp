@@ -1,5 +1,6 @@
-/// Every registered protocol over hostile streams and datagrams: the first octet picks the
-/// protocol, then come pieces of either direction with gaps and ends. What a parser leaves comes
+/// Every registered protocol over hostile streams and datagrams: a line with its name (so that seeds
+/// stay right when a protocol joins) and an octet, or an octet alone, pick the protocol, then come
+/// pieces of either direction with gaps and ends. What a parser leaves comes
 /// again with more behind it, as in the sensor; every getter and logger runs.
 #include <cstdlib>
 
@@ -48,8 +49,12 @@ void look_at(Parser& parser, test::TestContext& ctx) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   ByteReader in(Bytes(data, size));
   const auto& all = protocols();
+  const auto line = as_text(in.rest()).substr(0, 32);
+  const auto nl = line.find('\n');
+  const auto* named = nl == std::string_view::npos ? nullptr : find_protocol(line.substr(0, nl));
+  if (named != nullptr) in.skip(nl + 1);
   const auto choice = in.u8();
-  const auto& protocol = all[choice % all.size()];
+  const auto& protocol = named != nullptr ? *named : all[choice % all.size()];
   static const Settings settings;
   const auto parser = protocol.make(settings);
   test::TestContext ctx;
