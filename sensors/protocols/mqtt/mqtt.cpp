@@ -144,7 +144,6 @@ void MqttParser::open(ParserContext& ctx, Dir dir, Message m,
   const auto& e = events();
   const auto qos = m.header.qos;
   const bool connect = m.header.type == Type::connect;
-  make_room();
   auto& tx = start(ctx, dir, std::move(m));
   if (connect) {
     if (connected_) tx.add_event(e.double_connect);
@@ -196,6 +195,7 @@ void MqttParser::answer(ParserContext& ctx, Dir dir, Message m, std::uint32_t id
 }
 
 MqttTx& MqttParser::start(ParserContext& ctx, Dir dir, Message m) {
+  make_room();
   auto owned = std::make_unique<MqttTx>();
   owned->proto = mqtt_proto;
   owned->dir = dir;

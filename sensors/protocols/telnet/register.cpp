@@ -1,5 +1,5 @@
 /// Telnet (RFC 854): commands and lines of text as frames. There is nothing to log about it.
-#include <algorithm>
+#include <array>
 #include <optional>
 
 #include "sensors/protocols/parser.hpp"
@@ -8,6 +8,7 @@ namespace ww::sensor {
 namespace {
 
 // Interned before threads start: the name tables are read without a lock afterwards.
+const sig::FrameType frame_pdu = sig::frame_types().intern("telnet.pdu");
 const sig::FrameType frame_ctl = sig::frame_types().intern("telnet.ctl");
 const sig::FrameType frame_data = sig::frame_types().intern("telnet.data");
 
@@ -62,7 +63,8 @@ class TelnetParser final : public Parser {
       const auto text = text_length(rest);
       if (text.length > 0) {
         if (!side.line) {
-          side.line = ctx.add_frame(frame_data, dir, offset, -1);
+          side.line = {ctx.add_frame(frame_pdu, dir, offset, -1),
+                       ctx.add_frame(frame_data, dir, offset, -1)};
           side.start = offset;
         }
         at += text.length;
@@ -74,7 +76,8 @@ class TelnetParser final : public Parser {
       close(ctx, side, offset);
       const auto length = command_length(rest);
       if (!length) return ParseResult::more(at, rest.size() + 1);
-      ctx.add_frame(frame_ctl, dir, offset, static_cast<std::int64_t>(*length));
+      for (const auto type : {frame_pdu, frame_ctl})
+        ctx.add_frame(type, dir, offset, static_cast<std::int64_t>(*length));
       at += *length;
     }
     if (input.end) close(ctx, side, input.offset + input.data.size());
@@ -84,12 +87,13 @@ class TelnetParser final : public Parser {
 
  private:
   struct Side {
-    std::optional<std::uint64_t> line;  ///< frame of text that has not ended
+    std::optional<std::array<std::uint64_t, 2>> line;  ///< frames of text that has not ended
     std::uint64_t start = 0;
   };
   static void close(ParserContext& ctx, Side& side, std::uint64_t end) {
     if (!side.line) return;
-    ctx.set_frame_length(*side.line, static_cast<std::int64_t>(end - side.start));
+    for (const auto frame : *side.line)
+      ctx.set_frame_length(frame, static_cast<std::int64_t>(end - side.start));
     side.line.reset();
   }
   Side sides_[2];
