@@ -1,7 +1,7 @@
-/// Every registered protocol over hostile streams and datagrams: a line with its name (so that seeds
-/// stay right when a protocol joins) and an octet, or an octet alone, pick the protocol, then come
-/// pieces of either direction with gaps and ends. What a parser leaves comes
-/// again with more behind it, as in the sensor; every getter and logger runs.
+/// Every registered protocol over hostile streams and datagrams: a line with its name (so that
+/// seeds stay right when a protocol joins) and an octet, or an octet alone, pick the protocol, then
+/// come pieces of either direction with gaps and ends. What a parser leaves comes again with more
+/// behind it, as in the sensor; every getter and logger runs.
 #include <cstdlib>
 
 #include "tests/sensors/protocols/http/support.hpp"
