@@ -174,6 +174,18 @@ void FileStore::truncate_all() {
   for (auto& e : impl_->entries) close(e->file, sig::FileState::truncated);
 }
 
+void FileStore::truncate(sig::Dir dir) {
+  if (!impl_) return;
+  for (auto& e : impl_->entries)
+    if (e->file.dir == dir) close(e->file, sig::FileState::truncated);
+}
+
+bool FileStore::stored_by_rule() const {
+  return impl_ && std::any_of(impl_->entries.begin(), impl_->entries.end(), [](const auto& e) {
+           return e->file.stored && !e->file.sids.empty();
+         });
+}
+
 void FileStore::settle() {
   if (!impl_ || options_.store_folder.empty()) return;
   for (auto& e : impl_->entries) {

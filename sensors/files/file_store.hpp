@@ -22,7 +22,9 @@ struct FileOptions {
   std::uint32_t max_files = 1024;  ///< per flow at one time
   bool store_all = false;          ///< file-store force-filestore
   std::uint64_t store_depth =
-      0;                     ///< file-store stream-depth: octets of a file followed; 0 = whole file
+      0;  ///< file-store stream-depth: octets of a file followed; 0 = whole file
+  bool store_follows =
+      false;                 ///< ... and streams that carry a file stored by a rule are read as far
   std::string store_folder;  ///< empty = nothing is written to disk
   bool write_fileinfo = false;  ///< file-store write-fileinfo: the record beside the file
 
@@ -59,6 +61,10 @@ class FileStore {
   void close(sig::File& file, sig::FileState state = sig::FileState::closed);
   /// Closes everything still open as truncated (flow end).
   void truncate_all();
+  /// The same for one direction, of which nothing more will be read.
+  void truncate(sig::Dir dir);
+  /// A rule, not the configuration, asked for a file to be stored.
+  [[nodiscard]] bool stored_by_rule() const;
   /// Writes to disk what was asked for by rules after the data had come, and finishes closed files.
   /// Call after inspection and before the fileinfo event is written.
   void settle();

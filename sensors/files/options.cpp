@@ -49,6 +49,7 @@ FileOptions FileOptions::from_settings(const Settings& settings, const std::stri
     options.store_all = store.flag_or("force-filestore", false);
     options.write_fileinfo = store.flag_or("write-fileinfo", false);
     options.store_depth = store.size_or("stream-depth", 0);
+    options.store_follows = store.has("stream-depth");
     if (store.flag_or("force-magic", false)) options.magic = true;
     want_hashes(options, store.list("force-hash"));
   });

@@ -57,6 +57,7 @@ Worker::Worker(PipelineShared& shared, std::vector<std::shared_ptr<EventSink>> s
       app_(shared.protocols, settings_, shared.files, shared.expectations),
       streams_(shared.streams, app_, share(shared.streams.session_cap, shared.workers),
                share(shared.streams.reassembly_cap, shared.workers)),
+      files_(shared.files),
       eve_(shared.eve, std::move(sinks), shared.files),
       macs_(shared.eve.any_ethernet()),
       flows_(
@@ -151,7 +152,13 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
   eve_.anomalies(p, flow);
   if (flow == nullptr) return;
   if (flow->app) {
-    if (AppLayer::of(*flow)->has_files()) AppLayer::of(*flow)->files().settle();
+    if (AppLayer::of(*flow)->has_files()) {
+      auto& files = AppLayer::of(*flow)->files();
+      if (tcp && files_.store_follows && files.stored_by_rule())
+        streams_.follow(*flow, files_.store_depth);
+      if (tcp && StreamTracker::depth_reached(*flow, p.dir)) files.truncate(p.dir);
+      files.settle();
+    }
     eve_.transactions(p, *flow, matcher_.get(), false);
   }
   if (tcp) {

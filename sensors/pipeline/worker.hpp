@@ -78,6 +78,7 @@ class Worker final : public decode::Sink {
   decode::Decoder decoder_;
   AppLayer app_;
   StreamTracker streams_;
+  const FileOptions& files_;
   EveWriter eve_;
   std::unique_ptr<sig::Matcher> matcher_;
   bool wants_frames_ = false;  ///< some rule looks at frames

@@ -134,9 +134,11 @@ void StreamTracker::deliver(Context& c, Dir dir, bool opposing) {
     piece.start = !peer->sent_start;
     piece.depth = peer->depth_reached;
     auto data = peer->data.at(peer->app_progress);
-    if (data.empty() && gap_ahead(s, *peer)) {
+    // At the end of the flow nobody will acknowledge what stands behind a hole.
+    const bool jump = pseudo && data.empty() && peer->data.next_held(peer->app_progress);
+    if (data.empty() && (jump || gap_ahead(s, *peer))) {
       const auto held = peer->data.next_held(peer->app_progress);
-      auto limit = std::min<std::uint64_t>(acked, peer->next_offset);
+      auto limit = jump ? *held : std::min<std::uint64_t>(acked, peer->next_offset);
       const auto depth = s.depth.value_or(options_.depth);
       if (depth != 0) limit = std::min(limit, depth);
       const auto stop = held ? std::min(*held, std::max(limit, peer->app_progress)) : limit;
@@ -204,6 +206,16 @@ void StreamTracker::push(Flow& flow, sig::Packet& packet, Dir dir) {
   if (s == nullptr) return;
   Context c(packet, flow, *s);
   deliver(c, dir, dir != packet.dir);
+}
+
+void StreamTracker::follow(Flow& flow, std::uint64_t depth) {
+  auto* s = session(flow);
+  if (s != nullptr && (depth == 0 || depth > s->depth.value_or(options_.depth))) s->depth = depth;
+}
+
+bool StreamTracker::depth_reached(const Flow& flow, Dir dir) {
+  const auto* s = session(flow);
+  return s != nullptr && s->peer(dir).depth_reached;
 }
 
 bool StreamTracker::needs_finish(const TcpSession& s, Dir dir) {

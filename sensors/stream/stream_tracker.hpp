@@ -74,6 +74,10 @@ class StreamTracker {
   /// Releases what both readers are done with, in the packet's direction.
   /// @param keep_from  stream offset from which octets are still wanted (frames)
   void prune(const sig::Packet& packet, Flow& flow, std::uint64_t keep_from = UINT64_MAX);
+  /// Reads this flow's streams up to `depth` octets instead (0: all) when that is more than now.
+  void follow(Flow& flow, std::uint64_t depth);
+  /// More came in that direction than is read.
+  [[nodiscard]] static bool depth_reached(const Flow& flow, Dir dir);
   /// Offers data of a direction again (protocol detection succeeded on the other side...).
   void push(Flow& flow, sig::Packet& packet, Dir dir);
   /// True when a packet starts a new connection on the ports of an old one.
