@@ -148,6 +148,10 @@ void EveWriter::header(JsonWriter& json, std::size_t output, const sig::Packet& 
     json.end_object();
   }
   common(json, output, flow);
+  // Alerts and metadata events place it themselves.
+  if (matcher_ != nullptr && out.metadata && flow != nullptr && event_type != "alert" &&
+      event_type != "metadata")
+    matcher_->write_metadata(&p, p.flow, json);
 }
 
 void EveWriter::flow_header(JsonWriter& json, std::size_t output, const Flow& flow,

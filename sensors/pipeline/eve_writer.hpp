@@ -35,6 +35,8 @@ class EveWriter {
   void flow_end(Flow& flow, FlowEnd reason, sig::Matcher* matcher);
   void metadata(const sig::Packet& p, std::span<const sig::Alert> alerts, sig::Matcher* matcher);
   void flush();
+  /// Whose flow bits, variables and the like events show; null for none. Borrowed.
+  void set_matcher(sig::Matcher* matcher) { matcher_ = matcher; }
   void set_file(const std::string& name) { names_.pcap_file = name; }
   void set_interfaces(std::vector<std::string> names) { names_.interfaces = std::move(names); }
 
@@ -79,6 +81,7 @@ class EveWriter {
   const EveConfig& config_;
   std::vector<std::shared_ptr<EventSink>> sinks_;
   const FileOptions& files_;
+  sig::Matcher* matcher_ = nullptr;
   EveNames names_;
   std::vector<std::string> buffers_;
   std::vector<std::size_t> starts_;

@@ -69,6 +69,7 @@ Worker::Worker(PipelineShared& shared, std::vector<std::shared_ptr<EventSink>> s
   wants_frames_ = engine && engine->wants_frames();
   if (engine && engine->rule_count() != 0) matcher_ = sig::Matcher::create(std::move(engine));
   app_.expect_rules(matcher_ != nullptr);
+  eve_.set_matcher(matcher_.get());
 }
 
 Worker::~Worker() = default;
@@ -80,6 +81,7 @@ void Worker::replace_engine(std::shared_ptr<const sig::Engine> engine) {
   else if (engine && engine->rule_count() != 0)
     matcher_ = sig::Matcher::create(std::move(engine));
   app_.expect_rules(matcher_ != nullptr);
+  eve_.set_matcher(matcher_.get());
 }
 
 void Worker::frame(Bytes octets, int datalink, Timestamp time, std::uint64_t number,
