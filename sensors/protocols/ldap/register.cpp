@@ -63,8 +63,9 @@ class LdapParser final : public Parser {
         case Status::need_more:
           return ParseResult::more(at, used);
         case Status::malformed:
-          // A client's octets that are no LDAP are most often a SASL security layer.
-          if (dir == Dir::to_client) flag_last(ctx, invalid_data);
+          // A client's octets that are no LDAP are most often a SASL security layer; behind a gap
+          // they may be the middle of a message.
+          if (dir == Dir::to_client && !lost_[d]) flag_last(ctx, invalid_data);
           return ParseResult::error();
         case Status::ok:
           break;
