@@ -129,6 +129,7 @@ struct Packet {
 
   bool checksum_bad_ip = false, checksum_bad_l4 = false;
   bool no_inspect = false;  ///< flow was passed or bypassed
+  bool no_payload = false;  ///< its payload is encrypted: rules on payload and stream do not apply
 
   /// Decoder and stream events of this packet.
   std::array<EventId, 24> event_ids{};
@@ -182,6 +183,7 @@ struct Flow {
   AppProto app_proto_expected{}, app_proto_original{};
   bool app_proto_done = false;              ///< detection finished, successfully or not
   bool passed = false;                      ///< a pass rule or bypass switched inspection off
+  bool no_payload = false;                  ///< from the next packet on payload is encrypted
   bool alerted = false;                     ///< EVE flow.alerted
   std::uint64_t parent_id = 0;              ///< expectation (ftp-data) or tunnel
   std::uint64_t stream_octets[2] = {0, 0};  ///< reassembled, for stream_size

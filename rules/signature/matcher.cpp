@@ -243,7 +243,7 @@ bool WorkerMatcher::payload_matches(const Rule& r, const Stage& stage,
     if (!r.require_packet && (p.in_stream || p.stream_pseudo || r.tcp_stream || r.flow.only_stream))
       return false;
   }
-  if (p.stream_pseudo) return false;
+  if (p.stream_pseudo || p.no_payload) return false;
   return run_stage(stage, {p.payload, 0, 0, true});
 }
 
@@ -346,14 +346,14 @@ void WorkerMatcher::run_packet_rules(std::span<const StreamChunk> chunks) {
             scan_payload(e.payload_scanner[CompiledEngine::tcp_stream][d], c.data);
           for (const auto r : e.stream_always) collect(r);
         }
-      if (!p.payload.empty() && !p.stream_pseudo) {
+      if (!p.payload.empty() && !p.stream_pseudo && !p.no_payload) {
         scan_payload(e.payload_scanner[CompiledEngine::tcp_packet][d], p.payload);
         if (!p.in_stream) {
           scan_payload(e.payload_scanner[CompiledEngine::tcp_stream][d], p.payload);
           for (const auto r : e.stream_always) collect(r);
         }
       }
-    } else {
+    } else if (!p.no_payload) {
       scan_payload(
           e.payload_scanner[p.ip_proto == 17 ? CompiledEngine::udp : CompiledEngine::other][d],
           p.payload);

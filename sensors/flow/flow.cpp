@@ -91,7 +91,7 @@ void Flow::reset() {
     elephant[d] = false;
   }
   app_proto = app_proto_expected = app_proto_original = {};
-  app_proto_done = passed = alerted = swapped = logged = dropped = false;
+  app_proto_done = passed = no_payload = alerted = swapped = logged = dropped = false;
   parent_id = tx_count = 0;
   hash = 0;
   bucket_next = wheel_next = nullptr;

@@ -45,7 +45,11 @@ class AppFlow final : public FlowPart, public ParserContext {
   [[nodiscard]] std::shared_ptr<void> expectation() const override { return flow_.expectation; }
   void add_event(EventId event) override;
   void hand_over(std::shared_ptr<void> note) override { flow_.expectation = std::move(note); }
-  void bypass_payload() override { payload_bypassed = true; }
+  void bypass_payload() override {
+    payload_bypassed = true;
+    flow_.no_payload = true;
+  }
+  void payload_encrypted() override { flow_.no_payload = true; }
 
   [[nodiscard]] bool has_files() const { return files_ != nullptr; }
   /// Frames that end before both the stream and detection are past them are forgotten.

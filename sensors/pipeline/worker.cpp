@@ -105,6 +105,7 @@ void Worker::packet(sig::Packet& p) {
       if (!flow->macs) flow->macs = std::make_unique<MacSet>();
       flow->macs->add(p.ethernet.data() + 6, p.ethernet.data(), p.dir);
     }
+    p.no_payload = flow->no_payload;
     const bool tcp = p.ip_proto == 6 && flow->ip_proto == 6;
     const auto before = flow->state;
     // What `flow:established` means was decided before this packet had its own effect.
@@ -230,6 +231,7 @@ void Worker::pseudo(Flow& flow, Dir dir) {
   p.datalink = dlt_raw;
   p.ttl = 64;
   p.stream_pseudo = true;
+  p.no_payload = flow.no_payload;
   p.flow_established = true;
   auto* s = StreamTracker::session(flow);
   std::size_t header = 0;

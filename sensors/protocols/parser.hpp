@@ -60,6 +60,9 @@ class ParserContext {
   /// No more parsing wanted in either direction (TLS after the handshake, SSH after keys): payload
   /// is skipped.
   virtual void bypass_payload() = 0;
+  /// What follows is encrypted: the parser goes on, rules on payload and stream do not apply any
+  /// more.
+  virtual void payload_encrypted() {}
 };
 
 /// A piece of one direction of a stream, or one datagram.

@@ -245,7 +245,8 @@ bool StreamTracker::raw_ready(const TcpSession& s, const TcpPeer& peer,
   if (options_.inline_mode)
     return p.stream_pseudo ? peer.data.right_edge() > peer.raw_progress : p.in_stream;
   if (peer.data.empty() || peer.data.right_edge() <= peer.raw_progress) return false;
-  if (peer.trigger_raw || peer.depth_reached || s.state > TcpState::time_wait || p.stream_pseudo)
+  if (peer.trigger_raw || peer.depth_reached || peer.raw_last || s.state > TcpState::time_wait ||
+      p.stream_pseudo)
     return true;
   const auto acked = peer.acked();
   return acked > peer.raw_progress &&
@@ -258,6 +259,8 @@ std::span<const sig::StreamChunk> StreamTracker::raw_chunks(const sig::Packet& p
   auto* s = session(flow);
   if (s == nullptr || s->state == TcpState::none) return {};
   auto& peer = s->peer(p.dir);
+  // What came before the encryption is shown once more, then there is nothing to look at.
+  if (flow.no_payload) peer.raw_last = true;
   chunk_progress_ = peer.raw_progress;
   if (!raw_ready(*s, peer, p)) return {};
   auto from = peer.raw_progress;
@@ -308,6 +311,7 @@ void StreamTracker::inspected(const sig::Packet& p, Flow& flow) {
   }
   chunk_inspected_ = false;
   chunks_.clear();
+  if (peer.raw_last) peer.raw_off = true;
 }
 
 std::uint64_t StreamTracker::left_edge(const TcpSession& s, const TcpPeer& peer, Dir dir) const {

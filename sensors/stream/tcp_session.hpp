@@ -57,6 +57,7 @@ struct TcpPeer {
   bool no_reassembly = false;  ///< its data is no longer kept
   bool depth_reached = false;
   bool raw_off = false;
+  bool raw_last = false;      ///< raw_off once the next packet of this direction has been inspected
   bool trigger_raw = false;   ///< inspect raw data now, chunk size or not
   bool app_detected = false;  ///< protocol detection of this direction is over
   bool had_gap = false;

@@ -97,9 +97,13 @@ Fingerprints& fingerprints() {
   return f;
 }
 
+/// app-layer.protocols.tls.encryption-handling: after the handshake go on with everything, with the
+/// records but not with rules on payload (the default), or with nothing.
+enum class Encryption : std::uint8_t { full, track, bypass };
+
 class TlsParser final : public Parser {
  public:
-  TlsParser(bool bypass) : bypass_(bypass) {}
+  explicit TlsParser(Encryption encryption) : encryption_(encryption) {}
 
   ParseResult parse(ParserContext& ctx, Dir dir, const StreamInput& input) override {
     // The connection's only transaction is done with (a fatal alert): nothing that follows can be
@@ -285,7 +289,8 @@ class TlsParser final : public Parser {
     if (tx.tls13 || (seen_encrypted_[0] && seen_encrypted_[1])) {
       advance(tx, Dir::to_server, step::handshake_done);
       advance(tx, Dir::to_client, step::handshake_done);
-      if (bypass_) ctx.bypass_payload();
+      if (encryption_ == Encryption::bypass) ctx.bypass_payload();
+      if (encryption_ == Encryption::track) ctx.payload_encrypted();
     }
   }
 
@@ -502,7 +507,7 @@ class TlsParser final : public Parser {
   TlsTx* tx_ = nullptr;
   Direction dirs_[2];
   bool seen_encrypted_[2] = {false, false};
-  bool bypass_;
+  Encryption encryption_;
 };
 
 // ---------------------------------------------------------------- what rules can look at
@@ -846,7 +851,7 @@ Protocol describe() {
   p.probe_min = 3;
   p.make = [](const Settings& s) -> std::unique_ptr<Parser> {
     thread_local std::uint64_t read = 0;
-    thread_local bool bypass = false;
+    thread_local auto encryption = Encryption::track;
     if (read != s.revision()) {
       read = s.revision();
       const auto on = [&](const char* key) {
@@ -855,9 +860,12 @@ Protocol describe() {
       };
       fingerprints().ja3 = on("ja3-fingerprints");
       fingerprints().ja4 = on("ja4-fingerprints");
-      bypass = s.text_or("app-layer.protocols.tls.encryption-handling", "default") == "bypass";
+      const auto handling = s.text_or("app-layer.protocols.tls.encryption-handling", "default");
+      encryption = handling == "bypass" ? Encryption::bypass
+                   : handling == "full" ? Encryption::full
+                                        : Encryption::track;
     }
-    return std::make_unique<TlsParser>(bypass);
+    return std::make_unique<TlsParser>(encryption);
   };
   Logger logger;
   logger.event_type = logger.settings_name = "tls";
