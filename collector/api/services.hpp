@@ -12,6 +12,7 @@ namespace ww::collector {
 class Accounts;
 class AlertBook;
 class Authority;
+class BackupBook;
 class Detector;
 class LiveFeed;
 class Metrics;
@@ -36,6 +37,7 @@ struct Services {
   LiveFeed& live;
   const Clock& clock;
   ApiOptions options;
+  BackupBook* backups = nullptr;  ///< may be null
 };
 
 }  // namespace ww::collector

@@ -150,14 +150,15 @@ class LocalPipelineImpl final : public LocalPipeline {
       out.group.batches.push_back(std::move(*write));
       out.waiters.push_back({std::move(q.done), std::move(answer)});
     }
-    if (detector_ != nullptr && !ids.empty()) {
+    if ((detector_ != nullptr || !options_.watchers.empty()) && !ids.empty()) {
       std::vector<DetectEvent> events;
       events.reserve(ids.size());
       std::size_t i = 0;
       for (const auto& b : out.group.batches)
         for (const auto& e : b.events)
           events.push_back({e.json, ids[i++], b.site, b.sensor, e.type, e.time});
-      detector_->process(events, out.group.records);
+      if (detector_ != nullptr) detector_->process(events, out.group.records);
+      for (auto* watcher : options_.watchers) watcher->watch(events, out.group.records);
     }
     if (options_.on_detect)
       for (const auto& b : out.group.batches)

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "collector/detect/detect.hpp"
+#include "collector/detect/watcher.hpp"
 #include "collector/ingest/pipeline.hpp"
 #include "collector/store/store.hpp"
 #include "telemetry/clock.hpp"
@@ -23,6 +24,8 @@ struct PipelineOptions {
   /// Called after every commit (metrics); from pipeline threads.
   std::function<void(double seconds)> on_commit;  ///< duration of the durable commit
   std::function<void(double seconds)> on_detect;  ///< arrival to detected, per batch
+  /// Borrowed; each sees the events of every commit, after detection.
+  std::vector<EventWatcher*> watchers;
 };
 
 struct PipelineStats {

@@ -190,6 +190,8 @@ Result<Config, Problem> read(const Settings& s, const std::string& name) {
   r.paths("rules.sigma", c.sigma_paths);
   r.paths("rules.sigma_pipelines", c.sigma_pipelines);
   r.duration("rules.alert_window_seconds", c.alert_window, 1, 30 * 86'400);
+  r.path("backup.register", c.backup_register);
+  r.duration("backup.look_seconds", c.backup_look, 1, 3600);
   r.path("dashboard.folder", c.dashboard_folder);
   for (const auto& i : s.children("notify.webhooks")) {
     const auto at = "notify.webhooks." + i;
@@ -269,6 +271,8 @@ const std::vector<ConfigKey>& config_keys() {
       {"rules.sigma", "list", "files and folders of Sigma rules"},
       {"rules.sigma_pipelines", "list", "processing pipelines"},
       {"rules.alert_window_seconds", "number", "repeats of an alert within this fold into one"},
+      {"backup.register", "path", "services and assets with their backup targets and schedules"},
+      {"backup.look_seconds", "number", "how often all jobs are looked at when nothing comes in"},
       {"dashboard.folder", "path", "the built web page"},
       {"notify.webhooks.*.url", "text", "where new alerts are posted"},
       {"notify.webhooks.*.min_level", "text", "least level that is posted"},

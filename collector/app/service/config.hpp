@@ -46,6 +46,10 @@ struct Config {
   std::vector<std::string> sigma_paths, sigma_pipelines;
   std::chrono::seconds alert_window{3600};
 
+  // backup
+  std::string backup_register;
+  std::chrono::seconds backup_look{15};
+
   std::string dashboard_folder;
   std::vector<WebhookOptions> webhooks;
   std::string log_level = "info", log_file;

@@ -13,6 +13,7 @@
 #include "collector/api/live.hpp"
 #include "collector/api/route.hpp"
 #include "collector/app/service/figures.hpp"
+#include "collector/backup/book.hpp"
 #include "collector/detect/detect.hpp"
 #include "collector/identity/accounts.hpp"
 #include "collector/identity/authority.hpp"
@@ -103,6 +104,7 @@ Result<ServerIdentity, Problem> server_identity(const Config& c, Authority& auth
 struct Core {
   std::unique_ptr<AlertBook> alerts;
   std::unique_ptr<Detector> detector;
+  std::unique_ptr<BackupBook> backups;
   std::unique_ptr<Store> store;
   std::unique_ptr<Accounts> accounts;
   std::unique_ptr<Authority> authority;
@@ -119,11 +121,14 @@ struct Core {
     fs::permissions(c.folder, fs::perms::owner_all, ec);
     core.alerts = AlertBook::create(clock);
     core.detector = Detector::create(detect_options(c), clock, *core.alerts);
+    core.backups = BackupBook::create({c.backup_register, c.backup_look}, clock, *core.alerts);
     auto store =
-        Store::open(store_options(c), clock, {core.alerts->module(), core.detector->module()});
+        Store::open(store_options(c), clock,
+                    {core.alerts->module(), core.detector->module(), core.backups->module()});
     if (!store) return fail(store.error());
     core.store = std::move(*store);
     core.alerts->attach(core.store->control());
+    core.backups->attach(*core.store);
     auto accounts = Accounts::open(core.store->control(), clock, account_limits(c));
     if (!accounts) return fail(accounts.error());
     core.accounts = std::move(*accounts);
@@ -151,6 +156,7 @@ class CollectorImpl final : public Collector {
     }
     wake_.notify_all();
     if (keeper_.joinable()) keeper_.join();
+    core_.backups->stop();
     webhooks_.clear();
     syslog_.reset();
     live_.reset();    // ends the streams, so that the server need not wait for them
@@ -164,8 +170,10 @@ class CollectorImpl final : public Collector {
     auto report = core_.detector->start(*core_.store);
     if (!report) return fail(report.error());
     log_rules(*report);
+    if (auto done = core_.backups->reload(); !done) return fail(done.error());
     PipelineOptions p;
     p.queue_octets = config_.queue;
+    p.watchers = {core_.backups.get()};
     p.on_commit = [m = metrics_.get()](double s) { m->observe_commit(s); };
     p.on_detect = [m = metrics_.get()](double s) { m->observe_detection(s); };
     pipeline_ = LocalPipeline::create(p, *core_.store, core_.detector.get(), clock_);
@@ -193,7 +201,8 @@ class CollectorImpl final : public Collector {
                                                     *metrics_,
                                                     *live_,
                                                     clock_,
-                                                    {}});
+                                                    {},
+                                                    core_.backups.get()});
     services_->options.dashboard_folder = config_.dashboard_folder;
     services_->options.max_compressed_octets = config_.max_request;
     services_->options.foreign_site = config_.foreign_site;
@@ -226,6 +235,9 @@ class CollectorImpl final : public Collector {
     }
     add_figures(*metrics_, {*core_.store, *core_.alerts, *core_.detector, *pipeline_,
                             *core_.accounts, *server_, *live_, syslog_.get(), clock_});
+    core_.backups->add_metrics(*metrics_);
+    core_.backups->look();
+    core_.backups->start();
     keeper_ = std::thread([this] { keep(); });
     return {};
   }
@@ -237,9 +249,11 @@ class CollectorImpl final : public Collector {
     auto report = core_.detector->reload();
     if (!report) return fail(report.error());
     log_rules(*report);
+    auto backups = core_.backups->reload();
+    if (!backups) return fail(backups.error());
     if (auto done = renew_certificate(); !done) return fail(done.error());
     return std::to_string(report->loaded) + " Sigma rules loaded, " +
-           std::to_string(report->refused) + " refused; certificate read again";
+           std::to_string(report->refused) + " refused; " + *backups + "; certificate read again";
   }
 
   Store& store() override { return *core_.store; }
@@ -366,6 +380,11 @@ Result<std::string, Problem> check(const Config& config, const Clock&) {
   if (!config.certificate_file.empty()) {
     for (const auto* f : {&config.certificate_file, &config.key_file})
       if (auto text = read_file(*f); !text) return fail(text.error());
+  }
+  if (!config.backup_register.empty()) {
+    const auto reg = read_register(config.backup_register);
+    if (!reg) return fail(reg.error());
+    out += "; " + std::to_string(reg->assets.size()) + " assets in the backup register";
   }
   for (const auto& w : config.webhooks)
     for (const auto* f : {&w.ca_file, &w.token_file})

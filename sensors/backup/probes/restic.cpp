@@ -208,7 +208,8 @@ class Restic {
  private:
   std::optional<Finished> restic(std::vector<std::string> arguments, std::size_t stop_after = 0) {
     auto argv = access_.command;
-    argv.insert(argv.end(), {"--no-lock", "--quiet"});
+    argv.emplace_back("--no-lock");
+    if (arguments.front() != "diff") argv.emplace_back("--quiet");  // diff would tell no paths
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     return look_.run(std::move(argv), report_, access_.environment, stop_after);
   }
