@@ -3,6 +3,8 @@
 ///
 /// Newer versions tell each backup's figures in the snapshot's summary; for older ones `stats` and
 /// `diff` of the newest snapshots give the same figures.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -33,7 +35,7 @@ Parsed parse_keys(std::string_view text, Report& report) {
   if (!v) return fail(v.error());
   std::vector<std::string> keys;
   for (const auto* k : items_of(*v))
-    if (const auto id = text_at(*k, "id"); id && keys.size() < 64) keys.push_back(cut(*id, 64));
+    if (const auto id = text_at(*k, "id"); id && keys.size() < 64) keys.push_back(cut(*id, 8));
   std::sort(keys.begin(), keys.end());
   report.inventory.keys = std::move(keys);
   return {};
@@ -199,8 +201,11 @@ class Restic {
         list.push_back(v);
       }
     if (!text_of(list, &parse_snapshots)) return;
-    (void)text_of({"key", "list", "--json"}, &parse_keys);
-    locks();
+    if (!local()) {
+      (void)text_of({"key", "list", "--json"}, &parse_keys);
+      locks();
+    }
+    lock_left_behind();
     details();
     check();
   }
@@ -229,6 +234,35 @@ class Restic {
     return true;
   }
 
+  /// In a folder, keys and locks are files: looking at their names spares two slow key derivations.
+  bool local() {
+    namespace fs = std::filesystem;
+    auto folder = spec_.repository();
+    if (folder.starts_with("local:")) folder.erase(0, 6);
+    if (folder.empty() || folder.front() != '/') return false;
+    std::error_code ec;
+    std::vector<std::string> keys;
+    for (fs::directory_iterator it(folder + "/keys", ec), end; !ec && it != end; it.increment(ec))
+      if (keys.size() < 64) keys.push_back(cut(it->path().filename().string(), 8));
+    if (ec) return false;
+    std::sort(keys.begin(), keys.end());
+    auto& i = report_.inventory;
+    std::uint64_t n = 0;
+    for (fs::directory_iterator it(folder + "/locks", ec), end; !ec && it != end;
+         it.increment(ec)) {
+      struct stat s{};
+      if (::stat(it->path().c_str(), &s) != 0) continue;
+      ++n;
+      const auto age = static_cast<std::uint64_t>(
+          std::max<std::int64_t>(0, look_.now().seconds() - static_cast<std::int64_t>(s.st_mtime)));
+      i.lock_age = std::max(i.lock_age.value_or(0), age);
+    }
+    if (ec) return false;
+    i.keys = std::move(keys);
+    i.locks = n;
+    return true;
+  }
+
   void locks() {
     const auto f = restic({"list", "locks"});
     if (!f || !f->good()) return;
@@ -250,6 +284,9 @@ class Restic {
       i.lock_age = static_cast<std::uint64_t>(
           std::max<std::int64_t>(0, look_.now().us - static_cast<std::int64_t>(*i.lock_age)) /
           1'000'000);
+  }
+  void lock_left_behind() {
+    const auto& i = report_.inventory;
     const auto most = spec_.settings.integer_or("lock_seconds", 7200);
     if (i.lock_age && *i.lock_age >= static_cast<std::uint64_t>(std::max<std::int64_t>(0, most)))
       report_.warn("locked", "a lock was left behind " + std::to_string(*i.lock_age) + " s ago");
