@@ -11,6 +11,31 @@
 
 namespace ww::backup {
 
+/// Ids that were looked at closely, in the probe's memory: the first twelve characters of each, the
+/// last 300.
+class Detailed {
+ public:
+  explicit Detailed(std::string& memory) : memory_(memory) {}
+  [[nodiscard]] bool knows(const std::string& id) const {
+    auto mark = id.substr(0, length);
+    mark.resize(length, '.');
+    for (std::size_t i = 0; i + length < memory_.size() + 1; i += length + 1)
+      if (memory_.compare(i, mark.size(), mark) == 0) return true;
+    return false;
+  }
+  void add(const std::string& id) {
+    auto mark = id.substr(0, length);
+    mark.resize(length, '.');
+    memory_ += mark + ' ';
+    constexpr std::size_t most = 300 * (length + 1);
+    if (memory_.size() > most) memory_.erase(0, memory_.size() - most);
+  }
+
+ private:
+  static constexpr std::size_t length = 12;
+  std::string& memory_;
+};
+
 /// At most `most` of the items, evenly spread.
 [[nodiscard]] inline std::vector<std::string> spread(const std::vector<std::string>& all,
                                                      std::size_t most) {

@@ -211,19 +211,22 @@ class Borg {
   }
 
   void details() {
-    auto& seen = look_.memory()["detailed"];
+    Detailed seen(look_.memory()["detailed"]);
     const auto most = static_cast<std::size_t>(std::clamp<std::int64_t>(
         spec_.settings.integer_or("detail", static_cast<std::int64_t>(default_detail)), 0, 100));
-    std::size_t fresh = 0;
-    for (std::size_t i = report_.runs.size(); i-- > 0 && fresh < most; ++fresh)
-      if (report_.runs[i].snapshot->substr(0, 12) == seen) break;
-    if (fresh == 0) return;
-    const auto info =
-        borg({"info", "--json", "--bypass-lock", "--last", std::to_string(fresh), "::"});
+    const auto first = report_.runs.size() - std::min(report_.runs.size(), most);
+    std::vector<std::size_t> wanted;
+    for (auto i = first; i < report_.runs.size(); ++i)
+      if (!seen.knows(*report_.runs[i].snapshot)) wanted.push_back(i);
+    if (wanted.empty()) return;
+    const auto info = borg({"info", "--json", "--bypass-lock", "--last",
+                            std::to_string(report_.runs.size() - wanted.front()), "::"});
     if (info && info->exit_code <= 1) (void)parse_info(info->out, report_);
-    for (auto i = report_.runs.size() - fresh; i < report_.runs.size(); ++i)
-      if (i > 0 && !look_.stopped()) compare(report_.runs[i - 1], report_.runs[i]);
-    seen = report_.runs.back().snapshot->substr(0, 12);
+    for (const auto i : wanted) {
+      if (look_.stopped()) return;
+      if (i > 0) compare(report_.runs[i - 1], report_.runs[i]);
+      seen.add(*report_.runs[i].snapshot);
+    }
   }
   /// Archives are named, not numbered, on borg's command line.
   void compare(const events::Backup& before, events::Backup& run) {

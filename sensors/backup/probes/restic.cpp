@@ -294,20 +294,18 @@ class Restic {
 
   /// Figures of the newest snapshots that were not looked at before.
   void details() {
-    auto& seen = look_.memory()["detailed"];
+    Detailed seen(look_.memory()["detailed"]);
     const auto most = static_cast<std::size_t>(std::clamp<std::int64_t>(
         spec_.settings.integer_or("detail", static_cast<std::int64_t>(default_detail)), 0, 100));
     std::vector<std::size_t> wanted;
-    for (std::size_t i = report_.runs.size(); i-- > 0 && wanted.size() < most;) {
-      if (seen.find(report_.runs[i].snapshot->substr(0, 12)) != std::string::npos) break;
-      wanted.push_back(i);
-    }
-    std::reverse(wanted.begin(), wanted.end());
+    for (auto i = report_.runs.size() - std::min(report_.runs.size(), most);
+         i < report_.runs.size(); ++i)
+      if (!seen.knows(*report_.runs[i].snapshot)) wanted.push_back(i);
     for (const auto i : wanted) {
       if (look_.stopped()) return;
       auto& run = report_.runs[i];
       detail(run, i > 0 ? &report_.runs[i - 1] : nullptr, wanted.size() == 1);
-      seen = run.snapshot->substr(0, 12);
+      seen.add(*run.snapshot);
     }
   }
   void detail(events::Backup& run, const events::Backup* before, bool alone) {

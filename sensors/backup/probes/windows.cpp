@@ -218,8 +218,8 @@ Parsed parse_export(std::string_view text, Report& report) {
   }
   if (known == 0) return fail(std::string("no event, job or summary of Windows Server Backup"));
   std::stable_sort(report.runs.begin(), report.runs.end(), [](const auto& a, const auto& b) {
-    return a.finished.value_or(a.started.value_or("")) <
-           b.finished.value_or(b.started.value_or(""));
+    return a.finished.value_or(a.started.value_or("~")) <  // without a time: last
+           b.finished.value_or(b.started.value_or("~"));
   });
   return {};
 }

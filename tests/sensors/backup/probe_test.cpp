@@ -459,6 +459,21 @@ TEST(Sampling, EntropyTellsTextFromNoise) {
   EXPECT_FALSE(extension_share({"a.x", "b.x"}));
 }
 
+TEST(Sampling, RemembersWhatWasLookedAtWithinABound) {
+  std::string memory;
+  Detailed d(memory);
+  EXPECT_FALSE(d.knows("abcdef0123456789"));
+  d.add("abcdef0123456789");
+  d.add("short");
+  EXPECT_TRUE(d.knows("abcdef0123456789"));
+  EXPECT_TRUE(d.knows("short"));
+  EXPECT_FALSE(d.knows("bcdef0123456"));
+  for (int i = 0; i < 1000; ++i) d.add("x" + std::to_string(100'000'000'000 + i));
+  EXPECT_LE(memory.size(), 300U * 13);
+  EXPECT_FALSE(d.knows("abcdef0123456789"));
+  EXPECT_TRUE(d.knows("x" + std::to_string(100'000'000'000 + 999)));
+}
+
 TEST(BackupConfig, NamesUnknownKeysAndMissingOnes) {
   const Folder folder;
   const auto refuse = [&](const std::string& yaml, const std::string& words) {
