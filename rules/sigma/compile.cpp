@@ -477,6 +477,27 @@ void Compiler::put_in_index(PatternId id) {
   p.found = p.cased ? Pattern::Found::hinted : Pattern::Found::index;
 }
 
+/// The rarest part of each literal that stands in an event's text as it stands in the value.
+void Compiler::put_in_keyword_hints(PatternId id) {
+  const auto special = [](char c) {
+    return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == '\x7f';
+  };
+  for (const std::string_view literal : hints(engine_.patterns.all()[id])) {
+    std::string_view best;
+    for (std::size_t at = 0; at < literal.size();) {
+      std::size_t end = at;
+      while (end < literal.size() && !special(literal[end])) ++end;
+      const auto run = literal.substr(at, std::min(end - at, longest_indexed_literal));
+      // Numbers are compared as they are written canonically, not as the text has them.
+      const bool numeric = run.find_first_not_of("0123456789+-.e") == std::string_view::npos;
+      if (!numeric && (best.empty() || commonness(run) < commonness(best))) best = run;
+      at = end + 1;
+    }
+    if (best.empty()) engine_.keyword_hints_complete = false;
+    engine_.keyword_hints.add(std::string(best), id);
+  }
+}
+
 void Compiler::finish(LoadReport& report) {
   const auto patterns = engine_.patterns.all().size();
   engine_.index.resize(engine_.fields.slots());
@@ -485,21 +506,26 @@ void Compiler::finish(LoadReport& report) {
     for (const auto id : rule_triggers_[rule]) {
       triggers[id].push_back(rule);
       put_in_index(id);
+      if (engine_.patterns.all()[id].slot == 0 && triggers[id].size() == 1)
+        put_in_keyword_hints(id);
     }
-  // Long lists are cheaper to find in passing than to try one by one.
+  // Long lists are cheaper to find in passing than to try one by one, and so is everything that is
+  // looked for in all values.
   for (const auto& test : engine_.tests) {
-    if (test.count < list_worth_indexing) continue;
     for (std::uint32_t k = 0; k < test.count; ++k) {
       const auto id = engine_.test_patterns[test.first + k];
       const auto kind = engine_.patterns.all()[id].kind;
-      if (findable(id) && engine_.patterns.all()[id].slot != 0 &&
-          (kind == Pattern::Kind::exact || kind == Pattern::Kind::prefix ||
-           kind == Pattern::Kind::suffix || kind == Pattern::Kind::contains ||
-           kind == Pattern::Kind::wildcard))
+      if (test.count < list_worth_indexing && engine_.patterns.all()[id].slot != 0) continue;
+      if (findable(id) && (kind == Pattern::Kind::exact || kind == Pattern::Kind::prefix ||
+                           kind == Pattern::Kind::suffix || kind == Pattern::Kind::contains ||
+                           kind == Pattern::Kind::wildcard))
         put_in_index(id);
     }
   }
-  for (const auto& p : engine_.patterns.all()) engine_.how_found.push_back(p.found);
+  for (const auto& p : engine_.patterns.all()) {
+    engine_.how_found.push_back(p.found);
+    engine_.any_value.push_back(p.slot == 0 && p.found != Pattern::Found::by_hand);
+  }
   engine_.trigger_first.assign(patterns + 1, 0);
   for (std::size_t p = 0; p < patterns; ++p) {
     engine_.trigger_first[p] = static_cast<std::uint32_t>(engine_.trigger_rules.size());
@@ -511,6 +537,8 @@ void Compiler::finish(LoadReport& report) {
   for (std::uint32_t rule = 0; rule < rule_triggers_.size(); ++rule)
     for (const auto id : rule_triggers_[rule])
       if (engine_.patterns.all()[id].slot == 0) engine_.uses_keywords[rule] = true;
+  if (auto said = engine_.keyword_hints.build(); !said.empty())
+    engine_.keyword_hints_complete = false;
   for (Slot slot = 0; slot < engine_.index.size(); ++slot)
     if (engine_.index[slot])
       if (auto said = engine_.index[slot]->build(); !said.empty())

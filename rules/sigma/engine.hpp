@@ -79,6 +79,7 @@ class EngineImpl final : public Engine {
   std::vector<Program> programs;  ///< by rule
   std::vector<std::vector<std::uint32_t>>
       triggers;                           ///< by pattern: rules to look at when it is found
+  std::vector<bool> any_value;            ///< by pattern: the index finds it in all values
   std::vector<Pattern::Found> how_found;  ///< by pattern, apart from the rest of it for the cache
   std::vector<std::uint32_t>
       trigger_first;  ///< the same, flat: [first[p], first[p+1]) of trigger_rules
@@ -87,6 +88,10 @@ class EngineImpl final : public Engine {
   std::vector<bool> uses_keywords;         ///< by rule
   std::vector<std::unique_ptr<FieldIndex>>
       index;  ///< by slot; null when nothing is looked for there
+  /// Plain parts of what keyword rules wait for, looked for in the event's text before its values
+  /// are gathered. Not usable when some keyword has no plain part.
+  LiteralSet keyword_hints;
+  bool keyword_hints_complete = true;
   std::vector<CompiledCorrelation> correlations;
   std::vector<std::vector<std::uint32_t>> feeds;  ///< by rule: correlations that it is a source of
 
@@ -148,6 +153,7 @@ class Compiler {
   void place(std::uint32_t label);
   bool write_program(const Expr& tree);
   void put_in_index(PatternId id);
+  void put_in_keyword_hints(PatternId id);
   FieldIndex& field_index(Slot slot);
 
   EngineImpl& engine_;

@@ -22,6 +22,9 @@ class EvaluatorImpl final : public Evaluator {
       if (fi && !fi->anywhere.empty() &&
           hs_alloc_scratch(fi->anywhere.database(), &scratch_) != HS_SUCCESS)
         throw std::bad_alloc();
+    if (!engine_->keyword_hints.empty() &&
+        hs_alloc_scratch(engine_->keyword_hints.database(), &scratch_) != HS_SUCCESS)
+      throw std::bad_alloc();
     candidates_.reserve(engine_->infos.size());
   }
   ~EvaluatorImpl() override { hs_free_scratch(scratch_); }
@@ -59,15 +62,37 @@ class EvaluatorImpl final : public Evaluator {
     for (const auto rule : plan.always) consider(rule, plan);
     for (const auto slot : reader_.filled())
       if (const auto* fi = engine_->index[slot].get()) scan(*fi, slot, plan);
-    if (plan.keywords && !engine_->index.empty())
-      if (const auto* fi = engine_->index[0].get(); fi != nullptr && !fi->anywhere.empty())
-        fi->anywhere.scan(reader_.all_folded(), scratch_, [&](PatternId id) { found(id, plan); });
+    plan_ = &plan;
+    keywords_done_ = false;
+    if (plan.keywords && keywords_possible(plan)) find_keywords();
     const auto before = matches_.size();
-    for (const auto rule : candidates_)
-      if (run(rule)) matches_.push_back({&engine_->infos[rule], position});
+    for (std::size_t i = 0; i < candidates_.size(); ++i)  // may grow: keywords are found when asked
+      if (run(candidates_[i])) matches_.push_back({&engine_->infos[candidates_[i]], position});
     if (matches_.size() - before > 1)
       std::sort(matches_.begin() + static_cast<std::ptrdiff_t>(before), matches_.end(),
                 [](const Match& a, const Match& b) { return a.rule->index < b.rule->index; });
+  }
+
+  /// Whether the event's text holds what a keyword rule of this plan waits for. Gathering all
+  /// values costs more than all the rest, and few events need it.
+  bool keywords_possible(const Plan& plan) {
+    if (!engine_->keyword_hints_complete || engine_->keyword_hints.empty()) return true;
+    const auto text = reader_.folded_text();
+    if (text.empty()) return true;
+    bool possible = false;
+    engine_->keyword_hints.scan(text, scratch_, [&](PatternId id) {
+      const auto* rules = engine_->trigger_rules.data();
+      for (auto k = engine_->trigger_first[id]; !possible && k < engine_->trigger_first[id + 1];
+           ++k)
+        possible = plan.has(rules[k]);
+    });
+    return possible;
+  }
+
+  void find_keywords() {
+    keywords_done_ = true;
+    if (const auto* fi = engine_->index[0].get(); fi != nullptr && !fi->anywhere.empty())
+      fi->anywhere.scan(reader_.all_folded(), scratch_, [&](PatternId id) { found(id, *plan_); });
   }
 
   void scan(const FieldIndex& fi, Slot slot, const Plan& plan) {
@@ -100,6 +125,7 @@ class EvaluatorImpl final : public Evaluator {
 
   bool holds_now(PatternId id) {
     auto& memo = memo_[id];
+    if (!keywords_done_ && memo >> 2 != epoch_ && engine_->any_value[id]) find_keywords();
     if (memo >> 2 == epoch_) {
       const auto state = memo & 3U;
       if (state == is_true) return true;
@@ -187,6 +213,8 @@ class EvaluatorImpl final : public Evaluator {
   std::vector<std::uint32_t> seen_;
   std::vector<std::uint32_t> candidates_;
   std::vector<Match> matches_;
+  const Plan* plan_ = nullptr;  // of the current event
+  bool keywords_done_ = false;  // its keywords have been looked for
   std::uint32_t epoch_ = 0;
   std::uint64_t unparsable_ = 0;
   std::map<std::string, Plan, std::less<>> plans_;

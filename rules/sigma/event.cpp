@@ -1,7 +1,10 @@
 #include "rules/sigma/event.hpp"
 
+#include <emmintrin.h>
+
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -422,6 +425,51 @@ bool EventReader::collect(simdjson::ondemand::value value, int depth) {
   if (!scalar(value, type, out)) return false;
   if (out.comparable()) all_.push_back(out);
   return true;
+}
+
+namespace {
+
+/// Whether every escape stands for a quote, a backslash or a control character, so that all other
+/// characters stand in the text as themselves.
+bool plain_escapes(std::string_view json) {
+  const auto* p = json.data();
+  const std::size_t n = json.size();
+  std::size_t skip = 0;
+  for (std::size_t i = 0; i < n; i += 16) {
+    unsigned found = 0;
+    if (i + 16 <= n) {
+      const auto block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
+      found = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8('\\'))));
+    } else {
+      for (std::size_t k = i; k < n; ++k) found |= (p[k] == '\\' ? 1U : 0U) << (k - i);
+    }
+    for (; found != 0; found &= found - 1) {
+      const auto at = i + static_cast<unsigned>(std::countr_zero(found));
+      if (at < skip) continue;
+      if (at + 1 >= n) return false;
+      switch (p[at + 1]) {
+        case '"':
+        case '\\':
+        case 'b':
+        case 'f':
+        case 'n':
+        case 'r':
+        case 't':
+          break;
+        default:  // \u, \/, and what is no escape at all
+          return false;
+      }
+      skip = at + 2;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string_view EventReader::folded_text() {
+  const std::string_view json(input_.data(), input_size_);
+  return plain_escapes(json) ? fold(json) : std::string_view();
 }
 
 std::string_view EventReader::all_folded() {

@@ -84,6 +84,11 @@ class EventReader {
   /// All folded values joined by octet 0xff (which UTF-8 never has): one scan finds keywords.
   std::string_view all_folded();
 
+  /// The event's own text, folded, for a look before all values are gathered: what has no quote,
+  /// backslash or control character in it, is not made of digits alone, and is not in here, is in
+  /// no value. Empty when escapes in the text make that untrue.
+  std::string_view folded_text();
+
   /// The first value of a field, or nullptr when the event does not have the field.
   [[nodiscard]] const Value* first(Slot slot) const {
     const auto& s = slots_[slot];
