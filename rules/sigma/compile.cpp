@@ -96,6 +96,12 @@ constexpr std::string_view common[] = {".exe",
                                        "chrome",
                                        "google"};
 
+template <class F>
+void visit_patterns(const Expr& e, const F& visit) {
+  for (const auto& part : e.parts) visit_patterns(part, visit);
+  for (const auto id : e.patterns) visit(id);
+}
+
 double commonness(std::string_view text) {
   double rate = 0.5 * std::pow(0.55, static_cast<double>(std::min<std::size_t>(text.size(), 24)));
   for (const auto word : common) {
@@ -498,6 +504,21 @@ void Compiler::put_in_keyword_hints(PatternId id) {
   }
 }
 
+void Compiler::note_indexed_slots() {
+  engine_.indexed_slots.resize(engine_.infos.size());
+  for (std::uint32_t rule = 0; rule < engine_.infos.size(); ++rule) {
+    auto& slots = engine_.indexed_slots[rule];
+    const auto note = [&](PatternId id) {
+      const auto& p = engine_.patterns.all()[id];
+      if (p.found != Pattern::Found::by_hand) slots.push_back(p.slot);
+    };
+    for (const auto id : rule_triggers_[rule]) note(id);
+    visit_patterns(engine_.trees[rule], note);
+    std::sort(slots.begin(), slots.end());
+    slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
+  }
+}
+
 void Compiler::finish(LoadReport& report) {
   const auto patterns = engine_.patterns.all().size();
   engine_.index.resize(engine_.fields.slots());
@@ -522,6 +543,7 @@ void Compiler::finish(LoadReport& report) {
         put_in_index(id);
     }
   }
+  note_indexed_slots();
   for (const auto& p : engine_.patterns.all()) {
     engine_.how_found.push_back(p.found);
     engine_.any_value.push_back(p.slot == 0 && p.found != Pattern::Found::by_hand);
@@ -549,10 +571,13 @@ void Compiler::finish(LoadReport& report) {
 Plan EngineImpl::make_plan(const std::vector<bool>& wanted) const {
   Plan plan;
   plan.mask.assign(infos.size() / 64 + 1, 0);
+  plan.slots.assign(fields.slots() / 64 + 1, 0);
   for (std::size_t rule = 0; rule < infos.size(); ++rule)
     if (wanted[rule] && !infos[rule].correlation) {
       plan.mask[rule >> 6] |= std::uint64_t{1} << (rule & 63U);
       plan.keywords = plan.keywords || uses_keywords[rule];
+      for (const auto slot : indexed_slots[rule])
+        plan.slots[slot >> 6U] |= std::uint64_t{1} << (slot & 63U);
     }
   for (const auto rule : untriggered)
     if (plan.has(rule)) plan.always.push_back(rule);

@@ -4,11 +4,11 @@
 /// quiet for longest goes first (`evicted`).
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
-#include <deque>
-#include <list>
 #include <unordered_map>
+#include <variant>
 
 #include "rules/sigma/engine.hpp"
 #include "telemetry/clock.hpp"
@@ -16,34 +16,119 @@
 namespace ww::sigma {
 namespace {
 
-constexpr std::size_t max_evidence = 100;    // event ids reported with a match
-constexpr std::size_t longest_key = 4096;    // octets of the values of one group
-constexpr std::size_t longest_value = 1024;  // octets of a value that value_count keeps
-constexpr int max_chain = 16;                // correlations upon correlations
-constexpr std::uint32_t state_version = 2;
+constexpr std::size_t max_evidence = 100;  // event ids reported with a match
+constexpr std::size_t longest_key = 4096;  // octets of the values of one group
+constexpr int max_chain = 16;              // correlations upon correlations
+constexpr std::uint32_t state_version = 3;
 constexpr std::array<std::string_view, 5> time_fields = {"@timestamp", "TimeCreated_SystemTime",
                                                          "timestamp", "ww.received", "UtcTime"};
 constexpr std::string_view state_magic = "wwsigma";
+
+/// The id of an event, small: a UUID is kept as its octets.
+class EventId {
+ public:
+  EventId() = default;
+  explicit EventId(std::string_view text) {
+    Uuid uuid;
+    if (parse(text, uuid))
+      value_ = uuid;
+    else
+      value_ = std::make_unique<const std::string>(text);
+  }
+  [[nodiscard]] std::string text() const {
+    if (const auto* other = std::get_if<Other>(&value_)) return *other ? **other : std::string();
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string out;
+    const auto& uuid = std::get<Uuid>(value_);
+    for (std::size_t i = 0; i < uuid.size(); ++i) {
+      if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
+      out += digits[uuid[i] >> 4U];
+      out += digits[uuid[i] & 15U];
+    }
+    return out;
+  }
+  [[nodiscard]] std::size_t heap() const {
+    const auto* other = std::get_if<Other>(&value_);
+    return other != nullptr && *other ? 48 + (*other)->size() : 0;
+  }
+  bool operator==(const EventId& b) const {
+    const auto* uuid = std::get_if<Uuid>(&value_);
+    const auto* theirs = std::get_if<Uuid>(&b.value_);
+    return uuid != nullptr && theirs != nullptr ? *uuid == *theirs : text() == b.text();
+  }
+
+ private:
+  using Uuid = std::array<std::uint8_t, 16>;
+  using Other = std::unique_ptr<const std::string>;
+  static bool parse(std::string_view text, Uuid& out) {
+    if (text.size() != 36) return false;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if ((i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-') return false;
+      unsigned octet = 0;
+      for (int k = 0; k < 2; ++k) {
+        const char c = text[at++];
+        if (c >= '0' && c <= '9')
+          octet = octet * 16 + static_cast<unsigned>(c - '0');
+        else if (c >= 'a' && c <= 'f')  // capitals would not come back as they were
+          octet = octet * 16 + static_cast<unsigned>(c - 'a') + 10;
+        else
+          return false;
+      }
+      out[i] = static_cast<std::uint8_t>(octet);
+    }
+    return true;
+  }
+  std::variant<Other, Uuid> value_;
+};
 
 /// One event of a window.
 struct Entry {
   std::int64_t time = 0;
   std::uint64_t serial = 0;  ///< tells apart, and orders, events of one moment
+  std::uint64_t value = 0;   ///< a double for value_sum and the like, a hash for value_count
+  EventId id;
   std::uint32_t source = 0;  ///< position of the rule in the correlation
-  double number = 0;         ///< value_sum and the like
-  std::string text;          ///< value_count: the value
-  std::string id;
+  [[nodiscard]] double number() const { return std::bit_cast<double>(value); }
+};
+
+/// Entries by time, then serial. Millions of groups hold one or two, so an empty or small window
+/// must be small; leaving at the front is cheap all the same.
+class Window {
+ public:
+  [[nodiscard]] std::size_t size() const { return entries_.size() - head_; }
+  [[nodiscard]] bool empty() const { return size() == 0; }
+  [[nodiscard]] const Entry& operator[](std::size_t i) const { return entries_[head_ + i]; }
+  [[nodiscard]] const Entry& front() const { return entries_[head_]; }
+  [[nodiscard]] const Entry& back() const { return entries_.back(); }
+  [[nodiscard]] auto begin() const { return entries_.begin() + head_; }
+  [[nodiscard]] auto end() const { return entries_.end(); }
+  void pop_front() {
+    entries_[head_].id = EventId();
+    if (++head_ * 2 < entries_.size()) return;
+    entries_.erase(entries_.begin(), entries_.begin() + head_);
+    head_ = 0;
+  }
+  void insert_by_time(Entry entry) {
+    auto at = entries_.end();
+    while (at != begin() && std::prev(at)->time > entry.time) --at;
+    entries_.insert(at, std::move(entry));
+  }
+
+ private:
+  std::vector<Entry> entries_;
+  std::uint32_t head_ = 0;
 };
 
 struct Group {
+  std::string key;  ///< correlation, then the group-by values (see key_of)
+  Window entries;
+  std::int64_t fired_until = INT64_MIN;  ///< quiet until then while the condition keeps holding
+  std::uint64_t hash = 0;
+  Group* before = nullptr;  ///< quiet for longer
+  Group* after = nullptr;
   std::uint32_t correlation = 0;
-  std::string key;
-  std::vector<std::string> values;
-  std::deque<Entry> entries;             // by time, then serial
-  std::int64_t fired_until = INT64_MIN;  // quiet until this time while the condition keeps holding
   bool holding = false;
-  std::size_t octets = 0;
-  std::list<std::uint64_t>::iterator unused{};
 };
 
 std::uint64_t fnv(std::string_view text, std::uint64_t h = 0xcbf29ce484222325ULL) {
@@ -178,11 +263,11 @@ class CorrelatorImpl final : public Correlator {
     w.number(watermark_);
     w.number(serial_);
     w.number(static_cast<std::uint64_t>(groups_.size()));
-    for (const auto key : order_) {  // quiet for longest first, so that restore() keeps the order
-      const auto& g = groups_.at(key);
+    // Quiet for longest first, so that restore() keeps the order.
+    for (const auto* at = oldest_; at != nullptr; at = at->after) {
+      const auto& g = *at;
       w.number(engine_->correlations[g.correlation].definition);
-      w.number(static_cast<std::uint32_t>(g.values.size()));
-      for (const auto& v : g.values) w.text(v);
+      w.text(std::string_view(g.key).substr(sizeof g.correlation));
       w.number(g.fired_until);
       w.number(static_cast<std::uint8_t>(g.holding));
       w.number(static_cast<std::uint32_t>(g.entries.size()));
@@ -190,9 +275,8 @@ class CorrelatorImpl final : public Correlator {
         w.number(e.time);
         w.number(e.serial);
         w.number(e.source);
-        w.number(e.number);
-        w.text(e.text);
-        w.text(e.id);
+        w.number(e.value);
+        w.text(e.id.text());
       }
     }
     return out;
@@ -218,9 +302,7 @@ class CorrelatorImpl final : public Correlator {
       Group g;
       const auto definition = r.number<std::uint64_t>();
       const auto it = by_definition.find(definition);  // a rule that changed or went starts afresh
-      const auto values = r.number<std::uint32_t>();
-      if (!r.ok() || values > r.left()) return broken();
-      for (std::uint32_t i = 0; i < values; ++i) g.values.emplace_back(r.text());
+      const auto values = r.text();
       g.fired_until = r.number<std::int64_t>();
       g.holding = r.number<std::uint8_t>() != 0;
       const auto entries = r.number<std::uint32_t>();
@@ -230,16 +312,16 @@ class CorrelatorImpl final : public Correlator {
         e.time = r.number<std::int64_t>();
         e.serial = r.number<std::uint64_t>();
         e.source = r.number<std::uint32_t>();
-        e.number = r.number<double>();
-        e.text = r.text();
-        e.id = r.text();
-        g.entries.push_back(std::move(e));
+        e.value = r.number<std::uint64_t>();
+        e.id = EventId(r.text());
+        g.entries.insert_by_time(std::move(e));
       }
       if (!r.ok()) return broken();
       if (it == by_definition.end()) continue;
       g.correlation = it->second;
       const auto sources = engine_->correlations[g.correlation].sources.size();
-      if (g.values.size() != engine_->correlations[g.correlation].spec.group_by.size() ||
+      g.key = key_of(g.correlation, values);
+      if (split(g.key).size() != engine_->correlations[g.correlation].spec.group_by.size() ||
           std::any_of(g.entries.begin(), g.entries.end(),
                       [&](const Entry& e) { return e.source >= sources; }))
         return broken();
@@ -247,20 +329,17 @@ class CorrelatorImpl final : public Correlator {
     }
     if (!r.ok() || !r.done()) return broken();
     groups_.clear();
-    order_.clear();
+    oldest_ = newest_ = nullptr;
     octets_ = 0;
     watermark_ = watermark;
     serial_ = serial;
     for (auto& g : groups) {
-      g.key = key_of(g.correlation, g.values);
-      const auto hash = fnv(g.key);
-      const auto [it, fresh] = groups_.try_emplace(hash, std::move(g));
-      if (!fresh) continue;
-      auto& kept = it->second;
-      kept.unused = order_.insert(order_.end(), hash);
-      kept.octets = group_octets(kept);
-      for (const auto& e : kept.entries) kept.octets += entry_octets(e);
-      octets_ += kept.octets;
+      auto hash = fnv(g.key);
+      while (groups_.contains(hash)) ++hash;  // two keys of one hash
+      auto& kept = groups_.emplace(hash, std::move(g)).first->second;
+      kept.hash = hash;
+      link(kept);
+      octets_ += octets_of(kept);
     }
     make_room();
     return {};
@@ -299,24 +378,49 @@ class CorrelatorImpl final : public Correlator {
     return std::nullopt;
   }
 
-  static std::string key_of(std::uint32_t correlation, const std::vector<std::string>& values) {
+  /// @param values  each with its length in front, as append_value() writes them
+  static std::string key_of(std::uint32_t correlation, std::string_view values) {
     std::string key(reinterpret_cast<const char*>(&correlation), sizeof correlation);
-    for (const auto& v : values) {
-      const auto n = static_cast<std::uint32_t>(v.size());
-      key.append(reinterpret_cast<const char*>(&n), sizeof n);
-      key += v;
-    }
+    key += values;
     return key;
   }
-  static std::size_t entry_octets(const Entry& e) {
-    return sizeof(Entry) + (e.text.size() > 15 ? e.text.size() : 0) +
-           (e.id.size() > 15 ? e.id.size() : 0);
+  static void append_value(std::string& values, std::string_view v) {
+    const auto n = static_cast<std::uint32_t>(v.size());
+    values.append(reinterpret_cast<const char*>(&n), sizeof n);
+    values += v;
   }
-  static std::size_t group_octets(const Group& g) {
-    std::size_t n =
-        sizeof(Group) + 600 + g.key.size();  // with the hash node and the first block of the deque
-    for (const auto& v : g.values) n += sizeof v + v.size();
+  /// The group-by values of a key.
+  static std::vector<std::string_view> split(std::string_view key) {
+    std::vector<std::string_view> out;
+    Reader r(key.substr(std::min(key.size(), sizeof(std::uint32_t))));
+    while (r.ok() && !r.done()) out.push_back(r.text());
+    if (!r.ok()) out.assign(1 + max_group_fields, {});  // fits no correlation
+    return out;
+  }
+  static constexpr std::size_t max_group_fields = 1024;
+
+  static std::size_t entry_octets(const Entry& e) { return sizeof(Entry) + e.id.heap(); }
+  /// With what the allocator and the hash table add.
+  static std::size_t octets_of(const Group& g) {
+    std::size_t n = sizeof(Group) + 80 + g.key.capacity();
+    for (const auto& e : g.entries) n += entry_octets(e);
     return n;
+  }
+
+  void link(Group& g) {
+    g.before = newest_;
+    g.after = nullptr;
+    (newest_ != nullptr ? newest_->after : oldest_) = &g;
+    newest_ = &g;
+  }
+  void unlink(Group& g) {
+    (g.before != nullptr ? g.before->after : oldest_) = g.after;
+    (g.after != nullptr ? g.after->before : newest_) = g.before;
+  }
+  void drop_group(Group& g) {
+    octets_ -= octets_of(g);
+    unlink(g);
+    groups_.erase(g.hash);
   }
 
   /// Adds the event to the group that its values name and judges the windows it changes. The reader
@@ -332,18 +436,16 @@ class CorrelatorImpl final : public Correlator {
       entry.time = time;
       entry.serial = serial_;
       entry.source = source;
-      entry.id = id;
+      entry.id = EventId(id);
       if (!take_value(index, entry)) return;
-      std::vector<std::string> values;
-      std::size_t octets = 0;
+      values_.clear();
       for (const auto& slots : per_[index].group[source]) {
         const auto* v = value_of(slots);
         if (v == nullptr) return;  // without the field there is no group
-        octets += v->text.size();
-        if (octets > longest_key) return;
-        values.emplace_back(v->text);
+        if (values_.size() + v->text.size() > longest_key) return;
+        append_value(values_, v->text);
       }
-      auto& group = find_group(index, std::move(values));
+      auto& group = find_group(index);
       insert(group, std::move(entry));
       judge(group, index, time, fired, depth);
     }
@@ -360,8 +462,7 @@ class CorrelatorImpl final : public Correlator {
         for (const auto& slots : per_[index].value[entry.source]) {
           const auto* v = value_of(slots);
           if (v == nullptr) return false;
-          if (!entry.text.empty()) entry.text += '\x1f';
-          entry.text += v->text.substr(0, longest_value);
+          entry.value = value_hash(v->text, entry.value);
         }
         return true;
       default:
@@ -371,12 +472,20 @@ class CorrelatorImpl final : public Correlator {
     const auto* v = value.empty() ? nullptr : value_of(value[0]);
     const auto number = v == nullptr ? std::nullopt : number_of(v->text);
     if (!number) return false;
-    entry.number = *number;
+    entry.value = std::bit_cast<std::uint64_t>(*number);
     return true;
   }
 
-  Group& find_group(std::uint32_t index, std::vector<std::string> values) {
-    auto key = key_of(index, values);
+  /// Values are only told apart, so 64 well-mixed bits stand for each.
+  static std::uint64_t value_hash(std::string_view text, std::uint64_t h) {
+    h = fnv(text, h ^ 0xcbf29ce484222325ULL);
+    h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93ULL;
+    return h ^ (h >> 32);
+  }
+
+  /// The group of `values_`.
+  Group& find_group(std::uint32_t index) {
+    auto key = key_of(index, values_);
     auto hash = fnv(key);
     auto it = groups_.find(hash);
     while (it != groups_.end() && it->second.key != key)
@@ -385,15 +494,15 @@ class CorrelatorImpl final : public Correlator {
       make_room();
       Group g;
       g.correlation = index;
+      key.shrink_to_fit();
       g.key = std::move(key);
-      g.values = std::move(values);
+      g.hash = hash;
       it = groups_.emplace(hash, std::move(g)).first;
-      it->second.unused = order_.insert(order_.end(), hash);
-      it->second.octets = group_octets(it->second);
-      octets_ += it->second.octets;
+      octets_ += octets_of(it->second);
     } else {
-      order_.splice(order_.end(), order_, it->second.unused);
+      unlink(it->second);
     }
+    link(it->second);
     return it->second;
   }
 
@@ -402,46 +511,31 @@ class CorrelatorImpl final : public Correlator {
         watermark_ - lateness_us_ - engine_->correlations[group.correlation].spec.timespan_us;
     while (!group.entries.empty() && group.entries.front().time < oldest) drop_oldest(group);
     if (group.entries.size() >= limits_.max_events_per_group) drop_oldest(group);
-    const auto size = entry_octets(entry);
-    group.octets += size;
-    octets_ += size;
-    auto at = group.entries.end();
-    while (at != group.entries.begin() && std::prev(at)->time > entry.time) --at;
-    group.entries.insert(at, std::move(entry));
+    octets_ += entry_octets(entry);
+    group.entries.insert_by_time(std::move(entry));
   }
 
   void drop_oldest(Group& group) {
-    const auto size = entry_octets(group.entries.front());
-    group.octets -= size;
-    octets_ -= size;
+    octets_ -= entry_octets(group.entries.front());
     group.entries.pop_front();
+  }
+
+  /// Whether a window of the group can still be judged.
+  [[nodiscard]] bool alive(const Group& g) const {
+    const auto span = engine_->correlations[g.correlation].spec.timespan_us;
+    return !g.entries.empty() && g.entries.back().time >= watermark_ - lateness_us_ - span;
   }
 
   void make_room() {
     // Groups whose window has passed for good are not a loss; they are counted only while still
     // alive.
-    while (octets_ > limits_.max_octets && order_.size() > 1) {
-      const auto hash = order_.front();
-      order_.pop_front();
-      const auto it = groups_.find(hash);
-      const auto& g = it->second;
-      const auto span = engine_->correlations[g.correlation].spec.timespan_us;
-      if (!g.entries.empty() && g.entries.back().time >= watermark_ - lateness_us_ - span)
-        ++evicted_;
-      octets_ -= g.octets;
-      groups_.erase(it);
+    while (octets_ > limits_.max_octets && groups_.size() > 1) {
+      if (alive(*oldest_)) ++evicted_;
+      drop_group(*oldest_);
     }
     // A few of the longest quiet ones each time, so that passed windows do not pile up below the
     // limit.
-    for (int n = 0; n < 4 && order_.size() > 1; ++n) {
-      const auto it = groups_.find(order_.front());
-      const auto& g = it->second;
-      const auto span = engine_->correlations[g.correlation].spec.timespan_us;
-      if (!g.entries.empty() && g.entries.back().time >= watermark_ - lateness_us_ - span) break;
-      octets_ -= g.octets;
-      order_.pop_front();
-      groups_.erase(it);
-    }
+    for (int n = 0; n < 4 && groups_.size() > 1 && !alive(*oldest_); ++n) drop_group(*oldest_);
   }
 
   /// Judges every window that ends at an event from `time` on and still holds `time`.
@@ -471,16 +565,17 @@ class CorrelatorImpl final : public Correlator {
         match.first = Timestamp{entries[begin].time};
         match.last = Timestamp{at};
         match.value = value;
-        for (std::size_t i = 0; i < group.values.size(); ++i)
-          match.group.emplace_back(c.spec.group_by[i], group.values[i]);
+        const auto values = split(group.key);
+        for (std::size_t i = 0; i < values.size(); ++i)
+          match.group.emplace_back(c.spec.group_by[i], values[i]);
         const auto from = end + 1 - begin > max_evidence ? end + 1 - max_evidence : begin;
         for (auto i = from; i <= end; ++i)
-          if (match.event_ids.empty() || match.event_ids.back() != entries[i].id)
-            match.event_ids.push_back(entries[i].id);
+          if (i == from || entries[i].id != entries[i - 1].id)
+            match.event_ids.push_back(entries[i].id.text());
         group.fired_until = at + span;
       }
       group.holding = true;
-      const std::string id = entries[end].id;
+      const std::string id = entries[end].id.text();
       if (!again) fired.push_back(std::move(match));
       // A chained correlation sees every moment at which this one holds, not just the first.
       const auto& feeds = engine_->feeds[c.rule];
@@ -489,8 +584,8 @@ class CorrelatorImpl final : public Correlator {
     }
   }
 
-  bool window_holds(const CorrelationSpec& spec, const std::deque<Entry>& entries,
-                    std::size_t begin, std::size_t end, double& value) {
+  bool window_holds(const CorrelationSpec& spec, const Window& entries, std::size_t begin,
+                    std::size_t end, double& value) {
     const auto n = end + 1 - begin;
     switch (spec.type) {
       case CorrelationType::event_count:
@@ -501,7 +596,7 @@ class CorrelatorImpl final : public Correlator {
         break;
       case CorrelationType::value_sum:
       case CorrelationType::value_avg:
-        for (auto i = begin; i <= end; ++i) value += entries[i].number;
+        for (auto i = begin; i <= end; ++i) value += entries[i].number();
         if (spec.type == CorrelationType::value_avg) value /= static_cast<double>(n);
         break;
       case CorrelationType::value_median:
@@ -519,18 +614,17 @@ class CorrelatorImpl final : public Correlator {
                        [&](const auto& t) { return meets(t, value); });
   }
 
-  std::size_t distinct(const std::deque<Entry>& entries, std::size_t begin, std::size_t end) {
-    texts_.clear();
-    for (auto i = begin; i <= end; ++i) texts_.push_back(entries[i].text);
-    std::sort(texts_.begin(), texts_.end());
-    return static_cast<std::size_t>(std::unique(texts_.begin(), texts_.end()) - texts_.begin());
+  std::size_t distinct(const Window& entries, std::size_t begin, std::size_t end) {
+    hashes_.clear();
+    for (auto i = begin; i <= end; ++i) hashes_.push_back(entries[i].value);
+    std::sort(hashes_.begin(), hashes_.end());
+    return static_cast<std::size_t>(std::unique(hashes_.begin(), hashes_.end()) - hashes_.begin());
   }
 
   /// Linear interpolation between the closest ranks.
-  double percentile(const std::deque<Entry>& entries, std::size_t begin, std::size_t end,
-                    double p) {
+  double percentile(const Window& entries, std::size_t begin, std::size_t end, double p) {
     numbers_.clear();
-    for (auto i = begin; i <= end; ++i) numbers_.push_back(entries[i].number);
+    for (auto i = begin; i <= end; ++i) numbers_.push_back(entries[i].number());
     std::sort(numbers_.begin(), numbers_.end());
     const double rank = p / 100 * static_cast<double>(numbers_.size() - 1);
     const auto below = static_cast<std::size_t>(rank);
@@ -539,7 +633,7 @@ class CorrelatorImpl final : public Correlator {
            (rank - static_cast<double>(below)) * (numbers_[above] - numbers_[below]);
   }
 
-  bool temporal(const CorrelationSpec& spec, const std::deque<Entry>& entries, std::size_t begin,
+  bool temporal(const CorrelationSpec& spec, const Window& entries, std::size_t begin,
                 std::size_t end, double& value) {
     seen_.assign(spec.rules.size(), false);
     for (auto i = begin; i <= end; ++i) seen_[entries[i].source] = true;
@@ -572,7 +666,7 @@ class CorrelatorImpl final : public Correlator {
 
   /// The rules in their order, greedily from the oldest event: an earlier match is never worse. One
   /// event cannot serve two rules.
-  bool ordered(const CorrelationSpec& spec, const std::deque<Entry>& entries, std::size_t begin,
+  bool ordered(const CorrelationSpec& spec, const Window& entries, std::size_t begin,
                std::size_t end, double& value) {
     const bool all = spec.thresholds.empty();
     std::size_t longest = 0;
@@ -611,7 +705,7 @@ class CorrelatorImpl final : public Correlator {
   }
 
   /// The rules that occur at all can be met in the order in which the correlation lists them.
-  bool in_order(const CorrelationSpec& spec, const std::deque<Entry>& entries, std::size_t begin,
+  bool in_order(const CorrelationSpec& spec, const Window& entries, std::size_t begin,
                 std::size_t end) const {
     auto i = begin;
     for (std::uint32_t s = 0; s < spec.rules.size(); ++s) {
@@ -631,11 +725,13 @@ class CorrelatorImpl final : public Correlator {
   std::vector<Slot> time_slots_;
   std::vector<PerCorrelation> per_;
   std::unordered_map<std::uint64_t, Group> groups_;
-  std::list<std::uint64_t> order_;  // hashes, quiet for longest first
+  Group* oldest_ = nullptr;  // quiet for longest; nodes of the map keep their places
+  Group* newest_ = nullptr;
+  std::string values_;
   std::int64_t watermark_ = INT64_MIN / 4;
   std::uint64_t serial_ = 0, evicted_ = 0, too_late_ = 0, untimed_ = 0;
   std::size_t octets_ = 0;
-  std::vector<std::string_view> texts_;
+  std::vector<std::uint64_t> hashes_;
   std::vector<double> numbers_;
   std::vector<bool> seen_;
   std::vector<std::size_t> lengths_;

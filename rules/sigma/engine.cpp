@@ -111,8 +111,10 @@ void link_correlations(EngineImpl& engine) {
       if (c.spec.generate) generated[source] = true;
     }
   }
-  for (std::size_t i = 0; i < engine.infos.size(); ++i)
+  for (std::size_t i = 0; i < engine.infos.size(); ++i) {
+    engine.infos[i].feeds = referred[i];
     engine.infos[i].silent = referred[i] && !generated[i];
+  }
 }
 
 /// And-s each filter's condition, as written, with the condition of every rule that it is meant

@@ -48,7 +48,11 @@ struct Program {
 struct Plan {
   std::vector<std::uint64_t> mask;    ///< a bit for each rule
   std::vector<std::uint32_t> always;  ///< rules that no index can notice
+  std::vector<std::uint64_t> slots;   ///< a bit for each field in which these rules need the index
   bool keywords = false;              ///< some rule looks at any value
+  [[nodiscard]] bool looks_at(Slot slot) const {
+    return (slots[slot >> 6U] >> (slot & 63U) & 1U) != 0;
+  }
   [[nodiscard]] bool has(std::uint32_t rule) const {
     return (mask[rule >> 6] >> (rule & 63U) & 1U) != 0;
   }
@@ -84,8 +88,9 @@ class EngineImpl final : public Engine {
   std::vector<std::uint32_t>
       trigger_first;  ///< the same, flat: [first[p], first[p+1]) of trigger_rules
   std::vector<std::uint32_t> trigger_rules;
-  std::vector<std::uint32_t> untriggered;  ///< rules that no index can notice
-  std::vector<bool> uses_keywords;         ///< by rule
+  std::vector<std::uint32_t> untriggered;        ///< rules that no index can notice
+  std::vector<bool> uses_keywords;               ///< by rule
+  std::vector<std::vector<Slot>> indexed_slots;  ///< by rule: fields in which it needs the index
   std::vector<std::unique_ptr<FieldIndex>>
       index;  ///< by slot; null when nothing is looked for there
   /// Plain parts of what keyword rules wait for, looked for in the event's text before its values
@@ -154,6 +159,7 @@ class Compiler {
   bool write_program(const Expr& tree);
   void put_in_index(PatternId id);
   void put_in_keyword_hints(PatternId id);
+  void note_indexed_slots();
   FieldIndex& field_index(Slot slot);
 
   EngineImpl& engine_;

@@ -2,6 +2,7 @@
 /// the programs of the rules that a found pattern makes possible.
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 
 #include "rules/sigma/engine.hpp"
 #include "rules/sigma/explain.hpp"
@@ -17,7 +18,8 @@ class EvaluatorImpl final : public Evaluator {
       : engine_(std::move(engine)),
         reader_(engine_->fields),
         memo_(engine_->patterns.all().size()),
-        seen_(engine_->infos.size()) {
+        seen_(engine_->infos.size()),
+        costs_(engine_->infos.size()) {
     for (const auto& fi : engine_->index)
       if (fi && !fi->anywhere.empty() &&
           hs_alloc_scratch(fi->anywhere.database(), &scratch_) != HS_SUCCESS)
@@ -42,6 +44,7 @@ class EvaluatorImpl final : public Evaluator {
   }
 
   [[nodiscard]] std::uint64_t unparsable() const override { return unparsable_; }
+  [[nodiscard]] std::span<const RuleCost> costs() const override { return costs_; }
 
  private:
   // A pattern's truth for the current event: epoch in the upper bits, so nothing has to be cleared.
@@ -61,13 +64,21 @@ class EvaluatorImpl final : public Evaluator {
     candidates_.clear();
     for (const auto rule : plan.always) consider(rule, plan);
     for (const auto slot : reader_.filled())
-      if (const auto* fi = engine_->index[slot].get()) scan(*fi, slot, plan);
+      if (!plan.looks_at(slot))
+        continue;
+      else if (const auto* fi = engine_->index[slot].get())
+        scan(*fi, slot, plan);
     plan_ = &plan;
     keywords_done_ = false;
     if (plan.keywords && keywords_possible(plan)) find_keywords();
     const auto before = matches_.size();
-    for (std::size_t i = 0; i < candidates_.size(); ++i)  // may grow: keywords are found when asked
-      if (run(candidates_[i])) matches_.push_back({&engine_->infos[candidates_[i]], position});
+    const bool sampled = epoch_ % cost_sample == 0;
+    for (std::size_t i = 0; i < candidates_.size();
+         ++i) {  // may grow: keywords come when asked for
+      const auto rule = candidates_[i];
+      if (sampled ? run_and_measure(rule) : run(rule))
+        matches_.push_back({&engine_->infos[rule], position});
+    }
     if (matches_.size() - before > 1)
       std::sort(matches_.begin() + static_cast<std::ptrdiff_t>(before), matches_.end(),
                 [](const Match& a, const Match& b) { return a.rule->index < b.rule->index; });
@@ -135,6 +146,16 @@ class EvaluatorImpl final : public Evaluator {
     }
     const bool truth = holds(engine_->patterns.all()[id], reader_);
     memo = epoch_ << 2 | (truth ? is_true : is_false);
+    return truth;
+  }
+
+  bool run_and_measure(std::uint32_t rule) {
+    const auto start = std::chrono::steady_clock::now();
+    const bool truth = run(rule);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    auto& cost = costs_[rule];
+    cost.looked_at += cost_sample;
+    cost.seconds += took.count() * cost_sample;
     return truth;
   }
 
@@ -211,6 +232,7 @@ class EvaluatorImpl final : public Evaluator {
   hs_scratch_t* scratch_ = nullptr;
   std::vector<std::uint32_t> memo_;
   std::vector<std::uint32_t> seen_;
+  std::vector<RuleCost> costs_;
   std::vector<std::uint32_t> candidates_;
   std::vector<Match> matches_;
   const Plan* plan_ = nullptr;  // of the current event

@@ -17,6 +17,19 @@ void Trie::build() {
   nodes_.emplace_back();
   for (std::size_t q = 0; q < queue.size(); ++q) {
     auto [begin, end, depth, node] = queue[q];
+    if (node != 0) {  // what all texts of the range go on with; the root has no way in to compare
+      const auto& first = pending_[begin].first;
+      const auto& last = pending_[end - 1].first;
+      std::size_t same = 0;
+      while (depth + same < first.size() && same < 0xffff &&
+             first[depth + same] == last[depth + same])
+        ++same;
+      nodes_[node].tail = static_cast<std::uint32_t>(tails_.size());
+      nodes_[node].tail_size = static_cast<std::uint16_t>(same);
+      for (std::size_t k = 0; k < same; ++k)
+        tails_.push_back(static_cast<unsigned char>(first[depth + k]));
+      depth += same;
+    }
     nodes_[node].first_id = static_cast<std::uint32_t>(ids_.size());
     while (begin < end && pending_[begin].first.size() == depth) {
       if (ids_.size() == nodes_[node].first_id || ids_.back() != pending_[begin].second)
@@ -25,15 +38,14 @@ void Trie::build() {
     }
     nodes_[node].ids = static_cast<std::uint16_t>(ids_.size() - nodes_[node].first_id);
     nodes_[node].first = static_cast<std::uint32_t>(labels_.size());
-    std::size_t from = begin;
-    while (from < end) {
+    nodes_[node].first_child = static_cast<std::uint32_t>(nodes_.size());
+    for (std::size_t from = begin; from < end;) {
       const char c = pending_[from].first[depth];
       std::size_t to = from;
       while (to < end && pending_[to].first[depth] == c) ++to;
       const auto child = static_cast<std::uint32_t>(nodes_.size());
       nodes_.emplace_back();
       labels_.push_back(static_cast<unsigned char>(c));
-      targets_.push_back(child);
       ++nodes_[node].children;
       if (depth == 0) root_[static_cast<unsigned char>(c)] = child;
       queue.push_back({from, to, depth + 1, child});

@@ -13,7 +13,8 @@
 
 namespace ww::sigma {
 
-/// Octet strings to pattern ids, all that begin (or, walked backwards, end) a text.
+/// Octet strings to pattern ids, all that begin (or, walked backwards, end) a text. Stretches
+/// without a branch are compared whole: a walk touches few nodes.
 class Trie {
  public:
   void add(std::string text, PatternId pattern) { pending_.emplace_back(std::move(text), pattern); }
@@ -23,33 +24,35 @@ class Trie {
   void walk(std::string_view text, const F& found) const {
     const auto* p = reinterpret_cast<const unsigned char*>(text.data());
     const std::size_t n = text.size();
-    std::uint32_t at = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const auto c = p[backwards ? n - 1 - i : i];
+    const auto octet = [&](std::size_t i) { return p[backwards ? n - 1 - i : i]; };
+    if (n == 0) return;
+    std::uint32_t at = root_[octet(0)];
+    for (std::size_t i = 1; at != 0;) {
       const auto& node = nodes_[at];
-      if (i == 0) {
-        at = root_[c];
-        if (at == 0) return;
-      } else {
-        std::uint32_t k = 0;
-        while (k < node.children && labels_[node.first + k] != c) ++k;
-        if (k == node.children) return;
-        at = targets_[node.first + k];
-      }
-      const auto& next = nodes_[at];
-      for (std::uint32_t k = 0; k < next.ids; ++k) found(ids_[next.first_id + k]);
+      if (n - i < node.tail_size) return;
+      const auto* tail = tails_.data() + node.tail;
+      for (std::uint32_t k = 0; k < node.tail_size; ++k)
+        if (octet(i + k) != tail[k]) return;
+      i += node.tail_size;
+      for (std::uint32_t k = 0; k < node.ids; ++k) found(ids_[node.first_id + k]);
+      if (i == n) return;
+      const auto c = octet(i++);
+      const auto* labels = labels_.data() + node.first;
+      std::uint32_t k = 0;
+      while (k < node.children && labels[k] != c) ++k;
+      if (k == node.children) return;
+      at = node.first_child + k;
     }
   }
 
  private:
   struct Node {
-    std::uint32_t first = 0, first_id = 0;
-    std::uint16_t children = 0, ids = 0;
+    std::uint32_t first = 0, first_child = 0, first_id = 0, tail = 0;
+    std::uint16_t children = 0, ids = 0, tail_size = 0;
   };
   std::vector<std::pair<std::string, PatternId>> pending_;
   std::vector<Node> nodes_;
-  std::vector<unsigned char> labels_;
-  std::vector<std::uint32_t> targets_;
+  std::vector<unsigned char> labels_, tails_;
   std::vector<PatternId> ids_;
   std::uint32_t root_[256] = {};
 };

@@ -220,7 +220,19 @@ bool declared_applies(const LogSource& rule, const Declared& event) {
 }
 
 std::string unmapped_reason(const LogSource& rule) {
-  if (rule.product != "windows") return {};
+  // Products of the log formats and events that ship (telemetry/logformats, type_source above).
+  static constexpr std::string_view delivered[] = {
+      "windows", "linux",     "zeek",      "suricata",  "wardwatch", "apache",
+      "nginx",   "openstack", "zookeeper", "proxifier", "healthapp", "cisco"};
+  if (rule.product != "windows") {
+    if (rule.product.empty() ||
+        std::find(std::begin(delivered), std::end(delivered), rule.product) != std::end(delivered))
+      return {};
+    return "product '" + rule.product +
+           "' is what no input that ships declares: its rules see only events that say "
+           "log.product: " +
+           rule.product + " or declare no source at all; a pipeline can map others";
+  }
   const auto missing = [](std::string_view kind, const std::string& name) {
     return "Windows " + std::string(kind) + " '" + name +
            "' has no channel in the taxonomy: events with a Channel never reach this rule";

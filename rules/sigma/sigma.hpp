@@ -45,6 +45,7 @@ struct RuleInfo {
   Level level = Level::medium;
   std::vector<std::string> tags, references, falsepositives, fields;
   bool correlation = false;
+  bool feeds = false;   ///< some correlation refers to it
   bool silent = false;  ///< only feeds a correlation (generate is not true)
   std::string file;
   std::uint32_t line = 0;
@@ -70,6 +71,13 @@ class Engine {
   [[nodiscard]] virtual std::span<const RuleInfo> rules() const = 0;
 };
 
+/// What a rule costs, estimated from one event in `cost_sample`.
+struct RuleCost {
+  std::uint64_t looked_at = 0;  ///< events for which its condition was tried
+  double seconds = 0;           ///< spent in trying it
+};
+inline constexpr std::uint32_t cost_sample = 64;
+
 /// Stateless detection. One per thread.
 class Evaluator {
  public:
@@ -83,6 +91,8 @@ class Evaluator {
   /// JSON object.
   virtual void explain(std::uint32_t rule_index, std::string_view event, JsonWriter& out) = 0;
   [[nodiscard]] virtual std::uint64_t unparsable() const = 0;
+  /// By rule index, since the evaluator was made.
+  [[nodiscard]] virtual std::span<const RuleCost> costs() const = 0;
 };
 
 /// A correlation that fired.
@@ -95,7 +105,7 @@ struct CorrelationMatch {
 };
 
 struct CorrelatorLimits {
-  std::uint64_t max_octets = 256ULL << 20;
+  std::uint64_t max_octets = 384ULL << 20;  ///< holds about a million small groups
   std::uint32_t max_events_per_group = 10'000;
   std::chrono::seconds lateness{300};
 };
