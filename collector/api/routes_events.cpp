@@ -287,6 +287,10 @@ void rules(const CallPtr& call) {
       json.field("hits", r.hits);
       json.field("suppressed", r.suppressed);
       time_field(json, "last_hit", r.last_hit);
+      if (r.looked_at != 0) {
+        json.field("looked_at", r.looked_at);
+        json.field("seconds", r.seconds);
+      }
       json.end_object();
     }
   page.end_items();

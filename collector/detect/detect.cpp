@@ -31,13 +31,9 @@ const std::string& rule_key(const sigma::RuleInfo& r) {
 struct Loaded {
   std::shared_ptr<const sigma::Engine> engine;
   std::unordered_map<std::string, const sigma::RuleInfo*> by_key;
-  bool has_correlations = false;
 
   explicit Loaded(std::shared_ptr<const sigma::Engine> e) : engine(std::move(e)) {
-    for (const auto& r : engine->rules()) {
-      by_key.emplace(rule_key(r), &r);
-      has_correlations = has_correlations || r.correlation;
-    }
+    for (const auto& r : engine->rules()) by_key.emplace(rule_key(r), &r);
   }
 };
 
@@ -90,7 +86,9 @@ class DetectorImpl final : public Detector {
     for (auto& [key, hit] : pass.hits) out.push_back(alerts_.record(hit));
     if (!pass.logged.empty()) {
       since_snapshot_ += pass.logged.size();
-      if (since_snapshot_ >= options_.snapshot_matches && correlator_ != nullptr) {
+      // A snapshot costs as much as there are groups: seldom enough that this stays in proportion.
+      if (correlator_ != nullptr && since_snapshot_ >= options_.snapshot_matches &&
+          since_snapshot_ >= correlator_->groups()) {
         out.push_back(detect_state::snapshot_record(correlator_->save()));
         since_snapshot_ = 0;
       } else {
@@ -100,6 +98,7 @@ class DetectorImpl final : public Detector {
     if (!pass.counts.empty() || !pass.suppressions.empty())
       out.push_back(detect_state::count_record(pass.counts, pass.suppressions));
     const std::lock_guard lock(mutex_);
+    copy_costs();
     stats_.events += events.size();
     stats_.matches += pass.matches;
     for (const auto& [key, hit] : pass.hits) stats_.hits += hit.count;
@@ -139,9 +138,11 @@ class DetectorImpl final : public Detector {
 
   std::vector<RuleCounter> counters() const override {
     std::shared_ptr<const Loaded> rules;
+    std::vector<sigma::RuleCost> costs;
     {
       const std::lock_guard lock(mutex_);
       rules = next_;
+      if (costs_of_ == next_) costs = costs_;
     }
     auto counts =
         store_ != nullptr ? detect_state::load_counts(store_->control()) : detect_state::Counts{};
@@ -149,7 +150,12 @@ class DetectorImpl final : public Detector {
     if (rules != nullptr) {
       for (const auto& r : rules->engine->rules()) {
         const auto engine = r.correlation ? EngineKind::correlation : EngineKind::sigma;
-        RuleCounter c{rule_key(r), r.title, engine, level_of(r.level), r.status, r.file, 0, 0, {}};
+        RuleCounter c{rule_key(r), r.title, engine, level_of(r.level), r.status, r.file, 0, 0,
+                      {},          0,       0};
+        if (r.index < costs.size()) {
+          c.looked_at = costs[r.index].looked_at;
+          c.seconds = costs[r.index].seconds;
+        }
         if (const auto it = counts.find({engine, c.id}); it != counts.end()) {
           c.hits = it->second.hits;
           c.suppressed = it->second.suppressed;
@@ -161,7 +167,8 @@ class DetectorImpl final : public Detector {
     }
     // Signatures, and rules that are no longer loaded.
     for (const auto& [key, c] : counts)
-      out.push_back({key.rule, c.title, key.engine, c.level, "", "", c.hits, c.suppressed, c.last});
+      out.push_back(
+          {key.rule, c.title, key.engine, c.level, "", "", c.hits, c.suppressed, c.last, 0, 0});
     return out;
   }
 
@@ -209,14 +216,22 @@ class DetectorImpl final : public Detector {
 
   Result<BacktestReport, Problem> backtest(const BacktestQuery& q) const override {
     BacktestReport report;
-    auto engine = sigma::Engine::load(q.paths, options_.sigma, report.load);
+    if (store_ == nullptr)
+      return fail(Problem{"there is no history", "backtest", "start the collector's store first"});
+    auto engine = q.texts.empty() ? sigma::Engine::load(q.paths, options_.sigma, report.load)
+                                  : sigma::Engine::from_texts(q.texts, options_.sigma, report.load);
     if (!engine) return fail(engine.error());
     const auto evaluator = sigma::Evaluator::create(*engine);
     const auto correlator = sigma::Correlator::create(*engine, options_.correlator);
     std::map<std::string, BacktestReport::PerRule> per_rule;
     std::vector<std::string_view> views;
+    std::vector<const StoredEvent*> kept;
     std::vector<sigma::CorrelationMatch> fired;
     SiteReader sites;
+    const auto wanted = [&](const StoredEvent& e) {
+      return !q.sites ||
+             std::find(q.sites->begin(), q.sites->end(), sites.read(e.json)) != q.sites->end();
+    };
     const auto count = [&](const sigma::RuleInfo& r, const StoredEvent& e, std::string_view id) {
       ++report.matches;
       auto& p = per_rule[rule_key(r)];
@@ -229,16 +244,21 @@ class DetectorImpl final : public Detector {
     };
     store_->scan(q.from, q.to, {}, [&](std::span<const StoredEvent> events) {
       views.clear();
-      for (const auto& e : events) views.push_back(e.json);
+      kept.clear();
+      for (const auto& e : events)
+        if (wanted(e)) {
+          kept.push_back(&e);
+          views.push_back(e.json);
+        }
       for (const auto& m : evaluator->evaluate(views)) {
-        const auto& e = events[m.event_index];
+        const auto& e = *kept[m.event_index];
         if (!m.rule->silent) count(*m.rule, e, e.id);
         fired.clear();
         correlator->add(m, e.json, e.id, fired);
         for (const auto& f : fired)
           if (!f.rule->silent) count(*f.rule, e, f.event_ids.empty() ? e.id : f.event_ids.back());
       }
-      report.events += events.size();
+      report.events += kept.size();
       if (q.progress && !q.progress(report.events)) {
         report.stopped = true;
         return false;
@@ -296,6 +316,16 @@ class DetectorImpl final : public Detector {
     }
   };
 
+  /// Once a second at most: the list is long. Under the mutex, on the thread of process().
+  void copy_costs() {
+    const auto now = std::chrono::steady_clock::now();
+    if (evaluator_ == nullptr || (now < next_costs_ && costs_of_ == rules_)) return;
+    next_costs_ = now + std::chrono::seconds(1);
+    const auto costs = evaluator_->costs();
+    costs_.assign(costs.begin(), costs.end());
+    costs_of_ = rules_;
+  }
+
   void take_new_rules() {
     std::shared_ptr<const Loaded> next;
     {
@@ -352,7 +382,7 @@ class DetectorImpl final : public Detector {
   void on_match(const sigma::Match& m, const DetectEvent& e, Pass& pass) {
     ++pass.matches;
     const auto& rule = *m.rule;
-    if (rules_->has_correlations) {
+    if (rule.feeds) {
       pass.logged.push_back({rule_key(rule), std::string(e.id), std::string(e.json)});
       fired_.clear();
       correlator_->add(m, e.json, e.id, fired_);
@@ -496,6 +526,9 @@ class DetectorImpl final : public Detector {
   std::shared_ptr<const Loaded> next_;
   std::vector<std::shared_ptr<const ActiveException>> exceptions_;
   DetectStats stats_;
+  std::vector<sigma::RuleCost> costs_;
+  std::shared_ptr<const Loaded> costs_of_;
+  std::chrono::steady_clock::time_point next_costs_;
 
   mutable std::mutex explain_mutex_;
   mutable std::shared_ptr<const Loaded> explain_rules_;

@@ -28,7 +28,8 @@ struct DetectOptions {
   sigma::CorrelatorLimits correlator;
   std::chrono::seconds window{3600};  ///< folding window of a rule that names none
   std::uint64_t snapshot_matches =
-      20'000;  ///< matches logged before a new correlation snapshot is written
+      20'000;  ///< matches logged before a new correlation snapshot is written,
+               ///< or as many as there are live groups when these are more
 };
 
 /// "This rule, for this scope, is expected here": hits are counted but raise no alert.
@@ -49,6 +50,9 @@ struct RuleCounter {
   std::string status, file;
   std::uint64_t hits = 0, suppressed = 0;
   Timestamp last_hit;  ///< zero: never
+  /// Of a loaded Sigma rule since it was loaded, estimated from a sample of events.
+  std::uint64_t looked_at = 0;
+  double seconds = 0;
 };
 
 struct DetectStats {
@@ -66,6 +70,9 @@ struct DetectEvent {
 
 struct BacktestQuery {
   std::vector<std::string> paths;  ///< rule files or folders
+  /// Rules by name and text instead of, or beside, what is in files.
+  std::vector<std::pair<std::string, std::string>> texts;
+  std::optional<std::vector<std::string>> sites;  ///< events of other sites are left out
   Timestamp from, to;
   std::uint32_t max_matches = 1'000;  ///< listed; all are counted
   /// Called now and then with events done so far; return false to stop.

@@ -1,9 +1,12 @@
 /// `wardwatchctl sigma check|eval`: load Sigma rules and say what is refused; run them over events
 /// from a file.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
-#include <fstream>
-#include <iostream>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -93,23 +96,24 @@ class Run {
         correlator_(sigma::Correlator::create(engine, {})),
         options_(options) {}
 
-  void line(std::string text) {
-    lines_.push_back(std::move(text));
-    if (lines_.size() >= batch_events) flush();
+  /// @param text  borrowed until the next flush()
+  void line(std::string_view text) {
+    views_.push_back(text);
+    if (views_.size() >= batch_events) flush();
   }
 
   void flush() {
-    views_.assign(lines_.begin(), lines_.end());
     for (const auto& match : evaluator_->evaluate(views_)) {
       const auto index = first_ + match.event_index;
       if (!match.rule->silent) print(match, index);
+      if (!match.rule->feeds) continue;
       fired_.clear();
       correlator_->add(match, views_[match.event_index], std::to_string(index), fired_);
       for (const auto& c : fired_)
         if (!c.rule->silent) print(c);
     }
-    first_ += lines_.size();
-    lines_.clear();
+    first_ += views_.size();
+    views_.clear();
     std::fwrite(out_.data(), 1, out_.size(), stdout);
     out_.clear();
   }
@@ -159,33 +163,60 @@ class Run {
   std::unique_ptr<sigma::Evaluator> evaluator_;
   std::unique_ptr<sigma::Correlator> correlator_;
   const Options& options_;
-  std::vector<std::string> lines_;
   std::vector<std::string_view> views_;
   std::vector<sigma::CorrelationMatch> fired_;
   std::size_t first_ = 0;
   std::string out_, explanation_;
 };
 
+/// Hands every line of a file to `run`, in place: a line is a piece of the block that was read.
+void read_lines(int file, const std::string& name, Run& run) {
+  std::vector<char> block(1U << 20U);
+  std::size_t have = 0;
+  bool dropping = false;  // in a line that is too long; it counts as one that is no event
+  const auto hand_over = [&](std::string_view line) {
+    if (dropping) line = {};
+    dropping = false;
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    run.line(line);
+  };
+  for (;;) {
+    const auto n = ::read(file, block.data() + have, block.size() - have);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0)
+      throw Failure{Exit::usage, {std::strerror(errno), name, "check the path of the events"}};
+    have += static_cast<std::size_t>(n);
+    const std::string_view text(block.data(), have);
+    std::size_t at = 0;
+    for (auto end = text.find('\n'); end != std::string_view::npos; end = text.find('\n', at)) {
+      hand_over(text.substr(at, end - at));
+      at = end + 1;
+    }
+    if (n == 0 && (at < have || dropping)) hand_over(text.substr(at));
+    run.flush();
+    if (n == 0) return;
+    have -= at;
+    std::memmove(block.data(), block.data() + at, have);
+    if (have < block.size()) continue;
+    if (block.size() < longest_event) {
+      block.resize(block.size() * 2);
+    } else {
+      dropping = true;
+      have = 0;
+    }
+  }
+}
+
 void eval(const Options& options, Context&) {
   sigma::LoadReport report;
   Run run(load(options, report), options);
   print_errors(report.errors, "refused: ");
-  std::ifstream file;
-  if (options.events != "-") {
-    file.open(options.events, std::ios::binary);
-    if (!file)
-      throw Failure{Exit::usage,
-                    {"cannot be read", options.events, "check the path of the events"}};
-  }
-  std::istream& in = options.events == "-" ? std::cin : file;
-  std::string line;
-  while (std::getline(in, line)) {
-    if (line.size() > longest_event) line.clear();
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    run.line(std::move(line));
-    line.clear();
-  }
-  run.flush();
+  const int file =
+      options.events == "-" ? STDIN_FILENO : ::open(options.events.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    throw Failure{Exit::usage, {"cannot be read", options.events, "check the path of the events"}};
+  read_lines(file, options.events, run);
+  if (file != STDIN_FILENO) ::close(file);
   if (run.unparsable() != 0)
     std::fprintf(stderr, "%llu lines are not JSON objects\n",
                  static_cast<unsigned long long>(run.unparsable()));
