@@ -8,6 +8,7 @@
 #include <atomic>
 #include <boost/json.hpp>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <thread>
 
@@ -24,6 +25,7 @@ constexpr std::array<std::string_view, 9> reasons{
     "application_upgrade", "database_reindex", "new_archive",    "re_encryption", "first_full",
     "month_end",           "planned_change",   "false_positive", "other"};
 constexpr std::size_t max_metric_assets = 2000;
+constexpr auto record_life = std::chrono::hours(24 * 400);
 constexpr auto restore_memory = std::chrono::hours(24 * 30);
 constexpr std::string_view all_sites = "all-sites";
 
@@ -115,6 +117,7 @@ class Book final : public BackupBook {
 
   void look() override {
     const std::lock_guard lock(look_mutex_);
+    prune();
     auto next = std::make_shared<BackupBoard>();
     next->at = clock_.now();
     std::vector<backup_rows::JobRows> jobs;
@@ -435,20 +438,36 @@ class Book final : public BackupBook {
     for (auto& j : jobs) {
       auto& done = flagged_until_[j.source.site + '\n' + j.source.asset + '\n' + j.source.job];
       auto highest = done;
+      auto unfinished = std::numeric_limits<std::int64_t>::max();
       for (std::size_t i = 0; i < j.runs.size(); ++i) {
         auto& r = j.runs[i];
         highest = std::max(highest, r.row);
+        // What still runs is looked at again when it has ended.
+        if (r.status == "running") unfinished = std::min(unfinished, r.row);
         if (r.row <= done || !r.flags.empty() || r.status == "running") continue;
         for (const auto& f : flags_of(j.runs, i, j.baseline.since))
           r.flags += (r.flags.empty() ? "" : ",") + f;
         if (!r.flags.empty()) changed.emplace_back(r.row, r.flags);
       }
-      done = highest;
+      done = std::max(done, std::min(highest, unfinished - 1));
     }
     if (changed.empty()) return;
     const auto ok = control_->write([&](sql::Database& db) {
       for (const auto& [row, flags] : changed)
         db.prepare("UPDATE backup_run SET flags=?2 WHERE id=?1").with(row, flags).run();
+    });
+    if (!ok) spdlog::error("backups: {}", ok.error().text());
+  }
+
+  /// Records that nobody has seen for longer than anything asks about.
+  void prune() {
+    const auto now = clock_.now();
+    if (pruned_.us != 0 && now - pruned_ < std::chrono::hours(24)) return;
+    pruned_ = now;
+    const auto before = now + -std::chrono::microseconds(record_life);
+    const auto ok = control_->write([&](sql::Database& db) {
+      db.prepare("DELETE FROM backup_run WHERE last_seen<?1").bind(before.us).run();
+      db.prepare("DELETE FROM backup_restore WHERE started<?1").bind(before.us).run();
     });
     if (!ok) spdlog::error("backups: {}", ok.error().text());
   }
@@ -752,6 +771,7 @@ class Book final : public BackupBook {
 
   std::mutex look_mutex_;  // looks, one at a time, and what follows
   std::map<std::string, std::int64_t> flagged_until_;
+  Timestamp pruned_;
 
   mutable std::mutex board_mutex_;
   std::shared_ptr<const BackupBoard> board_;

@@ -378,6 +378,11 @@ bool take_event(sql::Database& db, std::string_view event, std::string_view id,
                 std::string_view site, std::string_view sensor, Timestamp received) {
   const auto v = parse(event);
   if (!v.is_object()) return false;
+  // A rehearsal's telemetry raises its alerts elsewhere; it is no backup of anybody.
+  if (const auto* ww = v.get_object().if_contains("ww"); ww != nullptr && ww->is_object())
+    if (const auto* drill = ww->get_object().if_contains("drill");
+        drill != nullptr && *drill == true)
+      return true;
   const auto* b = v.get_object().if_contains("backup");
   if (b == nullptr || !b->is_object()) return false;
   const auto& o = b->get_object();

@@ -199,6 +199,28 @@ TEST_F(BackupBookTest, TheRegisterIsAFileThatTheApiOverrides) {
   }
 }
 
+TEST_F(BackupBookTest, RecordsNobodySeesAnyMoreGoAfterALongTime) {
+  send({run("a")});
+  EXPECT_EQ(book->runs("trust-a", "pacs", "", 10).size(), 1U);
+  clock.advance(hours(24 * 401));
+  book->look();
+  EXPECT_TRUE(book->runs("trust-a", "pacs", "", 10).empty());
+}
+
+TEST_F(BackupBookTest, ARunIsJudgedWhenItHasEnded) {
+  for (int i = 0; i < 9; ++i) {
+    send({run("n" + std::to_string(i), R"(,"files_changed":1)")});
+    clock.advance(hours(24));
+  }
+  auto big = run("big", R"(,"files_changed":9)");
+  auto running = big;
+  running.replace(running.find("success"), 7, "running");
+  send({running});
+  EXPECT_FALSE(open_finding("bk-01"));
+  send({big});
+  EXPECT_TRUE(open_finding("bk-01"));
+}
+
 TEST_F(BackupBookTest, MissedRunsAreFoundWithoutAnyEvent) {
   send({run("a"), inventory(R"("a")")});
   auto spec = book->board()->assets[0].spec;
