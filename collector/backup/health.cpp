@@ -98,7 +98,10 @@ class AssetLook {
         h.last_good = r;
         if (r.bytes_total) h.sizes.push_back(static_cast<double>(*r.bytes_total));
       }
-      if (r.good() && r.vanished.us == 0) ++h.backups;
+      if (r.good() && r.vanished.us == 0) {
+        ++h.backups;
+        h.newest = std::max(h.newest, r.data_time);
+      }
     }
     if (h.sizes.size() > pattern_records)
       h.sizes.erase(h.sizes.begin(), h.sizes.end() - static_cast<std::ptrdiff_t>(pattern_records));
@@ -261,9 +264,8 @@ class AssetLook {
 
   void age_and_rpo() {
     for (auto& j : out_.jobs) {
-      Timestamp newest;
-      if (j.last_good && j.last_good->vanished.us == 0) newest = j.last_good->data_time;
-      if (j.last_good && j.source.recoverable_to > newest && j.source.recoverable_to <= now_)
+      auto newest = j.newest;
+      if (newest.us != 0 && j.source.recoverable_to > newest && j.source.recoverable_to <= now_)
         newest = j.source.recoverable_to;
       if (newest.us == 0) continue;
       j.age = std::max(std::chrono::seconds(0), seconds_between(newest, now_));

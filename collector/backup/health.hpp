@@ -21,7 +21,8 @@ struct JobHealth {
   bool seen = false;                ///< a probe or an event told of it
   std::vector<BackupState> states;  ///< all that hold, worst first; never empty
   std::optional<BackupRun> last_run, last_good;
-  std::optional<Timestamp> due, next;       ///< by the schedule
+  Timestamp newest;                    ///< data time of the newest good backup that is still there
+  std::optional<Timestamp> due, next;  ///< by the schedule
   std::optional<std::chrono::seconds> age;  ///< of the newest data that can be restored
   std::size_t backups = 0;                  ///< there now
   std::size_t records = 0;                  ///< that statistics know

@@ -288,6 +288,10 @@ TEST(Indicators, VanishedCopiesAreTamperingUnlessTheyExpired) {
   EXPECT_FALSE(has(expired.look(), "bk-07"));
   expired.rows.runs[18].vanished = now;
   EXPECT_TRUE(has(expired.look(), "bk-07", "vanished"));
+  // What is gone cannot be restored: the age is that of the newest still there.
+  Case newest;
+  newest.rows.runs.back().vanished = now;
+  EXPECT_EQ(*newest.look().age, hours(34));
   // Without a promise: a new run pushes the oldest out.
   Case rotation;
   rotation.rows.runs.front().last_seen = now + -hours(12);
