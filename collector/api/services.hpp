@@ -14,6 +14,8 @@ class AlertBook;
 class Authority;
 class BackupBook;
 class Detector;
+class DrillBook;
+class DrillService;
 class LiveFeed;
 class Metrics;
 class Pipeline;
@@ -38,6 +40,8 @@ struct Services {
   const Clock& clock;
   ApiOptions options;
   BackupBook* backups = nullptr;  ///< may be null
+  DrillBook* drill_book = nullptr;
+  DrillService* drills = nullptr;
 };
 
 }  // namespace ww::collector

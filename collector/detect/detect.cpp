@@ -337,6 +337,7 @@ class DetectorImpl final : public Detector {
     rules_ = std::move(next);
     evaluator_ = sigma::Evaluator::create(rules_->engine);
     correlator_ = sigma::Correlator::create(rules_->engine, options_.correlator);
+    drill_correlator_.reset();
     if (!state.empty() && !correlator_->restore(state)) {
       const std::lock_guard lock(mutex_);
       ++stats_.state_errors;
@@ -383,9 +384,17 @@ class DetectorImpl final : public Detector {
     ++pass.matches;
     const auto& rule = *m.rule;
     if (rule.feeds) {
-      pass.logged.push_back({rule_key(rule), std::string(e.id), std::string(e.json)});
       fired_.clear();
-      correlator_->add(m, e.json, e.id, fired_);
+      if (e.drill_run.empty()) {
+        pass.logged.push_back({rule_key(rule), std::string(e.id), std::string(e.json)});
+        correlator_->add(m, e.json, e.id, fired_);
+      } else {
+        // A rehearsal must not complete a real pattern, nor a real event a rehearsed one. What is
+        // counted for a drill is not kept over a restart.
+        if (drill_correlator_ == nullptr)
+          drill_correlator_ = sigma::Correlator::create(rules_->engine, options_.correlator);
+        drill_correlator_->add(m, e.json, e.id, fired_);
+      }
       for (const auto& f : fired_)
         if (!f.rule->silent) on_correlation(f, e, pass);
     }
@@ -395,7 +404,7 @@ class DetectorImpl final : public Detector {
     hit.window = options_.window;
     const auto& about = subjects_.read(e.json);
     hit.entities = about.entities;
-    hit.drill = about.drill;
+    mark(hit, e);
     hit.evidence.push_back({std::string(e.id), e.time, std::string(e.json)});
     add(std::move(hit), e, pass, &rule);
   }
@@ -407,7 +416,7 @@ class DetectorImpl final : public Detector {
     hit.window = std::max(options_.window,
                           std::chrono::duration_cast<std::chrono::seconds>(f.last - f.first));
     for (const auto& [field, value] : f.group) hit.entities.push_back({field, value});
-    hit.drill = subjects_.read(e.json).drill;
+    mark(hit, e);
     const auto from =
         f.event_ids.size() > max_evidence_a_hit ? f.event_ids.size() - max_evidence_a_hit : 0;
     for (auto i = from; i < f.event_ids.size(); ++i) {
@@ -449,13 +458,20 @@ class DetectorImpl final : public Detector {
     hit.window = options_.window;
     hit.attack = about.techniques;
     hit.caf = about.caf;
-    hit.drill = about.drill;
+    mark(hit, e);
     hit.explanation = about.category;
     if (!about.app_proto.empty())
       hit.explanation += (hit.explanation.empty() ? "" : ", ") + about.app_proto;
     if (about.action == "blocked") hit.explanation += ", blocked by the sensor";
     hit.evidence.push_back({std::string(e.id), e.time, std::string(e.json)});
     add(std::move(hit), e, pass, nullptr);
+  }
+
+  /// A rehearsal's hit is about its run, so it folds with nothing else.
+  static void mark(Hit& hit, const DetectEvent& e) {
+    if (e.drill_run.empty()) return;
+    hit.drill = true;
+    hit.entities.push_back({"drill", std::string(e.drill_run)});
   }
 
   Hit hit_of(const sigma::RuleInfo& rule, EngineKind engine, const DetectEvent& e) const {
@@ -470,6 +486,10 @@ class DetectorImpl final : public Detector {
   }
 
   void add(Hit hit, const DetectEvent& e, Pass& pass, const sigma::RuleInfo* explain_with) {
+    if (hit.drill) {  // no count, no exception: the drill asks whether the rule fires
+      fold_into(std::move(hit), e, pass, explain_with);
+      return;
+    }
     auto& count = pass.counts[{hit.engine, hit.rule.id}];
     count.title = hit.rule.title;
     count.level = hit.level;
@@ -480,6 +500,10 @@ class DetectorImpl final : public Detector {
       return;
     }
     ++count.hits;
+    fold_into(std::move(hit), e, pass, explain_with);
+  }
+
+  void fold_into(Hit hit, const DetectEvent& e, Pass& pass, const sigma::RuleInfo* explain_with) {
     auto key = fold_key(hit);
     const auto it = pass.hits.find(key);
     if (it == pass.hits.end()) {
@@ -514,7 +538,7 @@ class DetectorImpl final : public Detector {
   // the thread of process()
   std::shared_ptr<const Loaded> rules_;
   std::unique_ptr<sigma::Evaluator> evaluator_;
-  std::unique_ptr<sigma::Correlator> correlator_;
+  std::unique_ptr<sigma::Correlator> correlator_, drill_correlator_;
   SubjectReader subjects_;
   EventScanner scanner_;
   std::vector<std::string_view> views_;

@@ -66,6 +66,7 @@ struct DetectStats {
 struct DetectEvent {
   std::string_view json, id, site, sensor, type;
   Timestamp time;
+  std::string_view drill_run = {};  ///< of a known drill: hits are the drill's, nobody is called
 };
 
 struct BacktestQuery {

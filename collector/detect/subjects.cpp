@@ -69,10 +69,6 @@ struct Sink {
 
   void scalar(ScalarKind kind, std::string_view value, std::string_view path) {
     if (kind == ScalarKind::null) return;
-    if (path == "ww.drill") {
-      out.drill = out.drill || value == "true";
-      return;
-    }
     if (path.starts_with("alert.")) {
       of_alert(path.substr(6), value);
       return;

@@ -14,7 +14,6 @@ namespace ww::collector {
 /// Facts of one event, gathered in one pass.
 struct Subjects {
   std::vector<Entity> entities;  ///< in the order of importance, without repeats, bounded
-  bool drill = false;            ///< ww.drill is true: a rehearsal
   // of an `alert` event (Suricata EVE)
   std::uint64_t gid = 1, sid = 0, rev = 0, severity = 0;
   std::string signature, category, action, app_proto;

@@ -19,6 +19,7 @@
 #include "telemetry/ip.hpp"
 #include "telemetry/json_writer.hpp"
 #include "telemetry/net/enrol.hpp"
+#include "telemetry/orders.hpp"
 
 namespace ww::collector {
 namespace {
@@ -160,6 +161,23 @@ class AuthorityImpl final : public Authority {
 
   const std::string& certificate_pem() const override { return certificate_pem_; }
   const std::string& fingerprint() const override { return fingerprint_; }
+
+  std::string sign_order(std::string_view payload) const override {
+    const auto message = std::string(orders::context) + std::string(payload);
+    const std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>> c(EVP_MD_CTX_new());
+    std::size_t size = 0;
+    const auto* octets = reinterpret_cast<const unsigned char*>(message.data());
+    std::string out;
+    if (EVP_DigestSignInit(c.get(), nullptr, EVP_sha256(), nullptr, key_.get()) != 1 ||
+        EVP_DigestSign(c.get(), nullptr, &size, octets, message.size()) != 1)
+      return out;
+    std::string der(size, '\0');
+    if (EVP_DigestSign(c.get(), reinterpret_cast<unsigned char*>(der.data()), &size, octets,
+                       message.size()) != 1)
+      return out;
+    append_base64(out, as_bytes(std::string_view(der).substr(0, size)));
+    return out;
+  }
 
   std::optional<std::string> request_key(std::string_view csr_pem) const override {
     const auto request = parse_request(csr_pem);

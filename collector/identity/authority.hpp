@@ -65,6 +65,9 @@ class Authority {
                                                                 const SensorName& name) const = 0;
   /// SHA-256 of the public key in a request, or nothing when it is no valid request.
   [[nodiscard]] virtual std::optional<std::string> request_key(std::string_view csr_pem) const = 0;
+  /// The authority's signature (ECDSA, SHA-256, DER, base64) over an order to a sensor
+  /// (telemetry/orders.hpp).
+  [[nodiscard]] virtual std::string sign_order(std::string_view payload) const = 0;
   /// The server's certificate; issued anew when there is none, when names were added, or within 30
   /// days of its end.
   [[nodiscard]] virtual Result<ServerIdentity, Problem> server_identity() = 0;

@@ -93,6 +93,10 @@ class LocalPipelineImpl final : public LocalPipeline {
     std::uint64_t octets;
   };
   using SensorKey = std::pair<std::string, std::string>;
+  /// What of a stored event detection wants to know beside the event.
+  struct Known {
+    std::string id, type, drill_run;
+  };
 
   // --- the preparing thread
 
@@ -137,7 +141,7 @@ class LocalPipelineImpl final : public LocalPipeline {
     }
     Prepared out;
     out.generation = seen_generation_;
-    std::vector<std::string> ids;
+    std::vector<Known> ids;
     PipelineStats add;
     for (auto& q : taken) {
       CommitAnswer answer;
@@ -155,8 +159,11 @@ class LocalPipelineImpl final : public LocalPipeline {
       events.reserve(ids.size());
       std::size_t i = 0;
       for (const auto& b : out.group.batches)
-        for (const auto& e : b.events)
-          events.push_back({e.json, ids[i++], b.site, b.sensor, e.type, e.time});
+        for (const auto& e : b.events) {
+          const auto& known = ids[i++];
+          events.push_back(
+              {e.json, known.id, b.site, b.sensor, known.type, e.time, known.drill_run});
+        }
       if (detector_ != nullptr) detector_->process(events, out.group.records);
       for (auto* watcher : options_.watchers) watcher->watch(events, out.group.records);
     }
@@ -181,7 +188,7 @@ class LocalPipelineImpl final : public LocalPipeline {
   }
 
   /// What of the batch is new, ready to store; nothing when it is refused (then `answer` says so).
-  std::optional<BatchWrite> admit(Batch& b, CommitAnswer& answer, std::vector<std::string>& ids,
+  std::optional<BatchWrite> admit(Batch& b, CommitAnswer& answer, std::vector<Known>& ids,
                                   PipelineStats& add) {
     const std::uint64_t lines = b.events.size() + b.dead.size();
     BatchWrite w;
@@ -201,7 +208,8 @@ class LocalPipelineImpl final : public LocalPipeline {
     }
     answer.accepted = lines;
     add.repeated_events += known;
-    const StampContext context{&w.site, &w.sensor, w.received, options_.max_future};
+    const StampContext context{&w.site, &w.sensor, w.received, options_.max_future,
+                               options_.is_rehearsal};
     // With positions the dead letters' lines and the events interleave; without, the dead ones come
     // last.
     const bool placed = b.dead_positions.size() == b.dead.size() &&
@@ -229,7 +237,8 @@ class LocalPipelineImpl final : public LocalPipeline {
       ++add.events;
       add.octets += stamped->event.json.size();
       w.events.push_back(std::move(stamped->event));
-      ids.push_back(std::move(stamped->id));
+      ids.push_back(
+          {std::move(stamped->id), std::move(stamped->type), std::move(stamped->drill_run)});
     }
     return w;
   }

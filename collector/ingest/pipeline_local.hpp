@@ -26,6 +26,9 @@ struct PipelineOptions {
   std::function<void(double seconds)> on_detect;  ///< arrival to detected, per batch
   /// Borrowed; each sees the events of every commit, after detection.
   std::vector<EventWatcher*> watchers;
+  /// As in StampContext.
+  std::function<bool(std::string_view run, std::string_view site, std::string_view sensor)>
+      is_rehearsal;
 };
 
 struct PipelineStats {

@@ -53,7 +53,7 @@ struct EnvelopeSink {
 }  // namespace
 
 struct Stamper::Found {
-  std::string timestamp, type, id, site, sensor;
+  std::string timestamp, type, id, site, sensor, drill_run;
   bool has_timestamp = false, has_type = false, has_id = false, has_site = false,
        has_sensor = false;
   unsigned envelopes = 0;
@@ -81,6 +81,10 @@ struct Stamper::Found {
         break;
       case 10:
         if (path == "event_type") take(type, has_type);
+        break;
+      case 12:
+        if (path == "ww.drill_run" && value.size() <= Stamper::max_id_octets)
+          drill_run.assign(value);
         break;
       default:
         break;
@@ -128,6 +132,11 @@ Result<Stamped, std::string> Stamper::stamp(const std::string& json, const Stamp
       types_.insert(f.type);
       e.type = std::move(f.type);
     }
+  }
+  out.type = e.type;
+  if (c.is_rehearsal && good_id(f.drill_run) && c.is_rehearsal(f.drill_run, *c.site, *c.sensor)) {
+    out.drill_run = std::move(f.drill_run);
+    e.type = "drill";
   }
 
   std::string_view old;

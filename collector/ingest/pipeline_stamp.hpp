@@ -2,6 +2,7 @@
 /// Checks one incoming event and gives it the envelope it is stored with.
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,11 +18,17 @@ struct StampContext {
   const std::string* sensor = nullptr;
   Timestamp received;
   std::chrono::microseconds max_future{};
+  /// Whether a drill run is known for this sensor: an event that claims to be part of one is
+  /// counted and indexed as type "drill" only then. Empty: none is.
+  std::function<bool(std::string_view run, std::string_view site, std::string_view sensor)>
+      is_rehearsal = {};
 };
 
 struct Stamped {
-  EventWrite event;
+  EventWrite event;  ///< a rehearsal's event is stored under the type "drill"
   std::string id;
+  std::string type;       ///< event_type as sent
+  std::string drill_run;  ///< of a rehearsal's event
 };
 
 /// One per thread; keeps its buffers.

@@ -40,15 +40,21 @@ class WebhookImpl final : public Webhook {
   Stats stats() const override { return {sent_, failed_, dropped_}; }
 
  private:
+  struct Waiting {
+    std::string text, rehearsed;  // rehearsed: id of a rehearsal's alert
+  };
   void on_alert(const AlertNotice& n) {
-    if (n.kind != AlertNotice::Kind::created || n.alert.level < options_.min_level ||
-        n.alert.status == AlertStatus::closed)
+    if (n.kind != AlertNotice::Kind::created) return;
+    const bool rehearsal = n.alert.disposition == Disposition::drill;
+    if (rehearsal != options_.drills) return;
+    if (!rehearsal && (n.alert.level < options_.min_level || n.alert.status == AlertStatus::closed))
       return;
-    std::string text;
-    JsonWriter json(text);
+    Waiting w;
+    if (rehearsal) w.rehearsed = n.alert.id;
+    JsonWriter json(w.text);
     write_json(json, n.alert);
     const std::lock_guard lock(mutex_);
-    waiting_.push_back(std::move(text));
+    waiting_.push_back(std::move(w));
     if (waiting_.size() > options_.max_waiting) {
       waiting_.pop_front();
       ++dropped_;
@@ -59,7 +65,7 @@ class WebhookImpl final : public Webhook {
   void run() {
     auto pause = 1s;
     for (;;) {
-      std::vector<std::string> batch;
+      std::vector<Waiting> batch;
       {
         std::unique_lock lock(mutex_);
         wake_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
@@ -70,10 +76,13 @@ class WebhookImpl final : public Webhook {
       if (post(batch)) {
         const std::lock_guard lock(mutex_);
         for (std::size_t i = 0;
-             i < batch.size() && !waiting_.empty() && waiting_.front() == batch[i]; ++i)
+             i < batch.size() && !waiting_.empty() && waiting_.front().text == batch[i].text; ++i)
           waiting_.pop_front();
         sent_ += batch.size();
         pause = 1s;
+        if (options_.on_rehearsed)
+          for (const auto& w : batch)
+            if (!w.rehearsed.empty()) options_.on_rehearsed(w.rehearsed);
       } else {
         ++failed_;
         pause = std::min<std::chrono::seconds>(pause * 2, 300s);
@@ -83,7 +92,7 @@ class WebhookImpl final : public Webhook {
     }
   }
 
-  bool post(const std::vector<std::string>& alerts) {
+  bool post(const std::vector<Waiting>& alerts) {
     http::Request r;
     r.method = "POST";
     r.target = target_;
@@ -98,8 +107,9 @@ class WebhookImpl final : public Webhook {
     JsonWriter json(r.body);
     json.begin_object();
     json.begin_array("alerts");
-    for (const auto& a : alerts) json.raw(a);
+    for (const auto& a : alerts) json.raw(a.text);
     json.end_array();
+    if (options_.drills) json.field("drill", true);
     json.end_object();
     const auto answer = client_->send(r);
     if (answer && answer->status < 300) return true;
@@ -116,7 +126,7 @@ class WebhookImpl final : public Webhook {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
-  std::deque<std::string> waiting_;
+  std::deque<Waiting> waiting_;
   std::atomic<std::uint64_t> sent_{0}, failed_{0}, dropped_{0};
   std::thread thread_;
 };

@@ -3,6 +3,7 @@
 /// one request a second. A receiver that is away is tried again with growing pauses; what waits is
 /// bounded, the oldest go first and are counted.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -14,6 +15,11 @@ struct WebhookOptions {
   std::string url, ca_file, token_file;
   Level min_level = Level::high;
   std::size_t max_waiting = 1000;
+  /// This receiver takes rehearsals only (marked `"drill":true`), of any level: what measures the
+  /// way to a person without calling one. Others never get them.
+  bool drills = false;
+  /// Called for each alert of a rehearsal that the receiver accepted; from the webhook's thread.
+  std::function<void(const std::string& alert)> on_rehearsed = {};
 };
 
 class Webhook {

@@ -15,12 +15,15 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <iterator>
 #include <thread>
 
 #include "sensors/app/command.hpp"
 #include "sensors/app/metrics_server.hpp"
 #include "sensors/app/run_config.hpp"
 #include "sensors/backup/backup_service.hpp"
+#include "sensors/drills/agent.hpp"
 #include "sensors/host/sandbox.hpp"
 #include "sensors/logs/log_service.hpp"
 #include "sensors/pipeline/replay.hpp"
@@ -43,10 +46,13 @@ int problem(const Problem& p, int code) {
 /// and counted.
 class SpoolEve final : public EventSink {
  public:
-  explicit SpoolEve(ww::EventSink& sink) : sink_(sink) {}
+  /// @param drill  a drill run: everything is marked as its rehearsal
+  explicit SpoolEve(ww::EventSink& sink, std::string drill = {})
+      : sink_(sink), drill_(std::move(drill)) {}
   void write(std::string_view lines) override {
     thread_local EventGroup group;
     group.clear();
+    group.drill = drill_;
     group.lines = lines;
     group.events = static_cast<std::uint32_t>(std::count(lines.begin(), lines.end(), '\n'));
     if (!sink_.submit(group)) dropped_.fetch_add(group.events, std::memory_order_relaxed);
@@ -55,6 +61,7 @@ class SpoolEve final : public EventSink {
 
  private:
   ww::EventSink& sink_;
+  std::string drill_;
   std::atomic<std::uint64_t> dropped_{0};
 };
 
@@ -67,6 +74,7 @@ struct CaptureLane {
   std::mutex mutex;  // what follows
   capture::CaptureCounters counters;
   std::shared_ptr<const sig::Engine> next_engine;
+  std::function<void(Timestamp now)> alive;  // called every second or so by this thread
 
   void run() {
     pthread_setname_np(pthread_self(), "capture");
@@ -86,6 +94,7 @@ struct CaptureLane {
         if (*r == capture::Read::idle || now - beat > std::chrono::seconds(1)) {
           beat = now;
           look();
+          if (alive) alive(now);
           if (*r == capture::Read::idle) dispatcher->idle(now);
         }
       }
@@ -116,6 +125,7 @@ struct Sensor {
   std::unique_ptr<SpoolSink> sink;
   std::unique_ptr<LogService> logs;
   std::unique_ptr<backup::BackupService> backups;
+  std::unique_ptr<drills::DrillAgent> drills;
   std::shared_ptr<SpoolEve> eve;
   std::unique_ptr<PipelineShared> shared;
   std::shared_ptr<const sig::Engine> engine;
@@ -163,7 +173,85 @@ struct Sensor {
       if (!made) return fail(made.error());
       uplink = std::move(*made);
     }
+    return open_drills(site, name);
+  }
+
+  /// Heartbeats of every source, and orders when the configuration allows them.
+  Result<void, Problem> open_drills(const std::string& site, const std::string& name) {
+    drills::AgentOptions a;
+    a.config = config.drills;
+    a.site = site;
+    a.sensor = name;
+    a.sources = {"sensor"};
+    const auto beat = [this](const std::string& source) {
+      sink->submit_or_drop(drills::heartbeat_line(source, config.drills.heartbeat, clock.now()),
+                           "heartbeat");
+    };
+    if (logs) {
+      for (auto& s : logs->sources()) a.sources.push_back(std::move(s));
+      logs->on_beat(config.drills.heartbeat, beat);
+    }
+    for (std::size_t i = 0; i < config.interfaces.size() && i < lanes.size(); ++i) {
+      const auto source = "capture:" + config.interfaces[i].interface;
+      a.sources.push_back(source);
+      lanes[i]->alive = [beat, source, next = Timestamp{},
+                         interval = config.drills.heartbeat](Timestamp now) mutable {
+        if (now < next) return;
+        next = now + interval;
+        beat(source);
+      };
+    }
+    if (config.to_collector && config.drills.orders) {
+      const auto identity = net::load_identity(config.identity_folder);
+      if (!identity) return fail(identity.error());
+      std::ifstream in((*identity)->ca_file, std::ios::binary);
+      a.authority_pem.assign(std::istreambuf_iterator<char>(in), {});
+      // Read at each connection: the certificate is renewed now and then.
+      a.connect = [this]() -> Result<std::unique_ptr<http::Client>, http::ClientError> {
+        const auto now = net::load_identity(config.identity_folder);
+        if (!now || !*now)
+          return fail(http::ClientError{http::ClientErrc::configuration,
+                                        {"no identity", config.identity_folder, "enrol again"}});
+        http::ClientOptions c;
+        c.url = config.uplink.url.empty() ? (*now)->url : config.uplink.url;
+        c.ca_file = (*now)->ca_file;
+        c.cert_file = (*now)->cert_file;
+        c.key_file = (*now)->key_file;
+        c.timeout = config.uplink.timeout;
+        c.user_agent = "wardwatch-sensor";
+        c.max_response_octets = 20U << 20;
+        return http::Client::create(c);
+      };
+    }
+    a.frames = [this](capture::PacketSource& source, const std::string& run) {
+      return play_frames(source, run);
+    };
+    drills = drills::DrillAgent::make(std::move(a), *sink, clock);
     return {};
+  }
+
+  /// Frames of a rehearsal through a pipeline of their own: same settings and rules, other flows.
+  Result<std::uint64_t, std::string> play_frames(capture::PacketSource& source,
+                                                 const std::string& run) {
+    CommonArguments arguments;
+    arguments.rules = config.rules;
+    arguments.vars = config.vars;
+    arguments.suricata_yaml = config.suricata_yaml;
+    const auto settings = load_suricata_settings(arguments);
+    if (!settings) return fail(settings.error().text());
+    auto rules = std::atomic_load(&engine);
+    if (!rules && !config.rules.empty()) {
+      auto loaded = load_rules(arguments, *settings, 0);
+      if (!loaded) return fail(loaded.error().text());
+      rules = *loaded;
+    }
+    PipelineShared own(*settings);
+    if (own.eve.outputs().size() > 1) own.eve.outputs().resize(1);
+    const std::vector<std::shared_ptr<EventSink>> sinks(
+        std::max<std::size_t>(1, own.eve.outputs().size()), std::make_shared<SpoolEve>(*sink, run));
+    const auto done = replay(source, own, sinks, rules);
+    if (!done.problems.empty()) return fail(done.problems.front().text());
+    return done.packets;
   }
 
   Result<void, Problem> load_engine() {
@@ -175,7 +263,7 @@ struct Sensor {
     if (!settings) return fail(settings.error());
     auto loaded = load_rules(a, *settings, 20);
     if (!loaded) return fail(loaded.error());
-    engine = *loaded;
+    std::atomic_store(&engine, *loaded);
     if (!shared) {
       if (engine) settle_auto(*settings, *engine);
       shared = std::make_unique<PipelineShared>(*settings);
@@ -231,6 +319,7 @@ struct Sensor {
       }
     }
     if (uplink) uplink->start();
+    if (drills && !once) drills->start();
     if (logs) logs->start();
     if (backups && !once) backups->start();
     for (auto& lane : lanes) lane->thread = std::thread([l = lane.get()] { l->run(); });
@@ -240,6 +329,7 @@ struct Sensor {
     for (auto& lane : lanes) lane->source->stop();
     for (auto& lane : lanes)
       if (lane->thread.joinable()) lane->thread.join();
+    if (drills) drills->stop();
     if (backups) backups->stop();
     if (logs) logs->stop();
     (void)sink->sync();
@@ -410,6 +500,8 @@ Result<void, Problem> give_to_user(const RunConfig& c) {
         Problem{"no such user", "user: " + c.user, "create it: adduser --system " + c.user});
   std::vector<std::string> paths{c.data_folder, c.spool.folder, c.identity_folder};
   if (!c.probes.empty()) paths.push_back(c.data_folder + "/backup");
+  if (c.drills.orders && ::mkdir(c.drills.scratch.c_str(), 0700) == 0)
+    paths.push_back(c.drills.scratch);
   for (std::size_t i = 0, folders = paths.size(); i < folders; ++i) {
     std::error_code ec;
     for (std::filesystem::directory_iterator it(paths[i], ec), end; !ec && it != end;
@@ -447,7 +539,7 @@ int run(const std::string& file, bool once) {
   SandboxOptions sandbox;
   sandbox.user = sensor.config.user;
   sandbox.keep_net_raw = !sensor.config.interfaces.empty();
-  sandbox.allow_exec = !sensor.config.probes.empty();
+  sandbox.allow_exec = !sensor.config.probes.empty();  // restore drills use the probes' tools
   if (auto report = enter_sandbox(sandbox); !report) return problem(report.error(), 2);
   sensor.start(once);
   if (!sensor.config.metrics_listen.empty()) metrics.start();

@@ -97,7 +97,7 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> known{
       {"",
        {"data", "identity", "collector", "spool", "uplink", "privacy", "capture", "rules", "vars",
-        "suricata_yaml", "logs", "backup", "user", "metrics"}},
+        "suricata_yaml", "logs", "backup", "drills", "user", "metrics"}},
       {"data", {"folder"}},
       {"identity", {"folder", "site", "sensor"}},
       {"collector", {"url", "enabled"}},
@@ -183,6 +183,10 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
     c.probes = std::move(*probes);
     if (auto ok = r.size("backup.workers", c.probe_workers, 1, 16); !ok) return fail(ok.error());
   }
+  auto drills =
+      drills::read_drill_config(s.below("drills"), r.resolve("."), c.data_folder, c.probes);
+  if (!drills) return fail(drills.error());
+  c.drills = std::move(*drills);
   if (c.interfaces.empty() && c.capture_files.empty() && !c.has_logs && c.probes.empty())
     return fail(Problem{"nothing to watch", file,
                         "add capture: { interfaces: [eth0] }, logs: with inputs, or backup: with "

@@ -7,6 +7,7 @@
 
 #include "sensors/backup/probe.hpp"
 #include "sensors/capture/source.hpp"
+#include "sensors/drills/drill_config.hpp"
 #include "sensors/uplink/uplink.hpp"
 #include "telemetry/settings.hpp"
 #include "telemetry/spool.hpp"
@@ -31,6 +32,7 @@ struct RunConfig {
   Settings logs;
   bool has_logs = false;
   std::vector<backup::ProbeSpec> probes;
+  drills::DrillConfig drills;
   std::size_t probe_workers = 2;  ///< looks at one time
   std::string metrics_listen;     ///< address of /metrics and /healthz, plain HTTP; "" = none
   std::string metrics_file;       ///< Prometheus text, written again and again; "" = none

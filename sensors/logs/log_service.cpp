@@ -32,9 +32,29 @@ class Service final : public LogService {
     return {};
   }
 
+  std::vector<std::string> sources() const override {
+    std::vector<std::string> out;
+    for (const auto& i : inputs_) out.push_back(i->label());
+    return out;
+  }
+
+  void on_beat(std::chrono::milliseconds interval,
+               std::function<void(const std::string&)> beat) override {
+    beat_ = std::move(beat);
+    beat_interval_ = interval;
+  }
+
   void start() override {
     if (thread_.joinable()) return;
     for (auto& i : inputs_) i->start();
+    if (beat_) {
+      const auto all = [this] {
+        for (const auto& i : inputs_)
+          if (i->watching()) beat_(i->label());
+      };
+      all();
+      loop_.every(beat_interval_, all);
+    }
     // Idle long enough for what arrived meanwhile to be seen: two rounds of the pollers without
     // anything to do.
     loop_.every(std::chrono::milliseconds(100), [this] {
@@ -90,6 +110,8 @@ class Service final : public LogService {
   Loop loop_;
   Surroundings around_;
   std::vector<std::unique_ptr<Input>> inputs_;
+  std::function<void(const std::string&)> beat_;
+  std::chrono::milliseconds beat_interval_{0};
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable drained_;

@@ -1,7 +1,11 @@
 #pragma once
 /// The log side of a sensor: reads `logs:` of the configuration, runs all inputs on one thread of
 /// its own.
+#include <chrono>
+#include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "sensors/uplink/event_sink.hpp"
 #include "telemetry/clock.hpp"
@@ -28,6 +32,12 @@ class LogService {
                                                                          const Clock& clock);
   virtual ~LogService() = default;
   virtual void start() = 0;
+  /// Labels of all inputs, in order of the configuration.
+  [[nodiscard]] virtual std::vector<std::string> sources() const = 0;
+  /// Before start(): `beat` is called for each input that has something to read from, again and
+  /// again, on the thread that serves the inputs: when that thread hangs, nothing is called.
+  virtual void on_beat(std::chrono::milliseconds interval,
+                       std::function<void(const std::string& source)> beat) = 0;
   /// Reads what is there, flushes open records, joins the thread.
   virtual void stop() = 0;
   [[nodiscard]] virtual LogStats stats() const = 0;

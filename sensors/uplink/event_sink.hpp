@@ -22,6 +22,8 @@ struct EventGroup {
   std::uint32_t events = 0;
   /// Producer's memory: key to value; an empty value forgets the key. Written in the same commit.
   std::vector<std::pair<std::string, std::string>> state;
+  /// Id of a drill run: the events are a rehearsal and are marked so (`ww.drill`, `ww.drill_run`).
+  std::string drill;
 
   void add(std::string_view json) {
     lines += json;
@@ -32,6 +34,7 @@ struct EventGroup {
     lines.clear();
     events = 0;
     state.clear();
+    drill.clear();
   }
   [[nodiscard]] bool empty() const { return events == 0 && state.empty(); }
 };

@@ -86,14 +86,14 @@ class Sink final : public SpoolSink {
       auto line = rest.substr(0, end);
       rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
       if (privacy_ != nullptr && privacy_->tokenise(line, tokenised_)) line = tokenised_;
-      append(line, now);
+      append(line, now, group.drill);
     }
     for (const auto& [key, value] : group.state) spool_.remember(key, value);
     spool_.commit();
     return true;
   }
 
-  void append(std::string_view line, Timestamp now) {
+  void append(std::string_view line, Timestamp now, const std::string& drill) {
     if (line.size() < 2 || line.front() != '{') return;
     // The collector refuses a longer line; producers bound theirs far below, so this is a fault to
     // see in the counters.
@@ -102,6 +102,11 @@ class Sink final : public SpoolSink {
       return;
     }
     head_ = batch::envelope_start;
+    if (!drill.empty()) {
+      head_ += "\"drill\":true,\"drill_run\":\"";
+      append_json_escaped(head_, drill);
+      head_ += "\",";
+    }
     head_ += "\"id\":\"";
     append_uuid7(head_, now);
     head_ += envelope_tail_;

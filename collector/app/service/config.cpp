@@ -204,9 +204,33 @@ Result<Config, Problem> read(const Settings& s, const std::string& name) {
       if (!l) r.bad(at + ".min_level", "must be informational, low, medium, high or critical");
       w.min_level = l.value_or(Level::high);
     }
+    w.drills = s.flag_or(at + ".drills", false);
     if (!http::parse_url(w.url)) r.bad(at + ".url", "must be an http:// or https:// address");
     c.webhooks.push_back(std::move(w));
   }
+  r.paths("drills.playbooks", c.drills.playbooks);
+  r.paths("drills.definitions", c.drills.definitions);
+  r.paths("drills.trusted_keys", c.drills.trusted_keys);
+  r.flag("drills.signature_needed", c.drills.signature_needed);
+  r.text("drills.site", c.drills.site);
+  r.path("drills.allow_list", c.drills.allow_list);
+  r.text("drills.stop_word", c.drills.stop_word);
+  r.duration("drills.order_seconds", c.drills.order_life, 5, 86'400);
+  r.duration("drills.restore_seconds", c.drills.restore_limit, 10, 14 * 86'400);
+  r.duration("drills.heartbeat_grace_seconds", c.drills.heartbeat_grace, 1, 86'400);
+  r.path("drills.http_ca", c.drills.http_ca);
+  for (const auto& i : s.children("drills.http_hosts")) {
+    const auto at = "drills.http_hosts." + i;
+    playbooks::HttpHost h;
+    h.origin = s.text_or(at + ".url", "");
+    while (h.origin.ends_with('/')) h.origin.pop_back();
+    if (s.has(at + ".methods")) h.methods = s.list(at + ".methods");
+    if (!http::parse_url(h.origin) || !h.origin.starts_with("https://"))
+      r.bad(at + ".url", "must be an https:// address without a path");
+    c.drills.http_hosts.push_back(std::move(h));
+  }
+  if (!c.drills.allow_list.empty() && c.drills.site.empty())
+    r.bad("drills.allow_list", "needs drills.site, for which the list was signed");
   r.text("log.level", c.log_level);
   r.path("log.file", c.log_file);
 
@@ -278,6 +302,20 @@ const std::vector<ConfigKey>& config_keys() {
       {"notify.webhooks.*.min_level", "text", "least level that is posted"},
       {"notify.webhooks.*.ca", "path", "authority of the receiver"},
       {"notify.webhooks.*.token_file", "path", "file with a bearer token"},
+      {"notify.webhooks.*.drills", "flag", "takes rehearsals of drills only, to measure the way"},
+      {"drills.playbooks", "list", "folders of CACAO playbooks"},
+      {"drills.definitions", "list", "folders of drill definitions"},
+      {"drills.trusted_keys", "list", "PEM files of keys whose signatures count"},
+      {"drills.signature_needed", "flag", "only playbooks with a trusted signature are taken"},
+      {"drills.site", "text", "site of the allow-list"},
+      {"drills.allow_list", "path", "signed list of programs that playbooks may run"},
+      {"drills.stop_word", "text", "ends an exercise at once, in lower case"},
+      {"drills.order_seconds", "number", "a sensor must fetch an order within this"},
+      {"drills.restore_seconds", "number", "longest restore drill"},
+      {"drills.heartbeat_grace_seconds", "number", "beside two intervals of a heartbeat"},
+      {"drills.http_ca", "path", "authority of drills.http_hosts"},
+      {"drills.http_hosts.*.url", "text", "a host that playbooks may send requests to"},
+      {"drills.http_hosts.*.methods", "list", "methods allowed there; GET when absent"},
       {"log.level", "text", "debug, info, warn, error"},
       {"log.file", "path", "instead of standard error"},
   };

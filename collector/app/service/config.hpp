@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "collector/alerts/alerts.hpp"
+#include "collector/drills/service.hpp"
 #include "collector/notify/webhook.hpp"
 #include "telemetry/result.hpp"
 
@@ -52,6 +53,7 @@ struct Config {
 
   std::string dashboard_folder;
   std::vector<WebhookOptions> webhooks;
+  DrillOptions drills;
   std::string log_level = "info", log_file;
 
   /// Reads and checks the file. A Problem names file:line, the key, and the nearest valid key when

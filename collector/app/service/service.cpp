@@ -15,6 +15,7 @@
 #include "collector/app/service/figures.hpp"
 #include "collector/backup/book.hpp"
 #include "collector/detect/detect.hpp"
+#include "collector/drills/service.hpp"
 #include "collector/identity/accounts.hpp"
 #include "collector/identity/authority.hpp"
 #include "collector/ingest/pipeline_local.hpp"
@@ -105,6 +106,7 @@ struct Core {
   std::unique_ptr<AlertBook> alerts;
   std::unique_ptr<Detector> detector;
   std::unique_ptr<BackupBook> backups;
+  std::unique_ptr<DrillBook> drills;
   std::unique_ptr<Store> store;
   std::unique_ptr<Accounts> accounts;
   std::unique_ptr<Authority> authority;
@@ -122,13 +124,15 @@ struct Core {
     core.alerts = AlertBook::create(clock);
     core.detector = Detector::create(detect_options(c), clock, *core.alerts);
     core.backups = BackupBook::create({c.backup_register, c.backup_look}, clock, *core.alerts);
-    auto store =
-        Store::open(store_options(c), clock,
-                    {core.alerts->module(), core.detector->module(), core.backups->module()});
+    core.drills = std::make_unique<DrillBook>(clock);
+    auto store = Store::open(store_options(c), clock,
+                             {core.alerts->module(), core.detector->module(),
+                              core.backups->module(), core.drills->module()});
     if (!store) return fail(store.error());
     core.store = std::move(*store);
     core.alerts->attach(core.store->control());
     core.backups->attach(*core.store);
+    core.drills->attach(core.store->control());
     auto accounts = Accounts::open(core.store->control(), clock, account_limits(c));
     if (!accounts) return fail(accounts.error());
     core.accounts = std::move(*accounts);
@@ -157,13 +161,14 @@ class CollectorImpl final : public Collector {
     wake_.notify_all();
     if (keeper_.joinable()) keeper_.join();
     core_.backups->stop();
-    webhooks_.clear();
+    webhooks_.clear();  // may still tell the drills
     syslog_.reset();
     live_.reset();    // ends the streams, so that the server need not wait for them
     server_.reset();  // requests under way are answered
     api_.reset();
     metrics_->clear_sources();
     if (pipeline_) pipeline_->stop();
+    drills_.reset();
   }
 
   Result<void, Problem> open() {
@@ -173,11 +178,18 @@ class CollectorImpl final : public Collector {
     if (auto done = core_.backups->reload(); !done) return fail(done.error());
     PipelineOptions p;
     p.queue_octets = config_.queue;
-    p.watchers = {core_.backups.get()};
+    p.watchers = {core_.backups.get(), core_.drills.get()};
     p.on_commit = [m = metrics_.get()](double s) { m->observe_commit(s); };
     p.on_detect = [m = metrics_.get()](double s) { m->observe_detection(s); };
+    p.is_rehearsal = [b = core_.drills.get()](auto run, auto site, auto sensor) {
+      return b->is_rehearsal(run, site, sensor);
+    };
     pipeline_ = LocalPipeline::create(p, *core_.store, core_.detector.get(), clock_);
     live_ = LiveFeed::start(*core_.alerts, *core_.store, clock_);
+    auto drills = DrillService::create(config_.drills, {*core_.drills, *core_.store, *core_.alerts,
+                                                        *core_.accounts, *core_.authority, clock_});
+    if (!drills) return fail(drills.error());
+    drills_ = std::move(*drills);
 
     const auto identity = server_identity(config_, *core_.authority);
     if (!identity) return fail(identity.error());
@@ -202,7 +214,9 @@ class CollectorImpl final : public Collector {
                                                     *live_,
                                                     clock_,
                                                     {},
-                                                    core_.backups.get()});
+                                                    core_.backups.get(),
+                                                    core_.drills.get(),
+                                                    drills_.get()});
     services_->options.dashboard_folder = config_.dashboard_folder;
     services_->options.max_compressed_octets = config_.max_request;
     services_->options.foreign_site = config_.foreign_site;
@@ -228,7 +242,8 @@ class CollectorImpl final : public Collector {
       if (!syslog) return fail(syslog.error());
       syslog_ = std::move(*syslog);
     }
-    for (const auto& w : config_.webhooks) {
+    for (auto w : config_.webhooks) {
+      w.on_rehearsed = [d = drills_.get()](const std::string& alert) { d->notified(alert); };
       auto webhook = Webhook::start(w, *core_.alerts);
       if (!webhook) return fail(webhook.error());
       webhooks_.push_back(std::move(*webhook));
@@ -238,6 +253,7 @@ class CollectorImpl final : public Collector {
     core_.backups->add_metrics(*metrics_);
     core_.backups->look();
     core_.backups->start();
+    metrics_->add_source([d = drills_.get()](MetricWriter& w) { d->figures(w); });
     keeper_ = std::thread([this] { keep(); });
     return {};
   }
@@ -251,9 +267,12 @@ class CollectorImpl final : public Collector {
     log_rules(*report);
     auto backups = core_.backups->reload();
     if (!backups) return fail(backups.error());
+    auto drills = drills_->reload();
+    if (!drills) return fail(drills.error());
     if (auto done = renew_certificate(); !done) return fail(done.error());
     return std::to_string(report->loaded) + " Sigma rules loaded, " +
-           std::to_string(report->refused) + " refused; " + *backups + "; certificate read again";
+           std::to_string(report->refused) + " refused; " + *backups + "; " + *drills +
+           "; certificate read again";
   }
 
   Store& store() override { return *core_.store; }
@@ -296,6 +315,7 @@ class CollectorImpl final : public Collector {
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<LocalPipeline> pipeline_;
   std::unique_ptr<LiveFeed> live_;
+  std::unique_ptr<DrillService> drills_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<Server> server_;

@@ -75,6 +75,11 @@ class Evtx final : public Input {
     for (int i = 0; i < 100'000 && !idle() && !out_.blocked(); ++i) read();
     (void)out_.hand_over();
   }
+  std::string label() const override {
+    std::string out = "evtx:";
+    for (const auto& p : o_.paths) out += (out.size() > 5 ? "," : "") + p;
+    return out.substr(0, 200);
+  }
   bool idle() const override { return queue_.empty() && !out_.blocked(); }
 
  private:

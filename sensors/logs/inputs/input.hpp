@@ -46,6 +46,10 @@ class Input {
   /// On the loop's thread after it ended: reads what is there, closes open records, hands
   /// everything to the sink.
   virtual void finish() = 0;
+  /// What a person calls it: "file:/var/log/auth.log", "syslog:udp:0.0.0.0:514".
+  [[nodiscard]] virtual std::string label() const = 0;
+  /// False while there is nothing to read from at all (no file has the name). On the loop's thread.
+  [[nodiscard]] virtual bool watching() const { return true; }
   /// True when everything that can be read now has been handed over. On the loop's thread.
   [[nodiscard]] virtual bool idle() const { return true; }
 };

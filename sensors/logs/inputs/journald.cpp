@@ -73,6 +73,7 @@ class Journald final : public Input {
     for (int i = 0; i < 1000 && more_ && !out_.blocked(); ++i) read();
     (void)out_.hand_over();
   }
+  std::string label() const override { return "journald:" + o_.folder; }
   bool idle() const override { return !more_ && !out_.blocked(); }
 
  private:

@@ -51,6 +51,7 @@ class Stdin final : public Input {
     end();
     (void)out_.hand_over();
   }
+  std::string label() const override { return "stdin"; }
   bool idle() const override { return ended_ && out_.blocked() == false; }
 
  private:

@@ -80,6 +80,11 @@ class Syslog : public SyslogInput {
     }
   }
   std::uint16_t port() const override { return bound_; }
+  std::string label() const override {
+    static constexpr const char* names[] = {"udp", "tcp", "tls"};
+    return std::string("syslog:") + names[static_cast<int>(o_.transport)] + ":" + o_.address + ":" +
+           std::to_string(o_.port);
+  }
 
  protected:
   Result<void, Problem> bind_socket(int type) {

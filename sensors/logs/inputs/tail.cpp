@@ -60,6 +60,13 @@ class Tail final : public Input {
     }
   }
 
+  std::string label() const override {
+    std::string out = "file:";
+    for (const auto& p : o_.paths) out += (out.size() > 5 ? "," : "") + p;
+    return out.substr(0, 200);
+  }
+  bool watching() const override { return !files_.empty(); }
+
   Result<void, Problem> open() override {
     SourceParser::Options
         probe;  // says now what is wrong with the format, not when the first file comes
