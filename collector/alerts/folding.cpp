@@ -216,7 +216,8 @@ Folded fold(sql::Database& db, const HitRecord& r, const AlertLimits& limits) {
   std::string id;
   {
     auto s = db.prepare(
-        "SELECT id FROM alert WHERE fold_key=?1 AND (status<>4 OR ?4) AND last_seen>=?2 AND first_seen<=?3"
+        "SELECT id FROM alert WHERE fold_key=?1 AND (status<>4 OR ?4) AND last_seen>=?2 AND "
+        "first_seen<=?3"
         " ORDER BY last_seen DESC LIMIT 1");
     s.with(key, h.first.us - window, h.last.us + window, std::int64_t{h.drill});
     if (s.step()) id = s.copy(0);

@@ -637,7 +637,7 @@ class ServiceImpl final : public DrillService {
     a.dirty = true;
     if (state == "started")
       add(a.run.id, "note", r.at, true, "wardwatch",
-          {{"text", "the sensor began: " + member_text(r.doc, "text")}});
+          {{"text", "the sensor began at " + member_text(r.doc, "started")}});
     if (state != "finished") {
       a.run.result["progress"] = {{"phase", member_text(r.doc, "phase")},
                                   {"percent", member_integer(r.doc, "percent", 0)},

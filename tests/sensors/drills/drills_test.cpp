@@ -42,7 +42,8 @@ class DrillFolder : public ::testing::Test {
     fs::create_directories(fs::path(folder + "/" + name).parent_path());
     sqlite3* db = nullptr;
     sqlite3_open((folder + "/" + name).c_str(), &db);
-    sqlite3_exec(db, "create table study(id integer); insert into study values(1),(2),(3);", nullptr, nullptr, nullptr);
+    sqlite3_exec(db, "create table study(id integer); insert into study values(1),(2),(3);",
+                 nullptr, nullptr, nullptr);
     sqlite3_close(db);
   }
   std::string folder;
@@ -85,12 +86,16 @@ TEST_F(DrillFolder, VerifyFindsWhatIsMissingChangedOrBroken) {
   write("data/a.txt", "hello");
   database("data/db/app.sqlite");
   // sha256 of "hello"
-  write("data/SHA256SUMS", "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824  a.txt\n");
+  write("data/SHA256SUMS",
+        "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824  a.txt\n");
   RestoreTarget t;
   t.manifest = {"SHA256SUMS"};
   t.files = {"db/app.sqlite"};
   t.min_files = 3;
-  t.databases = {{"sqlite", "db/app.sqlite", {{"select count(*) from study", "3", {}}, {"select max(id) from study", {}, 2.0}}}};
+  t.databases = {
+      {"sqlite",
+       "db/app.sqlite",
+       {{"select count(*) from study", "3", {}}, {"select max(id) from study", {}, 2.0}}}};
   const auto round = [&] {
     // Through the text that crosses the process border.
     auto spec = read_verify_spec(verify_spec(folder + "/data", t));
@@ -145,7 +150,8 @@ TEST_F(DrillFolder, ConversationIsSeenAsOneTcpFlowWithItsOctets) {
   Settings settings;
   sensor::add_default_settings(settings);
   sensor::PipelineShared shared(settings);
-  const std::vector<std::shared_ptr<sensor::EventSink>> sinks(std::max<std::size_t>(1, shared.eve.outputs().size()), lines);
+  const std::vector<std::shared_ptr<sensor::EventSink>> sinks(
+      std::max<std::size_t>(1, shared.eve.outputs().size()), lines);
   const auto done = sensor::replay(**source, shared, sinks, nullptr);
   EXPECT_TRUE(done.problems.empty());
   EXPECT_GT(done.packets, 8U);
@@ -172,7 +178,8 @@ struct Kept final : ww::EventSink {
     const auto it = memory.find(std::string(k));
     return it == memory.end() ? "" : it->second;
   }
-  std::vector<std::pair<std::string, std::string>> recall_all(std::string_view prefix) const override {
+  std::vector<std::pair<std::string, std::string>> recall_all(
+      std::string_view prefix) const override {
     std::vector<std::pair<std::string, std::string>> out;
     for (const auto& [k, v] : memory)
       if (k.starts_with(prefix)) out.emplace_back(k, v);
@@ -182,8 +189,11 @@ struct Kept final : ww::EventSink {
 
 TEST_F(DrillFolder, PlayedLinesAreMarkedAndOnlyAllowedKindsArePlayed) {
   Kept sink;
-  const auto inputs = boost::json::parse(R"([{"kind":"log","format":"auto","lines":["Nov 27 02:00:00 pacs sshd[1]: Failed password for root from 10.0.0.9 port 22 ssh2"]},
-    {"kind":"audit_xml","documents":["<AuditMessage/>"]}])").as_array();
+  const auto inputs =
+      boost::json::parse(
+          R"([{"kind":"log","format":"auto","lines":["Nov 27 02:00:00 pacs sshd[1]: Failed password for root from 10.0.0.9 port 22 ssh2"]},
+    {"kind":"audit_xml","documents":["<AuditMessage/>"]}])")
+          .as_array();
   auto played = play(inputs, {"log"}, "run-1", sink, clock, {}, folder);
   EXPECT_THAT(played.error, HasSubstr("audit_xml"));
   ASSERT_EQ(sink.groups.size(), 1U);
@@ -201,7 +211,8 @@ TEST_F(DrillFolder, OrdersAreBelievedOnlyWhenTheAuthoritySignedThem) {
   ASSERT_TRUE(authority.has_value());
   o.folder = folder + "/other";
   auto other = collector::Authority::open(o, clock);
-  orders::Order order{"o1", "r1", "trust-a", "s1", "restore", clock.now(), clock.now() + std::chrono::hours(1), {}};
+  orders::Order order{
+      "o1", "r1", "trust-a", "s1", "restore", clock.now(), clock.now() + std::chrono::hours(1), {}};
   order.parameters["target"] = "pacs";
   orders::SignedOrder s{orders::payload(order), {}};
   s.signature = (*authority)->sign_order(s.payload);
