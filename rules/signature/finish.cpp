@@ -7,7 +7,7 @@ namespace ww::sig {
 
 namespace {
 
-constexpr std::size_t max_fast_pattern = 96, min_fast_pattern = 2;
+constexpr std::size_t max_fast_pattern = 96, min_fast_pattern = 2, max_final_nuls = 2;
 
 /// What an operation does with the position that the one before left.
 struct Place {
@@ -124,6 +124,10 @@ std::string usable(const ContentOp& c) {
   if (c.chop_length) s = s.substr(std::min<std::size_t>(c.chop_offset, s.size()), c.chop_length);
   s.erase(0, std::min(s.find_first_not_of('\0'), s.size()));
   if (s.size() > max_fast_pattern) s.resize(max_fast_pattern);
+  // A few dozen literals that end in longer runs of NUL make the compiler take 20 times the memory.
+  const auto end = s.find_last_not_of('\0');
+  if (end != std::string::npos && s.size() - end - 1 > max_final_nuls)
+    s.resize(end + 1 + max_final_nuls);
   return s;
 }
 
