@@ -94,10 +94,11 @@ class CompiledEngine final : public Engine {
   std::shared_ptr<SharedState> shared;
 
   std::vector<Scanner> scanners;
-  enum Transport : std::size_t { tcp_packet, tcp_stream, udp, other, transports };
+  enum Transport : std::size_t { tcp_packet, tcp_head, tcp_stream, udp, other, transports };
   static constexpr std::uint32_t none = UINT32_MAX;
   std::array<std::array<std::uint32_t, 2>, transports>
-      payload_scanner{};  ///< by transport and direction
+      payload_scanner{};                     ///< by transport and direction
+  std::array<std::size_t, 2> head_octets{};  ///< of a TCP packet that tcp_head looks at
   std::array<std::array<PacketBucket, 2>, 5>
       buckets;  ///< tcp, udp, icmp, other IP, not IP; by direction
   std::unordered_map<std::uint16_t, std::vector<std::uint32_t>> by_event;  ///< EventId -> rules

@@ -277,7 +277,8 @@ void CompiledEngine::bind(RuleSet&, LoadReport& report) {
 void CompiledEngine::index_packets() {
   for (auto& by_dir : payload_scanner) by_dir.fill(none);
   const auto scanner = [&](Transport t, std::size_t d) -> Scanner& {
-    static constexpr const char* names[] = {"tcp packet", "tcp stream", "udp", "other"};
+    static constexpr const char* names[] = {"tcp packet", "tcp packet start", "tcp stream", "udp",
+                                            "other"};
     if (payload_scanner[t][d] == none)
       payload_scanner[t][d] =
           scanner_for(std::string("payload ") + names[t] + (d ? " to client" : " to server"));
@@ -322,8 +323,12 @@ void CompiledEngine::index_packets() {
     if (r.payload >= 0 && r.fast_stage == r.payload) {
       for (std::size_t d = 0; d < 2; ++d) {
         if (!(r.dirs & (1U << d))) continue;
-        if (tcp && r.require_packet)
+        if (tcp && r.require_packet && r.head_end != 0) {
+          scanner(tcp_head, d).add(r.head_pattern, r.head_nocase, r.index);
+          head_octets[d] = std::max<std::size_t>(head_octets[d], r.head_end);
+        } else if (tcp && r.require_packet) {
           scanner(tcp_packet, d).add(r.fast_pattern, r.fast_nocase, r.index);
+        }
         if (tcp && r.require_stream)
           scanner(tcp_stream, d).add(r.fast_pattern, r.fast_nocase, r.index);
         if (udp_ok && !r.tcp_stream) scanner(udp, d).add(r.fast_pattern, r.fast_nocase, r.index);

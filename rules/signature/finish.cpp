@@ -8,6 +8,7 @@ namespace ww::sig {
 namespace {
 
 constexpr std::size_t max_fast_pattern = 96, min_fast_pattern = 2, max_final_nuls = 2;
+constexpr std::int64_t max_head = 256;
 
 /// What an operation does with the position that the one before left.
 struct Place {
@@ -131,6 +132,37 @@ std::string usable(const ContentOp& c) {
   return s;
 }
 
+/// Octets of a packet that the content cannot lie beyond; 0 when it may be anywhere.
+std::uint32_t last_octet(const ContentOp& c) {
+  if (c.negated || c.relative() || c.offset.var >= 0 || c.depth.var >= 0) return 0;
+  const auto end = c.startswith  ? static_cast<std::int64_t>(c.octets.size())
+                   : c.has_depth ? (c.has_offset ? c.offset.value : 0) + c.depth.value
+                                 : 0;
+  return end > 0 && end <= max_head ? static_cast<std::uint32_t>(end) : 0;
+}
+
+/// A packet is scanned as far as its rules need: a content near the start serves those that have
+/// one which tells nearly as much apart as the best.
+void choose_head_pattern(Rule& r) {
+  if (r.payload < 0 || r.fast_stage != r.payload) return;
+  const int wanted = std::min(strength(r.fast_pattern) / 2, 20);
+  int best = 0;
+  for (const auto& op : r.stages[static_cast<std::size_t>(r.payload)].ops) {
+    const auto* c = std::get_if<ContentOp>(&op);
+    if (!c) continue;
+    const auto end = last_octet(*c);
+    if (end == 0) continue;
+    auto pattern = usable(*c);
+    if (pattern.size() < min_fast_pattern) continue;
+    const int score = strength(pattern);
+    if (score < wanted || score <= best) continue;
+    best = score;
+    r.head_pattern = std::move(pattern);
+    r.head_nocase = c->nocase;
+    r.head_end = end;
+  }
+}
+
 void choose_fast_pattern(RuleBuilder& b) {
   auto& r = b.rule();
   const bool transaction = r.type == RuleType::transaction;
@@ -234,6 +266,7 @@ void Rule::compact() {
   actions.shrink_to_fit();
   tags.shrink_to_fit();
   fast_pattern.shrink_to_fit();
+  head_pattern.shrink_to_fit();
 }
 
 Status finish_rule(RuleBuilder& b) {
@@ -299,6 +332,7 @@ Status finish_rule(RuleBuilder& b) {
   r.dirs = static_cast<std::uint8_t>(r.dirs & r.flow.dirs);
   if (r.dirs == 0) return bad("the flow direction excludes what the keywords look at");
   choose_fast_pattern(b);
+  choose_head_pattern(r);
   return {};
 }
 

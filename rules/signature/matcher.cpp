@@ -348,6 +348,8 @@ void WorkerMatcher::run_packet_rules(std::span<const StreamChunk> chunks) {
         }
       if (!p.payload.empty() && !p.stream_pseudo && !p.no_payload) {
         scan_payload(e.payload_scanner[CompiledEngine::tcp_packet][d], p.payload);
+        scan_payload(e.payload_scanner[CompiledEngine::tcp_head][d],
+                     p.payload.first(std::min(p.payload.size(), e.head_octets[d])));
         if (!p.in_stream) {
           scan_payload(e.payload_scanner[CompiledEngine::tcp_stream][d], p.payload);
           for (const auto r : e.stream_always) collect(r);

@@ -314,6 +314,11 @@ struct Rule {
   std::int32_t fast_stage = -1;
   std::string fast_pattern;
   bool fast_nocase = false;
+  /// A content that can only stand within the first `head_end` octets of a packet, for scanning
+  /// just those; head_end 0: none.
+  std::string head_pattern;
+  bool head_nocase = false;
+  std::uint32_t head_end = 0;
   [[nodiscard]] bool is_transaction() const { return type == RuleType::transaction; }
   /// Gives back what the lists hold in reserve; tens of thousands of rules live side by side.
   void compact();
