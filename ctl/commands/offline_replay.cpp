@@ -16,11 +16,11 @@ class Discard final : public sensor::EventSink {
 
 }  // namespace
 
-void OfflineReplay::add_options(CLI::App& command) {
-  command.add_option("captures", captures, "capture files or folders")->required();
-  command.add_option("--rules", common.rules, "rule files or folders")
-      ->required()
-      ->allow_extra_args(false);
+void OfflineReplay::add_options(CLI::App& command, bool by_name) {
+  command.add_option(by_name ? "--capture" : "captures", captures, "capture files or folders")
+      ->required();
+  auto* rules = command.add_option("--rules", common.rules, "rule files or folders")->required();
+  if (!by_name) rules->allow_extra_args(false);
   command.add_option("--var", common.vars, "address or port variable, NAME=VALUE")
       ->allow_extra_args(false);
   command.add_option("--set", common.sets, "Suricata setting, KEY=VALUE")->allow_extra_args(false);

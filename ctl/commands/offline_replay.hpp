@@ -19,8 +19,8 @@ struct OfflineReplay {
   std::vector<std::string> captures;
 
   /// --rules, --var, --set, --suricata-yaml, -k and the captures, as `wardwatch-sensor replay` has
-  /// them.
-  void add_options(CLI::App& command);
+  /// them; with `by_name` the captures follow --capture, because the command has a word of its own.
+  void add_options(CLI::App& command, bool by_name = false);
   /// Reads everything once on this thread. `begin` gets the matcher before the first packet,
   /// `packet` is called with the number of every packet before it is inspected; both may be null.
   /// Throws Failure.

@@ -161,9 +161,10 @@ void setup(CLI::App& group, Context& context) {
   });
 
   setup_rules_profile(group, context);
+  setup_rules_explain(group, context);
 }
 
-const Registration registration{{"rules", "signatures: check, profile, keywords", &setup}};
+const Registration registration{{"rules", "signatures: check, explain, profile, keywords", &setup}};
 
 }  // namespace
 }  // namespace ww::ctl

@@ -40,6 +40,7 @@ void WorkerMatcher::adopt(std::shared_ptr<const CompiledEngine> engine) {
   queue_.clear();
   alerts_.clear();
   set_profile(profile_);
+  trace_ = nullptr;
 }
 
 void WorkerMatcher::set_profile(MatchProfile* profile) {
@@ -54,6 +55,10 @@ void WorkerMatcher::replace(std::shared_ptr<const Engine> engine) {
     adopt(std::move(compiled));
 }
 
+void set_trace(Matcher& matcher, Trace* trace) {
+  if (auto* worker = dynamic_cast<WorkerMatcher*>(&matcher)) worker->set_trace(trace);
+}
+
 // --------------------------------------------------------------------------- candidates
 
 void WorkerMatcher::collect(std::uint32_t rule) {
@@ -64,6 +69,8 @@ void WorkerMatcher::collect(std::uint32_t rule) {
 
 void WorkerMatcher::scan(std::uint32_t scanner, Bytes data, void (*f)(void*, std::uint32_t),
                          void* context) {
+  if (trace_ != nullptr) [[unlikely]]
+    trace_->scanned(scanner, data);
   if (profile_ == nullptr) [[likely]] {
     engine_->scanners[scanner].scan(data, hs_, f, context);
     return;
@@ -157,63 +164,69 @@ void WorkerMatcher::collect_bucket(const PacketBucket& b) {
 
 // --------------------------------------------------------------------------- header
 
-bool WorkerMatcher::addresses(const Rule& r) const {
+HeaderPart WorkerMatcher::fit_addresses(const Rule& r) const {
+  using H = HeaderPart;
   const auto& p = *services_.packet;
   const auto& e = *engine_;
   const auto fits = [&](const IpAddress& src, const IpAddress& dst, std::uint16_t sport,
                         std::uint16_t dport) {
-    if ((r.sport && !e.sets.port_set(r.sport).contains(sport)) ||
-        (r.dport && !e.sets.port_set(r.dport).contains(dport)))
-      return false;
-    return (!r.src || e.sets.address_set(r.src).contains(src)) &&
-           (!r.dst || e.sets.address_set(r.dst).contains(dst));
+    if (r.sport && !e.sets.port_set(r.sport).contains(sport)) return H::source_port;
+    if (r.dport && !e.sets.port_set(r.dport).contains(dport)) return H::destination_port;
+    if (r.src && !e.sets.address_set(r.src).contains(src)) return H::source;
+    if (r.dst && !e.sets.address_set(r.dst).contains(dst)) return H::destination;
+    return H::held;
   };
-  if ((r.sport || r.dport) && !(p.ip_proto == 6 || p.ip_proto == 17 || p.ip_proto == 132)) {
-    if (!r.any_proto || p.ip_version == 0) return false;
-    return false;
+  if (r.sport || r.dport) {
+    if (p.ip_proto != 6 && p.ip_proto != 17 && p.ip_proto != 132) return H::no_ports;
+    if (!p.has_l4 && !p.stream_pseudo) return H::no_ports;
   }
-  if ((r.sport || r.dport) && !p.has_l4 && !p.stream_pseudo) return false;
   // `=>` names client and server: a packet back to the client is looked at from the other side.
   if (r.transactional && p.flow && p.dir == Dir::to_client)
     return fits(p.dst, p.src, p.dport, p.sport);
-  if (fits(p.src, p.dst, p.sport, p.dport)) return true;
-  return r.bidirectional && fits(p.dst, p.src, p.dport, p.sport);
+  const auto part = fits(p.src, p.dst, p.sport, p.dport);
+  if (part == H::held || !r.bidirectional) return part;
+  return std::max(part, fits(p.dst, p.src, p.dport, p.sport));
 }
 
-bool WorkerMatcher::header(const Rule& r) const {
+HeaderPart WorkerMatcher::fit_header(const Rule& r) const {
+  using H = HeaderPart;
   const auto& p = *services_.packet;
   if (!r.pkthdr) {
-    if (p.ip_version == 0) return false;
-    if (r.ip_versions != 3 && !(r.ip_versions & (p.ip_version == 4 ? 1 : 2))) return false;
-    if (!r.any_proto && !r.protos.test(p.ip_proto)) return false;
+    if (p.ip_version == 0) return H::not_ip;
+    if (r.ip_versions != 3 && !(r.ip_versions & (p.ip_version == 4 ? 1 : 2))) return H::ip_version;
+    if (!r.any_proto && !r.protos.test(p.ip_proto)) return H::protocol;
   }
   const auto& f = r.flow;
   if (f.used) {
     using E = FlowTest::Established;
-    if (f.dirs != 3) {
-      if (!p.flow) return false;
-      if (!(f.dirs & (1U << index(p.dir)))) return false;
-    }
-    if (f.established == E::yes && !(p.flow && p.flow_established)) return false;
-    if (f.established == E::no && p.flow && p.flow_established) return false;
-    if (f.only_frag && !(p.is_fragment || p.rebuilt)) return false;
-    if (f.no_frag && (p.is_fragment || p.rebuilt)) return false;
+    if (f.dirs != 3 && !(p.flow && (f.dirs & (1U << index(p.dir))))) return H::direction;
+    if (f.established == E::yes && !(p.flow && p.flow_established)) return H::established;
+    if (f.established == E::no && p.flow && p.flow_established) return H::established;
+    if (f.only_frag && !(p.is_fragment || p.rebuilt)) return H::fragment;
+    if (f.no_frag && (p.is_fragment || p.rebuilt)) return H::fragment;
   }
-  if (r.dirs != 3 && p.flow && !(r.dirs & (1U << index(p.dir)))) return false;
-  if (!r.app_protos.empty()) {
-    if (!p.flow) return false;
-    if (std::find(r.app_protos.begin(), r.app_protos.end(), p.flow->app_proto) ==
-        r.app_protos.end())
-      return false;
-  }
-  return addresses(r);
+  if (r.dirs != 3 && p.flow && !(r.dirs & (1U << index(p.dir)))) return H::keyword_side;
+  if (!r.app_protos.empty() && (!p.flow || std::find(r.app_protos.begin(), r.app_protos.end(),
+                                                     p.flow->app_proto) == r.app_protos.end()))
+    return H::app_protocol;
+  return fit_addresses(r);
+}
+
+bool WorkerMatcher::header(const Rule& r) const {
+  const auto part = fit_header(r);
+  if (scratch_.trace) [[unlikely]]
+    scratch_.trace->header(part);
+  return part == HeaderPart::held;
 }
 
 bool WorkerMatcher::tests(const Rule& r) {
   services_.rule = &r;
   for (const auto& t : r.tests) {
-    if (t.require_packet && services_.packet->stream_pseudo) return false;
-    if (t.test(t, services_) == t.negated) return false;
+    const bool held =
+        !(t.require_packet && services_.packet->stream_pseudo) && t.test(t, services_) != t.negated;
+    if (scratch_.trace) [[unlikely]]
+      scratch_.trace->test(static_cast<std::size_t>(&t - r.tests.data()), held);
+    if (!held) return false;
   }
   return true;
 }
@@ -221,9 +234,16 @@ bool WorkerMatcher::tests(const Rule& r) {
 // --------------------------------------------------------------------------- payload
 
 bool WorkerMatcher::run_stage(const Stage& stage, const Window& window) {
-  if (stage.transforms.empty()) return evaluate(stage, window, scratch_, services_);
+  if (stage.transforms.empty()) {
+    if (scratch_.trace) [[unlikely]]
+      scratch_.trace->window(stage, window.data, window.base, true);
+    return evaluate(stage, window, scratch_, services_);
+  }
   Window w = window;
-  if (!apply_transforms(stage.transforms, window.data, scratch_, w.data)) return false;
+  const bool transformed = apply_transforms(stage.transforms, window.data, scratch_, w.data);
+  if (scratch_.trace) [[unlikely]]
+    scratch_.trace->window(stage, transformed ? w.data : window.data, 0, transformed);
+  if (!transformed) return false;
   w.base = 0;
   w.fresh_from = 0;
   return evaluate(stage, w, scratch_, services_);
@@ -235,6 +255,8 @@ bool WorkerMatcher::payload_matches(const Rule& r, const Stage& stage,
   if (r.require_stream && p.ip_proto == 6) {
     for (const auto& c : chunks) {
       if (c.dir != p.dir) continue;
+      if (scratch_.trace) [[unlikely]]
+        scratch_.trace->source(true);
       if (run_stage(stage, {c.data, c.offset, c.fresh_from, true})) {
         stream_match = true;
         return true;
@@ -244,6 +266,8 @@ bool WorkerMatcher::payload_matches(const Rule& r, const Stage& stage,
       return false;
   }
   if (p.stream_pseudo || p.no_payload) return false;
+  if (scratch_.trace) [[unlikely]]
+    scratch_.trace->source(false);
   return run_stage(stage, {p.payload, 0, 0, true});
 }
 
@@ -302,8 +326,12 @@ void WorkerMatcher::run_ip_only() {
   for (const auto i : candidates_) {
     const auto& r = *engine_->rules[i];
     scratch_.context.clear();
-    if (RuleTimer timer(profile_, i); timer.verdict(header(r) && tests(r)))
-      matched(r, nullptr, nullptr, false);
+    const bool held = [&] {
+      RuleTimer timer(profile_, i);
+      Watch watch(*this, r, nullptr, nullptr);
+      return timer.verdict(watch.verdict(header(r) && tests(r)));
+    }();
+    if (held) matched(r, nullptr, nullptr, false);
   }
 }
 
@@ -320,8 +348,12 @@ void WorkerMatcher::run_proto_only() {
   for (const auto i : engine_->proto_only) {
     const auto& r = *engine_->rules[i];
     scratch_.context.clear();
-    if (RuleTimer timer(profile_, i); timer.verdict(header(r) && tests(r)))
-      matched(r, nullptr, nullptr, false);
+    const bool held = [&] {
+      RuleTimer timer(profile_, i);
+      Watch watch(*this, r, nullptr, nullptr);
+      return timer.verdict(watch.verdict(header(r) && tests(r)));
+    }();
+    if (held) matched(r, nullptr, nullptr, false);
   }
 }
 
@@ -372,7 +404,12 @@ void WorkerMatcher::run_packet_rules(std::span<const StreamChunk> chunks) {
   for (const auto i : candidates_) {
     const auto& r = *e.rules[i];
     bool stream_match = false;
-    if (RuleTimer timer(profile_, i); timer.verdict(packet_rule(r, chunks, stream_match))) {
+    const bool held = [&] {
+      RuleTimer timer(profile_, i);
+      Watch watch(*this, r, nullptr, nullptr);
+      return timer.verdict(watch.verdict(packet_rule(r, chunks, stream_match)));
+    }();
+    if (held) {
       // A stream match, or a datagram of a known protocol, belongs to the transaction at hand.
       Transaction* tx = nullptr;
       if (p.flow && (stream_match || (!r.app_protos.empty() && p.ip_proto == 17))) {
@@ -442,7 +479,9 @@ void WorkerMatcher::run_frames() {
         if (s.kind == Stage::Kind::frame &&
             std::find(s.frames.begin(), s.frames.end(), f.type) == s.frames.end())
           relevant = false;
-      if (!relevant || !header(r)) continue;
+      if (!relevant) continue;
+      Watch watch(*this, r, nullptr, &f);
+      if (!header(r)) continue;
       if (std::find(data.frame_alerts.begin(), data.frame_alerts.end(), std::pair(f.id, i)) !=
           data.frame_alerts.end())
         continue;
@@ -459,7 +498,7 @@ void WorkerMatcher::run_frames() {
           ok = s.ops.empty() || run_stage(s, {window, base, 0, whole});
       }
       if (!ok) continue;
-      timer.verdict(true);
+      timer.verdict(watch.verdict(true));
       data.frame_alerts.emplace_back(f.id, i);
       Transaction* tx = nullptr;
       for (auto* t : p.flow->transactions())
@@ -485,7 +524,13 @@ std::span<const Alert> WorkerMatcher::inspect(Packet& packet, std::span<const St
   services_.dir = packet.dir;
   services_.now_us = packet.time.us;
   services_.tx = nullptr;
-  if (packet.no_inspect || (packet.flow && packet.flow->passed)) return {};
+  if (packet.no_inspect || (packet.flow && packet.flow->passed)) {
+    if (trace_ != nullptr) [[unlikely]]
+      trace_->skipped(packet);
+    return {};
+  }
+  if (trace_ != nullptr) [[unlikely]]
+    trace_->packet(packet, fit_header(trace_->rule));
   if (packet.flow && packet.flow->engine == nullptr) FlowData::of(*packet.flow);
   run_ip_only();
   run_packet_rules(chunks);

@@ -9,6 +9,7 @@
 #include "rules/signature/compiled.hpp"
 #include "rules/signature/payload.hpp"
 #include "rules/signature/profile.hpp"
+#include "rules/signature/trace.hpp"
 
 namespace ww::sig {
 
@@ -53,10 +54,38 @@ class WorkerMatcher final : public Matcher {
   void write_metadata(const Packet* packet, Flow* flow, JsonWriter& json) override;
   void replace(std::shared_ptr<const Engine> engine) override;
   void set_profile(MatchProfile* profile) override;
-  void set_trace(Trace* trace) { scratch_.trace = trace; }
+  /// Of this engine's rules; ends when the engine is replaced.
+  void set_trace(Trace* trace) { trace_ = trace; }
 
  private:
-  enum class Verdict : std::uint8_t { no, yes, wait };
+  using Verdict = Trace::Verdict;
+  /// The trace hears of one check of its rule while this lives.
+  class Watch {
+   public:
+    Watch(WorkerMatcher& m, const Rule& r, const Transaction* tx, const Frame* frame) : m_(m) {
+      if (m.trace_ != nullptr && &m.trace_->rule == &r) [[unlikely]] {
+        m.scratch_.trace = m.trace_;
+        m.trace_->begin(*m.services_.packet, tx, frame);
+      }
+    }
+    ~Watch() {
+      if (m_.scratch_.trace != nullptr) [[unlikely]] {
+        m_.scratch_.trace->end(verdict_);
+        m_.scratch_.trace = nullptr;
+      }
+    }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+    bool verdict(bool held) {
+      verdict_ = held ? Verdict::yes : Verdict::no;
+      return held;
+    }
+    void verdict(Verdict v) { verdict_ = v; }
+
+   private:
+    WorkerMatcher& m_;
+    Verdict verdict_ = Verdict::no;
+  };
 
   // packet side
   void adopt(std::shared_ptr<const CompiledEngine> engine);
@@ -69,7 +98,8 @@ class WorkerMatcher final : public Matcher {
   void run_proto_only();
   void scan(std::uint32_t scanner, Bytes data, void (*f)(void*, std::uint32_t), void* context);
   [[nodiscard]] bool header(const Rule& rule) const;
-  [[nodiscard]] bool addresses(const Rule& rule) const;
+  [[nodiscard]] HeaderPart fit_header(const Rule& rule) const;
+  [[nodiscard]] HeaderPart fit_addresses(const Rule& rule) const;
   [[nodiscard]] bool tests(const Rule& rule);
   [[nodiscard]] bool packet_rule(const Rule& rule, std::span<const StreamChunk> chunks,
                                  bool& stream_match);
@@ -93,6 +123,10 @@ class WorkerMatcher final : public Matcher {
   void matched(const Rule& rule, Transaction* tx, const Frame* frame, bool stream_match);
   void finalize(Packet& packet);
   [[nodiscard]] bool suppressed(const Rule& rule) const;
+  void tell_fate(const Alert& alert, Trace::Fate fate, const Rule* by = nullptr) const {
+    if (trace_ != nullptr && trace_->rule.index == alert.order) [[unlikely]]
+      trace_->fate(fate, by);
+  }
   /// false: no alert. May change the action (rate_filter).
   [[nodiscard]] bool threshold(const Rule& rule, const ThresholdSpec& spec, Action& action,
                                std::uint64_t salt);
@@ -101,6 +135,7 @@ class WorkerMatcher final : public Matcher {
   std::shared_ptr<const CompiledEngine> engine_;
   std::uint64_t generation_ = 0;
   MatchProfile* profile_ = nullptr;
+  Trace* trace_ = nullptr;
   hs_scratch* hs_ = nullptr;
   EvalScratch scratch_;
   MatchServices services_;

@@ -30,7 +30,11 @@ void WorkerMatcher::matched(const Rule& r, Transaction* tx, const Frame* frame, 
   }
   for (const auto& v : scratch_.captured_packet)
     if (packet_vars_.size() < FlowData::max_vars) packet_vars_.push_back(v);
-  if (queue_.size() >= 1024) return;
+  if (queue_.size() >= 1024) {
+    if (trace_ != nullptr && &trace_->rule == &r) [[unlikely]]
+      trace_->fate(Trace::Fate::queue_full, nullptr);
+    return;
+  }
   Alert a;
   a.rule = &r.info;
   a.action = r.info.action;
@@ -266,13 +270,24 @@ void WorkerMatcher::finalize(Packet& p) {
     if (a.order != b.order) return a.order < b.order;
     return a.tx_id < b.tx_id;
   });
+  using Fate = Trace::Fate;
+  // Those behind the last one that was looked at share its end.
+  const auto tell_rest = [&](const Alert& last, Fate fate, const Rule* by) {
+    for (const auto* rest = &last; rest != queue_.data() + queue_.size(); ++rest)
+      tell_fate(*rest, fate, by);
+  };
   for (auto& a : queue_) {
     const auto& r = *engine_->rules[a.order];
     services_.rule = &r;
     for (const auto& t : r.tags) start_tag(r, t);
-    if (r.detection_filter && !threshold(r, *r.detection_filter, a.action, kind_detection_filter))
+    if (r.detection_filter && !threshold(r, *r.detection_filter, a.action, kind_detection_filter)) {
+      tell_fate(a, Fate::detection_filter);
       continue;
-    if (suppressed(r)) continue;
+    }
+    if (suppressed(r)) {
+      tell_fate(a, Fate::suppressed);
+      continue;
+    }
     for (const auto& c : r.config_thresholds) (void)threshold(r, c, a.action, kind_rate);
     if (a.action == Action::pass) {
       // Nothing after a pass is reported for this packet; what is bound to the flow passes all of
@@ -282,12 +297,26 @@ void WorkerMatcher::finalize(Packet& p) {
           ((r.type != RuleType::packet_stream && r.type != RuleType::stream) || a.stream_match);
       if (flow_wide && p.flow) p.flow->passed = true;
       p.no_inspect = true;
+      tell_fate(a, Fate::is_pass);
+      if (trace_ != nullptr && trace_->rule.index != a.order) [[unlikely]]
+        tell_rest(a, Fate::passed, &r);
       break;
     }
-    if (r.threshold && !threshold(r, *r.threshold, a.action, kind_threshold)) continue;
+    if (r.threshold && !threshold(r, *r.threshold, a.action, kind_threshold)) {
+      tell_fate(a, Fate::threshold);
+      continue;
+    }
     if (r.bypass && p.flow) p.flow->passed = true;
-    if (r.info.noalert) continue;
-    if (alerts_.size() >= engine_->max_alerts) break;
+    if (r.info.noalert) {
+      tell_fate(a, Fate::noalert);
+      continue;
+    }
+    if (alerts_.size() >= engine_->max_alerts) {
+      if (trace_ != nullptr) [[unlikely]]
+        tell_rest(a, Fate::over_limit, nullptr);
+      break;
+    }
+    tell_fate(a, Fate::alert);
     alerts_.push_back(std::move(a));
   }
   if (p.flow && !alerts_.empty()) p.flow->alerted = true;

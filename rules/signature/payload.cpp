@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "rules/signature/dataset.hpp"
+#include "rules/signature/trace.hpp"
 
 namespace ww::sig {
 
@@ -146,9 +147,18 @@ class Evaluation {
  private:
   bool note(std::size_t i, bool matched, std::size_t from = 0, std::size_t to = 0) {
     if (s_.trace) [[unlikely]]
-      s_.trace->op(stage_, i, matched, from, to);
+      s_.trace->op({stage_, ops_[i], matched, data_, static_cast<std::uint64_t>(base_), from, to});
     return matched;
   }
+  /// As note, for operations that read a number.
+  bool note_read(std::size_t i, bool matched) {
+    if (s_.trace) [[unlikely]]
+      s_.trace->op({stage_, ops_[i], matched, data_, static_cast<std::uint64_t>(base_),
+                    static_cast<std::size_t>(read_.start), static_cast<std::size_t>(read_.end),
+                    read_.value, read_.end > read_.start});
+    return matched;
+  }
+  bool note_all(std::size_t i, bool matched) { return note(i, matched, 0, data_.size()); }
   bool spend() {
     if (++s_.steps <= s_.step_limit) return true;
     ++s_.limit_hits;
@@ -172,20 +182,25 @@ class Evaluation {
         const auto size = static_cast<std::int64_t>(data_.size());
         const bool there =
             o.relative ? at <= size && pos + at <= size && pos + at >= 0 : at - base_ < size;
-        return note(i, there != o.negated) && step(i + 1, pos, claimed);
+        const auto wanted = std::clamp<std::int64_t>(o.relative ? pos + at : at - base_, 0, size);
+        return note(i, there != o.negated, static_cast<std::size_t>(wanted),
+                    static_cast<std::size_t>(size)) &&
+               step(i + 1, pos, claimed);
       }
       case 3:
-        return note(i, byte_test(*std::get_if<ByteTestOp>(&op), pos)) && step(i + 1, pos, claimed);
+        return note_read(i, byte_test(*std::get_if<ByteTestOp>(&op), pos)) &&
+               step(i + 1, pos, claimed);
       case 4: {
         const auto& o = *std::get_if<ByteJumpOp>(&op);
         std::int64_t to = 0;
-        return note(i, byte_jump(o, pos, to)) && step(i + 1, to, claimed);
+        return note_read(i, byte_jump(o, pos, to)) && step(i + 1, to, claimed);
       }
       case 5: {
         const auto& o = *std::get_if<ByteExtractOp>(&op);
-        std::uint64_t v = 0;
-        std::int64_t start = 0, end = 0;
-        if (!note(i, read_number(o.read, data_, pos, s_.vars.data(), v, start, end))) return false;
+        read_ = {};
+        auto& [v, start, end] = read_;
+        if (!note_read(i, read_number(o.read, data_, pos, s_.vars.data(), v, start, end)))
+          return false;
         v *= o.multiplier;
         if (o.align && v % o.align) v += o.align - v % o.align;
         s_.vars[static_cast<std::size_t>(o.var)] = v;
@@ -194,7 +209,7 @@ class Evaluation {
       case 6: {
         const auto& o = *std::get_if<ByteMathOp>(&op);
         std::int64_t end = 0;
-        if (!note(i, byte_math(o, pos, end))) return false;
+        if (!note_read(i, byte_math(o, pos, end))) return false;
         return step(i + 1, end, std::max(claimed, static_cast<std::size_t>(end)));
       }
       case 7: {
@@ -202,12 +217,12 @@ class Evaluation {
         const auto size = static_cast<std::uint64_t>(base_) + data_.size();
         const bool ok = to_end_ ? o.test.test(size)
                                 : !o.test.negate && o.test.hi == UINT64_MAX && size >= o.test.lo;
-        return note(i, ok) && step(i + 1, pos, claimed);
+        return note_all(i, ok) && step(i + 1, pos, claimed);
       }
       case 8:
         return base64(*std::get_if<Base64Op>(&op), i, pos) && step(i + 1, pos, claimed);
       case 9:
-        return note(i, dataset(*std::get_if<DatasetOp>(&op))) && step(i + 1, pos, claimed);
+        return note_all(i, dataset(*std::get_if<DatasetOp>(&op))) && step(i + 1, pos, claimed);
       case 10: {
         const auto& o = *std::get_if<DatarepOp>(&op);
         const auto f = o.set->find(data_);
@@ -218,14 +233,14 @@ class Evaluation {
                : o.compare == C::gt ? f.reputation > o.value
                                     : f.reputation == o.value;
         }
-        return note(i, ok) && step(i + 1, pos, claimed);
+        return note_all(i, ok) && step(i + 1, pos, claimed);
       }
       case 11:
-        return note(i, entropy(*std::get_if<EntropyOp>(&op))) && step(i + 1, pos, claimed);
+        return note_all(i, entropy(*std::get_if<EntropyOp>(&op))) && step(i + 1, pos, claimed);
       case 12: {
         const auto& o = *std::get_if<BufferCheckOp>(&op);
-        return note(i, o.check(o, data_, static_cast<std::size_t>(pos), services_.packet) !=
-                           o.negated) &&
+        return note_all(i, o.check(o, data_, static_cast<std::size_t>(pos), services_.packet) !=
+                               o.negated) &&
                step(i + 1, pos, claimed);
       }
       default:
@@ -262,16 +277,22 @@ class Evaluation {
       lo = std::max(lo, size - n);
       if (!to_end_) return note(i, c.negated) && step(i + 1, pos, claimed);
     }
-    if (hi < lo || hi - lo < n) return note(i, c.negated) && step(i + 1, pos, claimed);
+    if (hi < lo || hi - lo < n)
+      return note(i, c.negated, static_cast<std::size_t>(std::min(lo, size)),
+                  static_cast<std::size_t>(std::clamp(hi, std::min(lo, size), size))) &&
+             step(i + 1, pos, claimed);
     auto from = static_cast<std::size_t>(lo);
     const auto to = static_cast<std::size_t>(hi);
     if (c.negated) {
       // An occurrence of a negated endswith counts only at the very end; lo was moved there.
-      return note(i, find(c, data_, from, to) == not_found) && step(i + 1, pos, claimed);
+      const auto found = find(c, data_, from, to);
+      const bool none = found == not_found;
+      return note(i, none, none ? from : found, none ? to : found + c.octets.size()) &&
+             step(i + 1, pos, claimed);
     }
     if (!c.relative_next) {
       auto at = find(c, data_, from, to);
-      if (at == not_found) return note(i, false);
+      if (at == not_found) return note(i, false, from, to);
       const auto len = c.octets.size();
       if (at + len <= fresh_ && claimed <= fresh_) {
         // Any occurrence will do; prefer one with octets that no earlier chunk showed.
@@ -286,7 +307,7 @@ class Evaluation {
     }
     for (;;) {
       const auto at = find(c, data_, from, to);
-      if (at == not_found) return note(i, false);
+      if (at == not_found) return note(i, false, from, to);
       const auto end = at + c.octets.size();
       note(i, true, at, end);
       if (step(i + 1, static_cast<std::int64_t>(end), std::max(claimed, end))) return true;
@@ -302,8 +323,11 @@ class Evaluation {
     std::size_t from = 0;
     for (;;) {
       const bool hit = p.code->search(subject, from, s_.pcre);
-      if (p.negated) return note(i, !hit) && step(i + 1, pos, claimed);
-      if (!hit) return note(i, false);
+      if (p.negated) {
+        const auto found = hit ? s_.pcre.group(0) : PcreScratch::Group{0, subject.size(), true};
+        return note(i, !hit, start + found.from, start + found.to) && step(i + 1, pos, claimed);
+      }
+      if (!hit) return note(i, false, start + from, data_.size());
       const auto whole = s_.pcre.group(0);
       const auto at = start + whole.from, end = start + whole.to;
       note(i, true, at, end);
@@ -342,8 +366,8 @@ class Evaluation {
   }
 
   bool byte_test(const ByteTestOp& o, std::int64_t pos) {
-    std::uint64_t v = 0;
-    std::int64_t start = 0, end = 0;
+    read_ = {};
+    auto& [v, start, end] = read_;
     if (!read_number(o.read, data_, pos, s_.vars.data(), v, start, end)) return false;
     const auto w = static_cast<std::uint64_t>(o.value.get(s_.vars.data()));
     bool ok = false;
@@ -375,8 +399,8 @@ class Evaluation {
   }
 
   bool byte_jump(const ByteJumpOp& o, std::int64_t pos, std::int64_t& to) {
-    std::uint64_t v = 0;
-    std::int64_t start = 0, end = 0;
+    read_ = {};
+    auto& [v, start, end] = read_;
     if (!read_number(o.read, data_, pos, s_.vars.data(), v, start, end)) return false;
     const auto size = static_cast<std::int64_t>(data_.size());
     if (v > (1ULL << 40)) return false;
@@ -391,9 +415,10 @@ class Evaluation {
   }
 
   bool byte_math(const ByteMathOp& o, std::int64_t pos, std::int64_t& end) {
-    std::uint64_t v = 0;
-    std::int64_t start = 0;
-    if (!read_number(o.read, data_, pos, s_.vars.data(), v, start, end)) return false;
+    read_ = {};
+    auto& v = read_.value;
+    if (!read_number(o.read, data_, pos, s_.vars.data(), v, read_.start, read_.end)) return false;
+    end = read_.end;
     const auto r = static_cast<std::uint64_t>(o.rvalue.get(s_.vars.data()));
     using Op = ByteMathOp::Operator;
     switch (o.op) {
@@ -499,6 +524,10 @@ class Evaluation {
   Bytes data_;
   std::int64_t base_ = 0;
   bool to_end_ = true;
+  struct Read {
+    std::uint64_t value = 0;
+    std::int64_t start = 0, end = 0;
+  } read_;  ///< what the last byte_* keyword read, for the trace
 };
 
 }  // namespace

@@ -13,13 +13,7 @@
 
 namespace ww::sig {
 
-/// Hears what an evaluation did: `rules explain`.
-class Trace {
- public:
-  virtual ~Trace() = default;
-  virtual void op(const Stage& stage, std::size_t op, bool matched, std::size_t from,
-                  std::size_t to) = 0;
-};
+class Trace;  // rules/signature/trace.hpp
 
 /// Per worker; reused for every evaluation.
 struct EvalScratch {
@@ -32,7 +26,7 @@ struct EvalScratch {
   std::uint32_t steps = 0;
   std::uint32_t step_limit = 3000;  ///< detect.inspection-recursion-limit
   std::uint64_t limit_hits = 0;
-  Trace* trace = nullptr;
+  Trace* trace = nullptr;  ///< set while the rule that it watches is checked
 };
 
 struct Window {

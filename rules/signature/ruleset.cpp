@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "rules/signature/protocols.hpp"
+#include "rules/signature/rule_text.hpp"
 #include "rules/signature/state.hpp"
 
 namespace ww::sig {
@@ -117,16 +118,7 @@ void RuleSet::load_classifications(LoadReport& report) {
 void RuleSet::load(const std::string& path, LoadReport& report) {
   std::error_code ec;
   if (fs::is_directory(path, ec)) {
-    std::vector<std::string> files;
-    for (auto it = fs::recursive_directory_iterator(
-             path, fs::directory_options::skip_permission_denied, ec);
-         it != fs::recursive_directory_iterator(); it.increment(ec)) {
-      if (ec) break;
-      if (it->is_regular_file(ec) && it->path().extension() == ".rules")
-        files.push_back(it->path().string());
-    }
-    std::sort(files.begin(), files.end());
-    for (const auto& f : files) load(f, report);
+    for (const auto& f : list_rule_files(path)) load(f, report);
     return;
   }
   std::ifstream in(path, std::ios::binary);
@@ -196,59 +188,6 @@ void RuleSet::load_text(std::string_view text, const std::string& file, LoadRepo
 // --------------------------------------------------------------------------- one rule
 
 namespace {
-
-struct Header {
-  std::string_view action, proto, hook, src, sport, arrow, dst, dport;
-};
-
-/// Words of the header; a group in brackets may hold blanks.
-std::vector<std::string_view> header_words(std::string_view s) {
-  std::vector<std::string_view> out;
-  std::size_t i = 0;
-  while (i < s.size()) {
-    while (i < s.size() && (s[i] == ' ' || s[i] == '\t')) ++i;
-    const auto from = i;
-    int depth = 0;
-    while (i < s.size() && (depth > 0 || (s[i] != ' ' && s[i] != '\t'))) {
-      if (s[i] == '[') ++depth;
-      if (s[i] == ']' && depth > 0) --depth;
-      ++i;
-    }
-    if (i > from) out.push_back(s.substr(from, i - from));
-  }
-  return out;
-}
-
-/// Splits the option body at every `;` that no backslash stands before.
-std::vector<Option> split_options(std::string_view body, std::uint32_t column, Status& status) {
-  std::vector<Option> out;
-  std::size_t from = 0;
-  for (std::size_t i = 0; i <= body.size(); ++i) {
-    if (i < body.size() && (body[i] != ';' || (i > 0 && body[i - 1] == '\\'))) continue;
-    const auto raw = body.substr(from, i - from);
-    const auto text = trim(raw);
-    const auto at =
-        column +
-        static_cast<std::uint32_t>(
-            from + (text.empty() ? 0 : static_cast<std::size_t>(text.data() - raw.data())));
-    from = i + 1;
-    if (text.empty()) continue;
-    if (i == body.size()) {
-      status = bad("option '" + std::string(text.substr(0, 40)) + "' has no closing ;");
-      return out;
-    }
-    Option o;
-    o.column = at;
-    const auto colon = text.find(':');
-    o.keyword = trim(text.substr(0, colon));
-    if (colon != std::string_view::npos) {
-      o.value = trim(text.substr(colon + 1));
-      o.has_value = true;
-    }
-    out.push_back(o);
-  }
-  return out;
-}
 
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);

@@ -84,8 +84,10 @@ void WorkerMatcher::inspect_transaction(Transaction& tx, TxPlan& plan,
       bool stream_match = false;
       const auto verdict = [&] {
         RuleTimer timer(profile_, t.rule->index);
+        Watch watch(*this, *t.rule, &tx, nullptr);
         const auto v = check(t, pending.latched, tx, chunks, stream_match);
         timer.verdict(v == Verdict::yes);
+        watch.verdict(v);
         return v;
       }();
       if (verdict == Verdict::wait) {
@@ -201,6 +203,8 @@ WorkerMatcher::Verdict WorkerMatcher::check(const TxRule& t, std::uint64_t& latc
     } else {
       v = check_stage(b, tx);
     }
+    if (scratch_.trace) [[unlikely]]
+      scratch_.trace->stage(*b.stage, v);
     if (v == Verdict::no) return v;
     if (v == Verdict::wait)
       waiting = true;
@@ -258,6 +262,8 @@ WorkerMatcher::Verdict WorkerMatcher::check_buffer(const BoundStage& b, Transact
   for (std::uint32_t i = 0; i < max_items; ++i) {
     BufferSlice slice;
     const auto status = b.buffer(tx, b.dir, i, slice);
+    if (scratch_.trace) [[unlikely]]
+      scratch_.trace->item(s, i, status);
     if (status == BufferStatus::not_ready)
       return i == 0 ? absent_verdict(complete) : complete ? Verdict::no : Verdict::wait;
     if (status == BufferStatus::absent) return i == 0 ? absent_verdict(true) : Verdict::no;
@@ -284,6 +290,8 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
   for (std::uint32_t i = 0; i < max_items; ++i) {
     std::uint64_t v = 0;
     const auto status = b.number(tx, b.dir, i, v);
+    if (scratch_.trace) [[unlikely]]
+      scratch_.trace->item(s, i, status);
     if (status == BufferStatus::absent) break;
     if (status == BufferStatus::not_ready) {
       open = !complete;
@@ -301,6 +309,8 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
     if (s.against_now != Stage::Now::no)
       hit = (static_cast<std::int64_t>(v) < services_.now_us / 1'000'000) ==
             (s.against_now == Stage::Now::before);
+    if (scratch_.trace) [[unlikely]]
+      scratch_.trace->number(s, i, v, hit);
     if (s.which == W::any && hit)
       return s.absent == Stage::Absent::must ? Verdict::no : Verdict::yes;
     ++seen;
@@ -347,6 +357,8 @@ WorkerMatcher::Verdict WorkerMatcher::check_files(const BoundStage& b, Transacti
     auto all = FileTest::Result::yes;
     for (const auto& t : s.file_tests) {
       const auto r = t.test(t, *f, complete);
+      if (scratch_.trace) [[unlikely]]
+        scratch_.trace->file(s, *f, static_cast<std::size_t>(&t - s.file_tests.data()), r);
       if (r == FileTest::Result::no) {
         all = r;
         break;
