@@ -162,9 +162,11 @@ void setup(CLI::App& group, Context& context) {
 
   setup_rules_profile(group, context);
   setup_rules_explain(group, context);
+  setup_rules_diff(group, context);
 }
 
-const Registration registration{{"rules", "signatures: check, explain, profile, keywords", &setup}};
+const Registration registration{
+    {"rules", "signatures: check, diff, explain, profile, keywords", &setup}};
 
 }  // namespace
 }  // namespace ww::ctl

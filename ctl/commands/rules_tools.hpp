@@ -7,4 +7,5 @@ namespace ww::ctl {
 struct Context;
 void setup_rules_profile(CLI::App& group, Context& context);
 void setup_rules_explain(CLI::App& group, Context& context);
+void setup_rules_diff(CLI::App& group, Context& context);
 }  // namespace ww::ctl
