@@ -491,9 +491,13 @@ class Book final : public BackupBook {
     std::map<std::string, std::string> sensors;
     for (auto& a : board.assets)
       for (auto& f : a.findings) {
+        for (const auto& j : a.jobs) {
+          if (!f.job.empty() && j.spec.name != f.job) continue;
+          sensors[finding_key(f)] = j.source.sensor;
+          // Where no run is to blame, the last look is the evidence.
+          if (f.event.empty()) f.event = j.source.event;
+        }
         now.emplace(finding_key(f), f);
-        for (const auto& j : a.jobs)
-          if (j.spec.name == f.job) sensors[finding_key(f)] = j.source.sensor;
       }
     std::map<std::string, const BackupFinding*> open;
     for (const auto& f : board.open) open.emplace(finding_key(f), &f);

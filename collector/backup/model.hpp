@@ -64,6 +64,7 @@ struct BackupSource {
   std::string site, asset, job, tool, sensor, repository;
   Timestamp first_seen, looked, good;  ///< good: the last look that worked
   std::string status, code, error;
+  std::string event;  ///< id of the last look's event
   std::chrono::seconds interval{0};
   // from the last look that worked
   std::string repository_id, medium, integrity;

@@ -112,7 +112,15 @@ void take_inventory(sql::Database& db, const Key& k, const json::object& o) {
       .with(k.site, k.asset, k.job, k.received.us, status, r.text("error_code"), r.text("error"),
             r.number("interval").value_or(0))
       .run();
-  if (!worked) return;
+  if (!worked) {
+    // What is known stays; only the evidence is newer.
+    db.prepare(
+          "UPDATE backup_source SET doc=json_set(doc,'$.event',?4) WHERE site=?1 AND asset=?2 AND "
+          "job=?3")
+        .with(k.site, k.asset, k.job, k.event)
+        .run();
+    return;
+  }
   // Values that are normal until somebody says otherwise; settings that grow are taken as they are.
   auto baseline = read_baseline(
       column(db, "SELECT baseline FROM backup_source WHERE site=?1 AND asset=?2 AND job=?3", k));
@@ -125,6 +133,7 @@ void take_inventory(sql::Database& db, const Key& k, const json::object& o) {
   }
   auto doc = o;
   doc.erase("snapshots");
+  doc["event"] = k.event;
   db.prepare(
         "UPDATE backup_source SET good=max(good,?4), doc=?5, baseline=?6 WHERE site=?1 AND "
         "asset=?2 "
@@ -245,6 +254,7 @@ BackupSource read_source(const sql::Statement& s) {
   const auto doc = parse(s.text(13));
   if (!doc.is_object()) return x;
   const Reader r(doc.get_object());
+  x.event = r.text("event");
   x.repository_id = r.text("repository_id");
   x.medium = r.text("repository_kind");
   x.integrity = r.text("integrity");

@@ -6,6 +6,7 @@ Riverside (a community trust) has a sensor that tails what Winlogbeat wrote; the
 Elasticsearch bulk protocol. Standard library only.
 """
 import argparse
+import calendar
 import collections
 import glob
 import json
@@ -192,7 +193,52 @@ logs:
 logs:
   files:
     - paths: ["{data}/riverside/logs/*.jsonl"]
-""".format(data=self.data))
+backup:
+  probes:
+    - {{ tool: script, asset: clinic-files, job: nightly, every: 5s, source: {nights}, medium: disk }}
+""".format(data=self.data, nights=self.backups()))
+
+    def backups(self):
+        """What a backup tool of Riverside would print: a backup a night, from before the intrusion in its logs until today. From the night
+        of the intrusion on, the files look encrypted."""
+        first = None
+        with open(os.path.join(FIXTURES, "logs", "winlogbeat.jsonl")) as f:
+            first = min(json.loads(line)["@timestamp"] for line in f)
+        struck = calendar.timegm(time.strptime(first[:19], "%Y-%m-%dT%H:%M:%S"))
+        midnight = struck - struck % 86400
+        nights = [midnight - 86400 * n for n in range(14, -4, -1)]
+        nights = [t for t in nights if t + 7200 < time.time()] + [t for t in range(int(time.time()) // 86400 * 86400 - 9 * 86400, int(time.time()) - 7200, 86400)]
+        runs = []
+        for n, t in enumerate(sorted(set(nights))):
+            hit = t > struck
+            runs.append({"snapshot": "riverside-%s" % time.strftime("%Y%m%d", time.gmtime(t)), "status": "success", "level": "snapshot", "host": "fs-01",
+                         "started": time.strftime("%Y-%m-%dT01:00:00Z", time.gmtime(t)), "finished": time.strftime("%Y-%m-%dT01:20:00Z", time.gmtime(t)),
+                         "bytes_total": 42_000_000_000 + 20_000_000 * n, "bytes_added": 38_000_000_000 if hit else 900_000_000 + 10_000_000 * (n % 5),
+                         "bytes_stored": 37_800_000_000 if hit else 400_000_000, "files_total": 180_000 + 40 * n,
+                         "files_changed": 171_000 if hit else 2_100 + 30 * (n % 4), "files_new": 60, "files_deleted": 20, "entropy": 7.97 if hit else 4.6})
+        return self.write("riverside/nights.json", json.dumps({"version": 1, "repository": {"id": "riverside-1", "kind": "disk"}, "runs": runs}))
+
+    def restore_point(self):
+        """From the intrusion's alerts to the backup that can be trusted."""
+        signs = [a for a in self.alerts() if a["site"] == "riverside-community" and a["engine"] != "backup"]
+        if not signs:
+            return False
+        made = self.call("/api/v1/incidents", {"title": "Intrusion at Riverside", "level": "critical", "alerts": [a["id"] for a in signs]})["incident"]
+        first = min(signs, key=lambda a: a["first_seen"])
+        base = "/api/v1/incidents/%s/" % made["id"]
+        self.call(base + "indicators", {"id": "alert:" + first["id"], "offset_seconds": 0, "note": "the first of them"})
+        point = self.call(base + "restore-point", {"site": "riverside-community", "asset": "clinic-files"})
+        print()
+        print("incident %s: %s" % (made["id"], made["title"]))
+        print("first sign %s (%s); a backup must be older than %s" % (first["first_seen"], first["rule"]["title"], point["window_start"]))
+        if "chosen" in point:
+            print("restore point of clinic-files: %s, data of %s, %s: %d h of data lost" % (
+                point["chosen"]["snapshot"], point["chosen"]["data_time"], point["verdict"], point["data_loss_seconds"] // 3600))
+        for text in point["missing"]:
+            print("  not known: " + text)
+        for c in [c for c in point["candidates"] if not c["kept"]][:3]:
+            print("  dropped: %s: %s" % (c["snapshot"], "; ".join(c["dropped"])))
+        return point["verdict"] == "clean_candidate"
 
     def logs(self):
         """The files grow while the sensors follow them, as logs do."""
@@ -281,6 +327,9 @@ def main():
         demo.table()
         for site, rule in missing:
             print("MISSING: %s did not raise %s" % (site, rule))
+        if not demo.restore_point():
+            print("MISSING: no restore point for clinic-files of Riverside")
+            missing.append(("riverside-community", "restore point"))
         if options.once:
             return 1 if missing else 0
         if options.then:

@@ -35,8 +35,8 @@ std::string from_utf16(std::string_view octets) {
   std::string out;
   std::uint32_t high = 0;
   for (std::size_t i = 2; i + 1 < octets.size(); i += 2) {
-    const auto a = static_cast<unsigned char>(octets[i]);
-    const auto b = static_cast<unsigned char>(octets[i + 1]);
+    const std::uint32_t a = static_cast<unsigned char>(octets[i]);
+    const std::uint32_t b = static_cast<unsigned char>(octets[i + 1]);
     const std::uint32_t u = little ? a | (b << 8U) : b | (a << 8U);
     if (u >= 0xD800 && u < 0xDC00) {
       high = u;

@@ -98,6 +98,8 @@ TEST_F(BackupBookTest, AFindingComesWithItsAlertOnceAndBothEnd) {
   const auto alert = backup_alerts().front();
   EXPECT_EQ(alert.rule.id, "bk-13");
   EXPECT_EQ(alert.site, "trust-a");
+  ASSERT_EQ(alert.evidence.size(), 1U);
+  EXPECT_TRUE(store->event(alert.evidence[0]));  // the look that found it
   book->look();
   book->look();
   EXPECT_EQ(backup_alerts(false).size(), 1U);  // not again
