@@ -61,7 +61,7 @@ FileStore::Entry* FileStore::entry(const sig::File& file) {
 }
 
 void FileStore::begin_batch() {
-  if (!impl_) return;
+  if (!impl_ || options_.window == 0) return;
   for (auto& e : impl_->entries) {
     if (e->window.held() <= e->held) continue;
     // A file that rules may still ask to keep must stay whole until the first inspection has been

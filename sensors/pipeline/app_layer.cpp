@@ -55,7 +55,7 @@ Bytes AppFlow::stream_window(Dir dir, std::uint64_t offset, std::uint64_t length
 
 std::uint64_t AppFlow::add_frame(sig::FrameType type, Dir dir, std::uint64_t offset,
                                  std::int64_t length, std::uint64_t tx_id) {
-  if (frames_.size() >= max_frames) return 0;
+  if (!owner_.frames_ || frames_.size() >= max_frames) return 0;
   sig::Frame f;
   f.type = type;
   f.dir = dir;
@@ -79,6 +79,7 @@ std::span<sig::Transaction* const> AppFlow::transactions() {
 }
 
 void AppFlow::set_frame_length(std::uint64_t frame, std::int64_t length) {
+  if (frame == 0) return;
   for (auto it = frames_.rbegin(); it != frames_.rend(); ++it)
     if (it->id == frame) {
       it->length = length;
@@ -87,6 +88,7 @@ void AppFlow::set_frame_length(std::uint64_t frame, std::int64_t length) {
 }
 
 void AppFlow::set_frame_tx(std::uint64_t frame, std::uint64_t tx_id) {
+  if (frame == 0) return;
   for (auto it = frames_.rbegin(); it != frames_.rend(); ++it)
     if (it->id == frame) {
       it->tx_id = tx_id;
@@ -95,6 +97,7 @@ void AppFlow::set_frame_tx(std::uint64_t frame, std::uint64_t tx_id) {
 }
 
 void AppFlow::drop_frames(Dir dir, std::uint64_t before) {
+  if (frames_.empty()) return;
   std::erase_if(frames_, [&](const sig::Frame& f) {
     return f.dir == dir && f.length >= 0 &&
            f.offset + static_cast<std::uint64_t>(f.length) <= before;
@@ -211,6 +214,7 @@ std::uint64_t AppLayer::read(Flow& flow, TcpSession& session, sig::Packet& packe
   auto& app = state(flow);
   app.now_ = packet.time;
   app.packet_ = &packet;
+  app.news[0] = app.news[1] = true;
   auto& peer = session.peer(piece.dir);
   const auto stop = piece.offset + piece.gap + piece.data.size();
   if (app.change_wanted && app.parser) start_change(flow, app, session);
@@ -471,6 +475,7 @@ void AppLayer::datagram(Flow& flow, sig::Packet& packet) {
   auto& app = state(flow);
   app.now_ = packet.time;
   app.packet_ = &packet;
+  app.news[0] = app.news[1] = true;
   app.datagram_ = packet.payload;
   app.datagram_dir_ = packet.dir;
   app.frames_.clear();

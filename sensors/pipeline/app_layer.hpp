@@ -69,6 +69,9 @@ class AppFlow final : public FlowPart, public ParserContext {
   bool ended[2] = {false, false};      ///< the parser was told that the direction is over
   bool disrupted[2] = {false, false};  ///< gap, depth or error: the direction will not complete
   bool parser_failed = false;
+  /// By direction: something was read since a packet of that direction was last looked at to its
+  /// end. Packets without news (most acknowledgements) need no look at the transactions.
+  bool news[2] = {true, true};
   bool change_wanted = false;
   bool payload_bypassed = false;
   bool first_given[2] = {false, false};
@@ -106,7 +109,10 @@ class AppLayer final : public StreamReader {
 
   /// @param tracker  used to offer a direction again
   /// Whether streams will be inspected: they are kept further back then.
-  void expect_rules(bool there) { rules_ = there; }
+  void expect_rules(bool there, bool frames) {
+    rules_ = there;
+    frames_ = frames;
+  }
   void attach(StreamTracker& tracker) { tracker_ = &tracker; }
   std::uint64_t read(Flow& flow, TcpSession& session, sig::Packet& packet,
                      const StreamPiece& piece) override;
@@ -142,7 +148,7 @@ class AppLayer final : public StreamReader {
   StreamTracker* tracker_ = nullptr;
   AppCounters counters_;
   std::uint64_t http_min_inspect_[2] = {0, 0};
-  bool rules_ = false;
+  bool rules_ = false, frames_ = false;
   int depth_ = 0;  ///< how deep directions trigger each other
 };
 

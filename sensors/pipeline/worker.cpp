@@ -68,7 +68,7 @@ Worker::Worker(PipelineShared& shared, std::vector<std::shared_ptr<EventSink>> s
   app_.attach(streams_);
   wants_frames_ = engine && engine->wants_frames();
   if (engine && engine->rule_count() != 0) matcher_ = sig::Matcher::create(std::move(engine));
-  app_.expect_rules(matcher_ != nullptr);
+  app_.expect_rules(matcher_ != nullptr, wants_frames_);
   eve_.set_matcher(matcher_.get());
 }
 
@@ -80,7 +80,7 @@ void Worker::replace_engine(std::shared_ptr<const sig::Engine> engine) {
     matcher_->replace(std::move(engine));
   else if (engine && engine->rule_count() != 0)
     matcher_ = sig::Matcher::create(std::move(engine));
-  app_.expect_rules(matcher_ != nullptr);
+  app_.expect_rules(matcher_ != nullptr, wants_frames_);
   eve_.set_matcher(matcher_.get());
 }
 
@@ -159,10 +159,14 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
       auto& files = AppLayer::of(*flow)->files();
       if (tcp && files_.store_follows && files.stored_by_rule())
         streams_.follow(*flow, files_.store_depth);
-      if (tcp && StreamTracker::depth_reached(*flow, p.dir)) files.truncate(p.dir);
+      if (tcp && StreamTracker::depth_reached(*flow, p.dir)) {
+        files.truncate(p.dir);
+        AppLayer::of(*flow)->news[0] = AppLayer::of(*flow)->news[1] = true;
+      }
       files.settle();
     }
-    eve_.transactions(p, *flow, matcher_.get(), false);
+    if (AppLayer::of(*flow)->news[sig::index(p.dir)])
+      eve_.transactions(p, *flow, matcher_.get(), false);
   }
   if (tcp) {
     streams_.inspected(p, *flow);
@@ -174,7 +178,8 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
   }
   if (flow->app) {
     auto& app = *AppLayer::of(*flow);
-    if (app.parser) {
+    if (app.parser && app.news[sig::index(p.dir)]) {
+      app.news[sig::index(p.dir)] = false;
       // Complete in this direction and looked at: detection is done with it.
       for (auto* tx : app.transactions())
         if (tx->complete[sig::index(p.dir)]) tx->inspected_end[sig::index(p.dir)] = true;

@@ -68,6 +68,35 @@ std::optional<OverlapPolicy> overlap_policy(std::string_view name) {
   return {};
 }
 
+namespace {
+
+/// Buffers of regions that were read to their end, for the next ones: most segments live just until
+/// they are acknowledged. One list a thread, as workers share nothing.
+class Spares {
+ public:
+  std::vector<std::uint8_t> take() {
+    if (list_.empty()) return {};
+    auto v = std::move(list_.back());
+    list_.pop_back();
+    return v;
+  }
+  void give(std::vector<std::uint8_t>&& v) {
+    if (v.capacity() == 0 || v.capacity() > max_octets || list_.size() >= max_buffers) return;
+    v.clear();
+    list_.push_back(std::move(v));
+  }
+
+ private:
+  static constexpr std::size_t max_octets = 64 * 1024, max_buffers = 64;
+  std::vector<std::vector<std::uint8_t>> list_;
+};
+Spares& spares() {
+  thread_local Spares s;
+  return s;
+}
+
+}  // namespace
+
 /// Thousands of streams grow side by side: what left at the front is used before more memory is
 /// asked for, and growth is by a half.
 void StreamBuffer::Region::append(const std::uint8_t* from, std::size_t n) {
@@ -170,6 +199,7 @@ bool StreamBuffer::write_missing(std::uint64_t offset, Bytes data, std::size_t m
     }
     Region r;
     r.start = offset;
+    r.octets = spares().take();
     r.octets.assign(data.begin(), data.end());
     regions_.insert(regions_.begin() + static_cast<std::ptrdiff_t>(i), std::move(r));
     return true;
@@ -278,7 +308,10 @@ void StreamBuffer::release(std::uint64_t offset) {
   // Segments are sorted by start; one that is over may stand behind a longer one, so look at all.
   if (keep != segments_.begin() || !segments_.empty())
     std::erase_if(segments_, [&](const Segment& s) { return s.end() <= offset; });
-  while (!regions_.empty() && regions_.front().end() <= offset) regions_.erase(regions_.begin());
+  while (!regions_.empty() && regions_.front().end() <= offset) {
+    spares().give(std::move(regions_.front().octets));
+    regions_.erase(regions_.begin());
+  }
   if (!regions_.empty() && regions_.front().start < offset) {
     auto& r = regions_.front();
     r.drop_front(static_cast<std::size_t>(offset - r.start));
@@ -289,6 +322,7 @@ void StreamBuffer::release(std::uint64_t offset) {
 void StreamBuffer::clear() {
   const auto edge = right_edge();
   base_ = std::max(base_, edge);
+  for (auto& r : regions_) spares().give(std::move(r.octets));
   regions_.clear();
   segments_.clear();
   if (budget_ != nullptr) budget_->give(held_);

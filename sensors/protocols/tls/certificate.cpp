@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include <array>
+#include <functional>
 
 #include <memory>
 
@@ -205,9 +207,7 @@ CertificateError what_is_wrong(Bytes der) {
   return E::invalid_der;
 }
 
-}  // namespace
-
-Certificate parse_certificate(Bytes der, CertificateError& error) {
+Certificate read_certificate(Bytes der, CertificateError& error) {
   Certificate out;
   error = CertificateError::none;
   out.der = as_text(der);
@@ -228,6 +228,31 @@ Certificate parse_certificate(Bytes der, CertificateError& error) {
   out.not_after = seconds_of(X509_get0_notAfter(x.get()));
   read_alt_names(x.get(), out);
   return out;
+}
+
+/// A network shows the same few hundred certificates over and over, and reading one costs tens of
+/// microseconds. One slot for each hash; what is in it is compared octet by octet.
+struct Known {
+  static constexpr std::size_t slots = 256, max_octets = 8192;
+  struct Slot {
+    Certificate certificate;
+    CertificateError error = CertificateError::none;
+  };
+  std::array<std::unique_ptr<Slot>, slots> slot;
+};
+
+}  // namespace
+
+Certificate parse_certificate(Bytes der, CertificateError& error) {
+  if (der.size() > Known::max_octets) return read_certificate(der, error);
+  thread_local Known known;
+  auto& slot = known.slot[std::hash<std::string_view>{}(as_text(der)) % Known::slots];
+  if (!slot || slot->certificate.der != as_text(der)) {
+    if (!slot) slot = std::make_unique<Known::Slot>();
+    slot->certificate = read_certificate(der, slot->error);
+  }
+  error = slot->error;
+  return slot->certificate;
 }
 
 }  // namespace ww::tls
