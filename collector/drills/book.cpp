@@ -224,6 +224,14 @@ void DrillBook::apply(sql::Database& db, std::string_view payload) const {
     doc = std::move(inner);
     const auto order = member_text(doc, "order"), state = member_text(doc, "state");
     // Only the sensor that an order was for can tell about it.
+    bool its_own = false;
+    {
+      auto s =
+          db.prepare("SELECT 1 FROM drill_order WHERE id=?1 AND run=?2 AND site=?3 AND sensor=?4");
+      s.with(order, run, member_text(o, "site"), member_text(o, "sensor"));
+      its_own = s.step();
+    }
+    if (!its_own) return;
     if (state == "started" || state == "finished")
       db.prepare("UPDATE drill_order SET state=?2 WHERE id=?1 AND site=?3 AND sensor=?4")
           .with(order, state, member_text(o, "site"), member_text(o, "sensor"))
