@@ -685,6 +685,7 @@ class ServiceImpl final : public DrillService {
     c.result = result == "passed"    ? RestoreResult::passed
                : result == "stopped" ? RestoreResult::stopped
                                      : RestoreResult::failed;
+    c.scan = scan_result(member_text(r.doc, "scan", "not_done")).value_or(ScanResult::not_done);
     c.scope = member_text(r.doc, "scope", "full");
     c.octets =
         static_cast<std::uint64_t>(std::max<std::int64_t>(0, member_integer(r.doc, "bytes", 0)));

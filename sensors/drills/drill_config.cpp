@@ -80,7 +80,7 @@ Result<RestoreTarget, Problem> read_target(const Settings& s, const std::string&
                                            const std::vector<backup::ProbeSpec>& probes) {
   if (auto ok = logs::check_keys(s, at,
                                  {"target", "asset", "job", "include", "timeout", "manifest",
-                                  "files", "min_files", "databases"});
+                                  "files", "min_files", "databases", "scan"});
       !ok)
     return fail(ok.error());
   RestoreTarget t;
@@ -100,6 +100,7 @@ Result<RestoreTarget, Problem> read_target(const Settings& s, const std::string&
   t.include = s.list(at + ".include");
   t.manifest = s.list(at + ".manifest");
   t.files = s.list(at + ".files");
+  t.scan = s.list(at + ".scan");
   for (const auto* list : {&t.manifest, &t.files})
     for (const auto& p : *list)
       if (!inside(p))

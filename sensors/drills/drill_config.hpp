@@ -19,6 +19,7 @@
 ///         manifest: [srv/pacs/SHA256SUMS]
 ///         files: [srv/pacs/db/app.sqlite]
 ///         min_files: 100
+///         scan: [clamdscan, --fdpass, --infected]   # 0: clean, 1: found something
 ///         databases:
 ///           - { type: sqlite, path: srv/pacs/db/app.sqlite,
 ///               queries: [ { sql: 'select count(*) from study', min: 1 } ] }
@@ -50,6 +51,7 @@ struct RestoreTarget {
   std::vector<std::string> include, manifest, files;
   std::uint64_t min_files = 1;
   std::vector<DatabaseCheck> databases;
+  std::vector<std::string> scan;  ///< program and arguments; the restored folder follows them
   std::chrono::milliseconds timeout{4 * 3'600'000};
 };
 

@@ -65,6 +65,7 @@ class Restoring {
     report_.order = request_.order;
     report_.run = request_.run;
     report_.target = target_.name;
+    report_.scope = target_.include.empty() ? "full" : "sample";
     report_.tool = target_.probe.tool;
     report_.asset = target_.probe.asset;
     report_.job = target_.probe.job;
@@ -397,9 +398,32 @@ class Restoring {
     report_.files = result->files;
     report_.bytes = result->octets;
     if (target_.probe.tool == "pgbackrest") check_postgres(*result);
+    if (auto why = scan(*result); !why.empty()) return why;
     report_.passed = result->passed;
     report_.failed = result->failed;
     return result->failed.empty() ? "" : "verified and found wrong: " + result->failed.front();
+  }
+
+  /// The site's own scanner over what was restored: 0 is clean, 1 found something, as clamscan
+  /// says.
+  std::string scan(VerifyResult& r) {
+    if (target_.scan.empty()) return {};
+    Command c;
+    c.argv = target_.scan;
+    c.argv.push_back(data());
+    c.folder = scratch_;
+    c.max_output = 16U << 20;
+    c.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Steady::now());
+    const auto done = backup::run(c, &abort_);
+    if (!done) return "scan: " + done.error().text();
+    if (stop_.load()) return "stopped";
+    if (done->timed_out || done->too_large || done->exit_code > 1)
+      return "the scanner ended with " + std::to_string(done->exit_code) + ": " +
+             (done->err + done->out).substr(0, 300);
+    report_.scan = done->exit_code == 0 ? "clean" : "found";
+    (done->exit_code == 0 ? r.passed : r.failed)
+        .push_back("scan: " + (done->exit_code == 0 ? "clean" : done->out.substr(0, 300)));
+    return {};
   }
 
   /// Starts the restored server on a socket in the scratch place, asks, stops it.

@@ -25,7 +25,7 @@ struct Drill {
   Number interval;
   Text order, run, state, result, phase, text;
   Number percent;
-  Text target, tool, asset, job, repository, snapshot, data_time, started, finished;
+  Text scan, scope, target, tool, asset, job, repository, snapshot, data_time, started, finished;
   Number bytes, files, played;
   std::optional<std::vector<std::string>> passed, failed;
   std::map<std::string, std::uint64_t> took_ms;
@@ -46,6 +46,8 @@ struct Drill {
         field("phase", &Drill::phase, "preparing, restoring, verifying, cleaning, playing"),
         field("text", &Drill::text, "for people: what happens, or why it failed"),
         field("percent", &Drill::percent, "of the phase"),
+        field("scan", &Drill::scan, "clean or found; absent: not scanned"),
+        field("scope", &Drill::scope, "full, or sample when only a part was restored"),
         field("target", &Drill::target, "the restore target's name in the sensor's configuration"),
         field("tool", &Drill::tool, "backup tool"),
         field("asset", &Drill::asset, "what was restored, as the backup events name it"),

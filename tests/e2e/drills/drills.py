@@ -176,7 +176,7 @@ drills:
         token = self.write("token", self.call("/api/v1/enrolments", {"site": "trust-a", "sensor": "s1", "expires_in": 3600})["token"])
         os.chmod(token, 0o600)
         self.write("pacs.log", "")
-        self.sensor_config = self.write("sensor.yaml", """\
+        self.sensor_config = self.write("sensor.yaml", self.configure_sensor("""\
 data: { folder: %(data)s/sensor }
 collector: { url: https://127.0.0.1:%(port)d }
 spool: { sync_interval: 50ms }
@@ -202,9 +202,12 @@ drills:
       min_files: 41
       databases:
         - { type: sqlite, path: %(inner)s/db/app.sqlite, queries: [ { sql: 'select count(*) from study', expect: '500' } ] }
-""" % {"data": self.data, "port": self.cable.port, "inner": self.path("pacs")[1:]})
+""" % {"data": self.data, "port": self.cable.port, "inner": self.path("pacs")[1:]}))
         self.run_once(self.sensor_bin, "enrol", "--config", self.sensor_config, "--token-file", token)
         self.start("sensor")
+
+    def configure_sensor(self, text):
+        return text
 
     def ctl(self, *words):
         done = subprocess.run([self.ctl_bin, "--url", self.url, "--ca", self.ca, "--token-file", self.token_file, *words],
@@ -388,14 +391,18 @@ def pages(e, shots):
     check(done.returncode == 0, "the pages in Chromium: " + done.stdout.decode()[-1500:].strip())
 
 
-def main():
-    p = argparse.ArgumentParser()
+def arguments(what):
+    p = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--bin", required=True)
     p.add_argument("--source", required=True)
     p.add_argument("--collector")
     p.add_argument("--keep", action="store_true")
     p.add_argument("--shots", help="folder for screenshots of the pages")
-    a = p.parse_args()
+    return p.parse_args()
+
+
+def main():
+    a = arguments(__doc__)
     if shutil.which("restic") is None:
         print("skipped: restic is not installed (deploy/packages-test)")
         return 77
