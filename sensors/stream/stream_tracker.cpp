@@ -488,6 +488,35 @@ bool StreamTracker::on_syn_sent(Context& c) {
   return true;
 }
 
+/// The server goes on although the client's last ACK of the handshake was not seen.
+bool StreamTracker::server_before_ack(Context& c) {
+  auto& client = c.s.peers[0];
+  auto& server = c.s.peers[1];
+  const auto& p = c.p;
+  const bool fits = p.tcp_seq == server.next_seq && p.tcp_ack == client.last_ack;
+  if (options_.inline_mode) {  // nothing is lost on its way to us, so someone may inject
+    event(c.p, fits && c.length != 0 ? StreamEvent::whs3_ack_data_inject
+                                     : StreamEvent::whs3_ack_in_wrong_dir);
+    return false;
+  }
+  const bool later = seq_gt(p.tcp_seq, server.next_seq) && seq_leq(p.tcp_seq, server.next_win) &&
+                     seq_gt(p.tcp_ack, client.last_ack);
+  if (!fits && !later) {
+    event(c.p, StreamEvent::whs3_wrong_seq_wrong_ack);
+    return false;
+  }
+  // That ACK was lost to us, or came before the SYN/ACK.
+  update_last_ack(client, p.tcp_ack);
+  client.window = static_cast<std::uint32_t>(p.tcp_window) << client.wscale;
+  client.next_win = client.last_ack + client.window;
+  server.next_win = server.last_ack + server.window;
+  server.set_next_seq(p.tcp_seq + c.length);
+  take_timestamp(c);
+  set_state(c, TcpState::established);
+  segment(c);
+  return true;
+}
+
 bool StreamTracker::on_syn_recv(Context& c) {
   auto& client = c.s.peers[0];
   auto& server = c.s.peers[1];
@@ -589,19 +618,7 @@ bool StreamTracker::on_syn_recv(Context& c) {
       segment(c);
       return true;
     }
-    if (c.length != 0 && p.tcp_seq == server.next_seq && ack_ok(c)) {
-      // Data from the server although the client's ACK was not seen: the ACK was lost to us, or
-      // someone injects.
-      if (options_.inline_mode) {
-        event(c.p, StreamEvent::whs3_ack_data_inject);
-        return false;
-      }
-      event(c.p, StreamEvent::whs3_ack_data_inject);
-      return false;
-    }
-    event(c.p, StreamEvent::whs3_ack_in_wrong_dir);
-    c.s.evasion = true;
-    return false;
+    return server_before_ack(c);
   }
   const bool right_seq = p.tcp_seq == client.next_seq;
   const bool right_ack = p.tcp_ack == server.next_seq;

@@ -93,6 +93,7 @@ class StreamTracker {
   bool dispatch(Context& c, TcpState state);
   bool on_none(sig::Packet& p, Flow& flow);
   bool on_syn_sent(Context& c);
+  bool server_before_ack(Context& c);
   bool on_syn_recv(Context& c);
   bool on_established(Context& c);
   bool on_fin_wait1(Context& c);

@@ -305,6 +305,14 @@ Protocol describe() {
   p.probe = &probe;
   p.probe_any_port = true;
   p.probe_min = 16;
+  // Requests in datagrams are told by their first octets, before any protocol's port counts.
+  p.patterns.push_back({.ip_proto = 17,
+                        .dir = Dir::to_server,
+                        .octets = std::string("\x04\x00", 2),
+                        .offset = 0,
+                        .depth = 2,
+                        .nocase = false,
+                        .min_octets = cl_header_octets});
   p.make = [](const Settings&) -> std::unique_ptr<Parser> {
     return std::make_unique<DcerpcParser>();
   };

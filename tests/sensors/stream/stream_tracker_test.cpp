@@ -199,6 +199,38 @@ TEST(StreamTracker, NewestSynThatIsAnsweredCounts) {
   EXPECT_EQ(w.state(), TcpState::syn_recv);
 }
 
+TEST(StreamTracker, ServerMayGoOnAfterALostAckOfTheHandshake) {
+  Wire w;
+  w.send(up, syn, -1, 0);
+  w.send(up, ack, 0, 0);  // overtook the SYN/ACK: says nothing yet
+  w.send(down, syn | ack, -1, 0);
+  auto& p = w.send(down, ack | psh, 0, 0, "220 hello");
+  EXPECT_EQ(w.state(), TcpState::established);
+  EXPECT_FALSE(w.has(p, StreamEvent::whs3_ack_data_inject));
+  w.send(up, ack, 0, 9);
+  EXPECT_EQ(w.seen[1], "220 hello");
+}
+
+TEST(StreamTracker, InlineServerDataBeforeTheAckMayBeInjected) {
+  StreamOptions o;
+  o.inline_mode = true;
+  Wire w(o);
+  w.send(up, syn, -1, 0);
+  w.send(down, syn | ack, -1, 0);
+  EXPECT_TRUE(w.has(w.send(down, ack, 0, 0, "220 hello"), StreamEvent::whs3_ack_data_inject));
+  EXPECT_TRUE(w.has(w.send(down, ack, 0, 0), StreamEvent::whs3_ack_in_wrong_dir));
+  EXPECT_EQ(w.state(), TcpState::syn_recv);
+}
+
+TEST(StreamTracker, ServerFarFromItsSynAckIsNotBelieved) {
+  Wire w;
+  w.send(up, syn, -1, 0);
+  w.send(down, syn | ack, -1, 0);
+  auto& p = w.send(down, ack, 1'000'000, 0, "x");
+  EXPECT_TRUE(w.has(p, StreamEvent::whs3_wrong_seq_wrong_ack));
+  EXPECT_EQ(w.state(), TcpState::syn_recv);
+}
+
 TEST(StreamTracker, PacketOutOfWindowIsRefused) {
   Wire w;
   w.handshake();

@@ -1,0 +1,39 @@
+/// Which protocol is recognised where several would take the octets.
+#include "sensors/pipeline/protocol_table.hpp"
+
+#include <gtest/gtest.h>
+
+#include "sensors/flow/flow.hpp"
+#include "sensors/pipeline/defaults.hpp"
+
+namespace ww::sensor {
+namespace {
+
+std::string detected(const std::string& octets, std::uint16_t sport, std::uint16_t dport) {
+  Settings settings;
+  add_default_settings(settings);
+  const ProtocolTable table(settings);
+  sig::Flow flow;
+  flow.ip_proto = 17;
+  flow.sport = sport;
+  flow.dport = dport;
+  DetectionState state;
+  const auto found = table.detect(as_bytes(octets), Dir::to_server, flow, state, false);
+  return found.protocol == nullptr ? "" : found.protocol->name;
+}
+
+TEST(ProtocolTable, PatternsOfDatagramsComeBeforePorts) {
+  // A connectionless DCE/RPC request with an empty body: a QUIC short header could look so too.
+  std::string request(80, '\0');
+  request[0] = 4;
+  request[4] = 0x10;
+  EXPECT_EQ(detected(request, 80, 8000), "dcerpc");
+  EXPECT_EQ(detected(request, 50000, 443), "dcerpc");
+  // Without the second octet it is no request.
+  std::string other = request;
+  other[1] = 0x7f;
+  EXPECT_NE(detected(other, 50000, 443), "dcerpc");
+}
+
+}  // namespace
+}  // namespace ww::sensor
