@@ -13,6 +13,9 @@ find_package(simdjson REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(tl-expected REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)
+if(WARDWATCH_MIMALLOC AND NOT WARDWATCH_SANITIZE)  # the sanitizers bring an allocator of their own
+  find_library(MIMALLOC_LIBRARY mimalloc REQUIRED)
+endif()
 
 function(_ww_pkg name module)
   pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${module})

@@ -10,6 +10,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 option(WARDWATCH_TESTS "build tests" ON)
 option(WARDWATCH_BENCH "build benchmarks" ON)
 option(WARDWATCH_FUZZ "build libFuzzer targets (clang only)" OFF)
+option(WARDWATCH_MIMALLOC "programs use mimalloc in place of the C library's allocator" ON)
 option(WARDWATCH_COVERAGE "instrument for coverage" OFF)
 set(WARDWATCH_SANITIZE "" CACHE STRING "comma separated: address,undefined | thread")
 
