@@ -143,6 +143,73 @@ TEST(Differential, RandomRulesOnRandomPayloads) {
   EXPECT_GT(matched, 1000U) << "the random rules hardly ever match: the comparison says little";
 }
 
+/// A TCP packet is scanned only as far as its rules look: every rule must still be found, wherever
+/// its contents may stand.
+TEST(Differential, RandomRulesOnRandomTcpPackets) {
+  Random random(20261127);
+  std::size_t matched = 0;
+  for (int i = 0; i < 400; ++i) {
+    const auto rule = random.rule();
+    Rules rules("alert tcp-pkt any any -> any any (" + text(rule) + "sid:1;)\n");
+    ASSERT_EQ(rules.errors(), "") << text(rule);
+    for (int round = 0; round < 20; ++round) {
+      std::string data;
+      for (int n = random.upto(40); n >= 0; --n) data += "abAB-"[random.upto(4)];
+      Wire wire(6);
+      const bool want = slow(rule, 0, data, 0, 0, 0, has_positive(rule));
+      const bool have = !rules.matcher->inspect(wire.make(data), {}).empty();
+      ASSERT_EQ(have, want) << text(rule) << " on " << data;
+      matched += want;
+    }
+  }
+  EXPECT_GT(matched, 1000U);
+}
+
+/// The same stream shown with much of what went before, under many rules at once: what an earlier
+/// chunk named stays a candidate.
+TEST(Differential, ManyRulesOnOneStream) {
+  Random random(11);
+  std::size_t matched = 0;
+  for (int round = 0; round < 30; ++round) {
+    std::vector<std::vector<Piece>> all;
+    std::string rules_text;
+    for (int i = 0; i < 12; ++i) {  // fewer than the cap on alerts
+      auto rule = random.rule();
+      for (auto& p : rule) p.offset = p.depth = std::nullopt;
+      rules_text += "alert tcp any any -> any any (flow:only_stream; " + text(rule) +
+                    "sid:" + std::to_string(i + 1) + ";)\n";
+      all.push_back(std::move(rule));
+    }
+    Rules rules(rules_text);
+    ASSERT_EQ(rules.errors(), "");
+    std::string data;
+    for (int n = 60 + random.upto(60); n >= 0; --n) data += "abAB-"[random.upto(4)];
+    Wire wire(6);
+    std::size_t shown_from = 0;
+    for (std::size_t at = 0; at < data.size();) {
+      const auto take =
+          std::min<std::size_t>(data.size() - at, 1 + static_cast<std::size_t>(random.upto(9)));
+      shown_from = std::max(shown_from, at > 30 ? at - 30 : 0);  // as a real window slides
+      const auto window = data.substr(shown_from, at + take - shown_from);
+      const auto back = at - shown_from;
+      auto& p = wire.make(data.substr(at, take));
+      p.in_stream = true;
+      const StreamChunk chunk{Dir::to_server, octets(window), shown_from,
+                              static_cast<std::uint32_t>(back), false};
+      auto have = sids(rules.matcher->inspect(p, {&chunk, 1}));
+      std::sort(have.begin(), have.end());
+      Sids want;
+      for (std::size_t i = 0; i < all.size(); ++i)
+        if (slow(all[i], 0, window, 0, 0, static_cast<int>(back), has_positive(all[i])))
+          want.push_back(static_cast<std::uint32_t>(i + 1));
+      ASSERT_EQ(have, want) << rules_text << window << " fresh from " << back;
+      matched += want.size();
+      at += take;
+    }
+  }
+  EXPECT_GT(matched, 500U);
+}
+
 TEST(Differential, StreamsCutAtRandomPlaces) {
   Random random(7);
   std::size_t matched = 0;
