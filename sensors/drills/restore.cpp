@@ -7,6 +7,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -369,7 +371,6 @@ class Restoring {
          "--set=" + chosen.id,
          "--pg1-path=" + data(),
          "--lock-path=" + scratch_ + "/lock",
-         "--spool-path=" + scratch_ + "/spool",
          "--type=immediate",
          "--target-action=promote",
          "--archive-mode=off"};
@@ -452,7 +453,11 @@ class Restoring {
              hba() + "' -c archive_mode=off -c logging_collector=off",
          "start"});
     if (!started) {
-      r.failed.push_back("opens: " + error);
+      std::ifstream log(scratch_ + "/postgres.log");
+      std::string said((std::istreambuf_iterator<char>(log)), {});
+      if (said.size() > 600) said.erase(0, said.size() - 600);
+      std::replace(said.begin(), said.end(), '\n', ' ');
+      r.failed.push_back("opens: " + error.substr(0, 200) + ": " + said);
       return;
     }
     r.passed.emplace_back("opens: PostgreSQL");
@@ -471,7 +476,11 @@ class Restoring {
             .push_back("queries: " + q.sql.substr(0, 120) + " = " + value.substr(0, 120));
       }
     }
-    (void)call({bin + "/pg_ctl", "-D", data(), "-w", "-m", "immediate", "stop"});
+    Command c;  // also when the drill is stopped or its time is over
+    c.argv = {bin + "/pg_ctl", "-D", data(), "-w", "-t", "20", "-m", "immediate", "stop"};
+    c.folder = scratch_;
+    c.timeout = std::chrono::seconds(30);
+    (void)backup::run(c, nullptr);
   }
   /// Only processes of this user reach the socket's folder (0700), so it trusts them.
   std::string hba() {

@@ -551,4 +551,5 @@ backup:
             shutil.rmtree(e.data, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
