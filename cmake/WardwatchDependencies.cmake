@@ -48,6 +48,7 @@ _ww_pkg(libyaml yaml-0.1)
 _ww_pkg(systemd libsystemd)
 _ww_pkg(seccomp libseccomp)
 _ww_pkg(cap libcap)
+_ww_pkg(archive libarchive)
 _ww_find(htp htp/htp.h htp)   # htp.pc names an include folder that does not exist
 _ww_find(magic magic.h magic)
 _ww_find(evtx libevtx.h evtx)

@@ -163,10 +163,11 @@ void setup(CLI::App& group, Context& context) {
   setup_rules_profile(group, context);
   setup_rules_explain(group, context);
   setup_rules_diff(group, context);
+  setup_rules_update(group, context);
 }
 
 const Registration registration{
-    {"rules", "signatures: check, diff, explain, profile, keywords", &setup}};
+    {"rules", "signatures: check, explain, profile, diff, update, keywords", &setup}};
 
 }  // namespace
 }  // namespace ww::ctl

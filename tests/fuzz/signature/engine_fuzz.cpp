@@ -1,8 +1,10 @@
 /// The whole engine over (rules, payload) pairs: the input is rules, a NUL, and payloads parted by
-/// NUL NUL.
+/// NUL NUL. One rule is explained meanwhile: the explanation must count the alerts that came.
 #include "rules/signature/compiled.hpp"
+#include "rules/signature/explain.hpp"
 #include "rules/signature/matcher.hpp"
 #include "rules/signature/ruleset.hpp"
+#include "rules/signature/trace.hpp"
 
 namespace {
 struct FuzzFlow final : ww::sig::Flow {};
@@ -31,6 +33,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   engine->shared = shared;
   if (!engine->build(set, options, report)) return 0;
   auto matcher = Matcher::create(engine);
+  const auto& watched = engine->rule(size % engine->rule_count());
+  auto explainer = Explainer::create(engine, watched.gid, watched.sid);
+  if (!explainer) __builtin_trap();
+  set_trace(*matcher, &(*explainer)->trace());
+  std::uint64_t alerts = 0;
   FuzzFlow flow;
   flow.ip_proto = (size & 1) ? 6 : 17;
   flow.src = *parse_ip("10.0.0.1");
@@ -57,8 +64,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     p.in_stream = (i & 1) != 0;
     const StreamChunk chunk{Dir::to_server, p.payload, offset,
                             static_cast<std::uint32_t>(payload.size() / 2), false};
-    (void)matcher->inspect(p, p.ip_proto == 6 ? std::span<const StreamChunk>(&chunk, 1)
-                                              : std::span<const StreamChunk>());
+    for (const auto& a :
+         matcher->inspect(p, p.ip_proto == 6 ? std::span<const StreamChunk>(&chunk, 1)
+                                             : std::span<const StreamChunk>()))
+      alerts += a.rule == &watched;
     (void)matcher->tagged(p);
     offset += payload.size();
     std::string out;
@@ -67,5 +76,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     matcher->write_metadata(&p, &flow, json);
     json.end_object();
   }
+  if ((*explainer)->finish().alerts != alerts) __builtin_trap();
   return 0;
 }
