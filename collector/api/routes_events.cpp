@@ -186,13 +186,24 @@ void overview(const CallPtr& call) {
   std::uint64_t total = 0;
   bool partial = false;
   json.begin_array("by_minute");
+  // Rehearsals and heartbeats (stored as type "drill") are no telemetry of the estate.
+  const auto rehearsed = [&store](CountQuery only) {
+    only.search.types = {"drill"};
+    std::map<std::pair<std::int64_t, std::string>, std::uint64_t> out;
+    if (const auto found = store.count(only))
+      for (const auto& r : found->rows) out[{r.start.us, r.key}] += r.events;
+    return out;
+  };
   if (const auto found = store.count(q)) {
     partial = found->partial;
+    auto drills = rehearsed(q);
     for (const auto& r : found->rows) {
-      total += r.events;
+      const auto n = r.events - std::min(r.events, drills[{r.start.us, r.key}]);
+      if (n == 0) continue;
+      total += n;
       json.begin_object();
       json.field("minute", rfc3339(r.start));
-      json.field("count", r.events);
+      json.field("count", n);
       json.end_object();
     }
   }
@@ -203,8 +214,12 @@ void overview(const CallPtr& call) {
     std::map<std::string, std::uint64_t> sums;
     q.by = what;
     q.step = std::chrono::minutes(minutes);
-    if (const auto found = store.count(q))
-      for (const auto& r : found->rows) sums[r.key] += r.events;
+    if (const auto found = store.count(q)) {
+      auto drills = rehearsed(q);
+      for (const auto& r : found->rows)
+        if (const auto n = r.events - std::min(r.events, drills[{r.start.us, r.key}]); n > 0)
+          sums[r.key] += n;
+    }
     std::vector<std::pair<std::string, std::uint64_t>> sorted(sums.begin(), sums.end());
     std::sort(sorted.begin(), sorted.end(),
               [](const auto& a, const auto& b) { return a.second > b.second; });

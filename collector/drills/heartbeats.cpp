@@ -43,13 +43,17 @@ void HeartbeatWatch::look() {
   const auto out = revoked();
   for (auto& [name, sources] : sensors) {
     const bool is_revoked = out.contains(name);
-    std::size_t watched = 0, late = 0;
+    // Sources beat at different moments: the sensor is silent when one is past its bound and every
+    // other has missed its last beat too.
+    std::size_t watched = 0, late = 0, missed = 0;
     for (const auto& h : sources) {
       if (h.retired || is_revoked) continue;
       ++watched;
       late += bound(h) < now ? 1 : 0;
+      const auto from = std::max(h.received, since_);
+      missed += from + std::chrono::milliseconds(1500 * h.interval) < now ? 1 : 0;
     }
-    const bool silent = watched > 0 && late == watched;
+    const bool silent = late > 0 && missed == watched;
     // The whole sensor is told by its own heartbeat; without one, by the first source.
     const auto teller = std::find_if(sources.begin(), sources.end(),
                                      [](const auto& h) { return h.source == whole && !h.retired; });

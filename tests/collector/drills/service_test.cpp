@@ -1,6 +1,13 @@
 /// Drills through a whole collector: orders, reports, who may see what.
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "playbooks/signature.hpp"
 #include "telemetry/orders.hpp"
 #include "tests/collector/api/fixture.hpp"
 
@@ -208,6 +215,168 @@ TEST_F(DrillApi, AnActionIsClosedByALaterDrillOrASignedAcceptance) {
   EXPECT_EQ(
       send("POST", "/api/v1/drills/" + run + "/entries", lead, R"({"kind":"nonsense"})").status,
       400U);
+}
+
+TEST_F(DrillApi, AHeartbeatThatStaysAwayIsOneAlertUntilItIsBack) {
+  config.drills.heartbeat_grace = 1s;
+  with_drills();
+  const auto s1 = enrol("trust-a", "s1");
+  const auto beat = [&](const char* source) {
+    tell(s1, std::string(R"({"kind":"heartbeat","interval":1,"source":")") + source + "\"}");
+  };
+  const auto open_alerts = [&] {
+    return body(send("GET", "/api/v1/alerts?status=new&rule=heartbeat-absent", lead))
+        .at("items")
+        .as_array();
+  };
+  const auto until = [&](std::size_t n) {
+    for (int i = 0; i < 400 && open_alerts().size() != n; ++i) std::this_thread::sleep_for(20ms);
+    return open_alerts().size();
+  };
+  beat("sensor");
+  beat("file:/var/log/pacs.log");
+  EXPECT_TRUE(open_alerts().empty());
+  EXPECT_EQ(until(1), 1U) << "nothing is heard: one alert for the sensor, not one for each source";
+  EXPECT_THAT(std::string(open_alerts()[0].at("rule").at("title").as_string()),
+              HasSubstr("sensor s1"));
+  beat("sensor");
+  EXPECT_EQ(until(1), 1U);
+  for (int i = 0;
+       i < 40 &&
+       (open_alerts().empty() ||
+        std::string(open_alerts()[0].at("rule").at("title").as_string()).find("pacs.log") ==
+            std::string::npos);
+       ++i) {
+    beat("sensor");
+    std::this_thread::sleep_for(100ms);
+  }
+  ASSERT_EQ(open_alerts().size(), 1U) << "the sensor is back, the file is not";
+  EXPECT_THAT(std::string(open_alerts()[0].at("rule").at("title").as_string()),
+              HasSubstr("pacs.log"));
+  tell(s1, R"({"kind":"sources","sources":["sensor"]})");
+  beat("sensor");
+  for (int i = 0; i < 40 && !open_alerts().empty(); ++i) {
+    beat("sensor");
+    std::this_thread::sleep_for(100ms);
+  }
+  EXPECT_TRUE(open_alerts().empty()) << "what the sensor no longer watches is not waited for";
+  ASSERT_TRUE(collector->accounts().revoke({"trust-a", "s1"}, "gone", {"console", "console", ""}));
+  std::this_thread::sleep_for(4s);
+  EXPECT_TRUE(open_alerts().empty()) << "a revoked sensor is not waited for";
+}
+
+std::uint16_t free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t n = sizeof a;
+  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&a), n), 0);
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &n);
+  ::close(fd);
+  return ntohs(a.sin_port);
+}
+
+/// A playbook of one action with these commands behind each other.
+std::string playbook_of(const json::array& commands, const json::object& agent) {
+  const auto id = [](const std::string& type, int n) {
+    return type + "--00000000-0000-4000-8000-00000000000" + std::to_string(n);
+  };
+  return json::serialize(
+      json::object{{"type", "playbook"},
+                   {"spec_version", "cacao-2.0"},
+                   {"id", id("playbook", 1)},
+                   {"name", "P"},
+                   {"created_by", id("identity", 2)},
+                   {"created", "2026-01-01T00:00:00.000Z"},
+                   {"modified", "2026-01-01T00:00:00.000Z"},
+                   {"workflow_start", id("start", 3)},
+                   {"playbook_variables",
+                    {{"__word__", {{"type", "string"}, {"value", "hello"}, {"external", true}}}}},
+                   {"workflow",
+                    {{id("start", 3), {{"type", "start"}, {"on_completion", id("action", 4)}}},
+                     {id("action", 4),
+                      {{"type", "action"},
+                       {"name", "Do"},
+                       {"agent", id("http-api", 6)},
+                       {"commands", commands},
+                       {"on_success", id("end", 5)}}},
+                     {id("end", 5), {{"type", "end"}}}}},
+                   {"agent_definitions", {{id("http-api", 6), agent}}}});
+}
+
+TEST_F(DrillApi, APlaybookRunsChecksListedRequestsAndSignedProgramsAndShowsTheRest) {
+  const auto port = free_port();
+  config.listen = {"127.0.0.1:" + std::to_string(port)};
+  const auto own = "https://localhost:" + std::to_string(port);
+  fs::create_directories(folder + "/playbooks");
+  const json::object agent{{"type", "http-api"}, {"name", "self"}, {"address", {{"url", {own}}}}};
+  std::ofstream(folder + "/playbooks/p.json")
+      << playbook_of({{{"type", "wardwatch-check"}, {"command", "alerts.open"}},
+                      {{"type", "http-api"}, {"command", "GET /healthz HTTP/1.1"}},
+                      {{"type", "bash"}, {"command", "echo __word__:value"}},
+                      {{"type", "bash"}, {"command", "rm -rf /"}}},
+                     agent);
+  EVP_PKEY* key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
+  BIO* b = BIO_new(BIO_s_mem());
+  PEM_write_bio_PrivateKey(b, key, nullptr, nullptr, 0, nullptr, nullptr);
+  char* data = nullptr;
+  const auto size = BIO_get_mem_data(b, &data);
+  const std::string pem(data, static_cast<std::size_t>(size));
+  BIO* c = BIO_new(BIO_s_mem());
+  PEM_write_bio_PUBKEY(c, key);
+  char* open_data = nullptr;
+  const auto n = BIO_get_mem_data(c, &open_data);
+  std::ofstream(folder + "/key.pem") << std::string(open_data, static_cast<std::size_t>(n));
+  BIO_free(b);
+  BIO_free(c);
+  EVP_PKEY_free(key);
+  const json::object list{{"type", "wardwatch-allow-list"},
+                          {"site", "hq"},
+                          {"entries",
+                           {{{"id", "e"},
+                             {"command", "echo __word__:value"},
+                             {"argv", {"/bin/echo", "said", "__word__:value"}},
+                             {"variables", {{"__word__", "[a-z;/ -]+"}}}}}}};
+  std::ofstream(folder + "/allow.json")
+      << json::serialize(*playbooks::sign_document(list, pem, "site", clock.now()));
+  config.drills.playbooks = {folder + "/playbooks"};
+  config.drills.allow_list = folder + "/allow.json";
+  config.drills.site = "hq";
+  config.drills.trusted_keys = {folder + "/key.pem"};
+  config.drills.http_hosts = {{own, {"GET"}}};
+  config.drills.http_ca = folder + "/data/tls/ca.pem";
+  fs::create_directories(folder + "/drills");
+  std::ofstream(folder + "/drills/t.json")
+      << R"({"type":"wardwatch-drill","id":"t","title":"T","kind":"functional","purpose":"p","safety":["s"],"exercise":{"playbook":"playbook--00000000-0000-4000-8000-000000000001"}})";
+  with_drills();
+  EXPECT_EQ(send("POST", "/api/v1/drills", lead, R"({"definition":"t","site":"trust-a"})").status,
+            400U)
+      << "who answers for patients?";
+  const auto r = send(
+      "POST", "/api/v1/drills", lead,
+      R"({"definition":"t","site":"trust-a","clinical_safety_officer":"Dr Ann","variables":{"__word__":"no; rm -rf /"}})");
+  ASSERT_EQ(r.status, 201U) << r.body;
+  const auto run = std::string(body(r).at("id").as_string());
+  json::value view;
+  for (int i = 0; i < 400; ++i) {
+    view = body(send("GET", "/api/v1/drills/" + run, lead));
+    const auto& tasks = view.at("tasks").as_array();
+    if (!tasks.empty() && tasks[0].at("kind") == "shown") break;
+    std::this_thread::sleep_for(20ms);
+  }
+  ASSERT_FALSE(view.at("tasks").as_array().empty()) << json::serialize(view);
+  EXPECT_EQ(view.at("tasks").at(0).at("text"), "rm -rf /");
+  const auto note = std::string(view.at("steps").at(0).at("note").as_string());
+  EXPECT_THAT(note, HasSubstr("0 open"));
+  EXPECT_THAT(note, HasSubstr("200 {\"status\":\"ok\"}"));
+  EXPECT_THAT(note, HasSubstr("exit 0: said no; rm -rf /")) << "one argument, no shell";
+  const auto path = "/api/v1/drills/" + run + "/tasks/" +
+                    std::to_string(view.at("tasks").at(0).at("id").to_number<int>());
+  EXPECT_EQ(send("POST", path, lead, R"({"outcome":"skipped"})").status, 400U) << "say why";
+  EXPECT_EQ(send("POST", path, lead, R"({"outcome":"skipped","note":"of course not"})").status,
+            200U);
+  EXPECT_EQ(wait_for(run, "passed"), "passed");
 }
 
 TEST_F(DrillApi, BrokenDefinitionsAreNamedAndTheRestIsThere) {
