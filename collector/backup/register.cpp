@@ -1,5 +1,7 @@
 #include "collector/backup/register.hpp"
 
+#include <simdjson.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
@@ -10,6 +12,7 @@ namespace ww::collector {
 namespace {
 
 namespace json = boost::json;
+constexpr int max_depth = 12;  // of the register's file
 
 bool good_name(std::string_view n) {
   return !n.empty() && n.size() <= 100 && std::all_of(n.begin(), n.end(), [](char c) {
@@ -30,8 +33,11 @@ class Members {
   std::string text(std::string_view key, std::string fallback = {}) {
     const auto* v = take(key);
     if (v == nullptr) return fallback;
-    if (v->is_string() && v->get_string().size() <= 1000) return std::string(v->get_string());
-    bad(key, "is not a text");
+    // What could not be written and read again would be lost from the register in silence.
+    if (v->is_string() && v->get_string().size() <= 1000 &&
+        simdjson::validate_utf8(v->get_string().data(), v->get_string().size()))
+      return std::string(v->get_string());
+    bad(key, "is not a text of at most 1000 octets in UTF-8");
     return fallback;
   }
   void duration(std::string_view key, std::chrono::seconds& out) {
@@ -132,30 +138,33 @@ BackupJobSpec read_job(const json::value& v, const std::string& at, std::string&
   return j;
 }
 
-json::value to_json(const Settings& s, const std::string& path) {
+json::value to_json(const Settings& s, const std::string& path, int depth = 0) {
   if (const auto text = s.text(path)) return json::value(*text);
+  if (depth >= max_depth) return {};
   const auto names = s.children(path);
   const bool list = !names.empty() && std::all_of(names.begin(), names.end(), [](const auto& n) {
     return n.find_first_not_of("0123456789") == std::string::npos;
   });
   if (list) {
     json::array a;
-    for (const auto& n : names) a.push_back(to_json(s, path.empty() ? n : path + "." + n));
+    for (const auto& n : names)
+      a.push_back(to_json(s, path.empty() ? n : path + "." + n, depth + 1));
     return a;
   }
   json::object o;
-  for (const auto& n : names) o[n] = to_json(s, path.empty() ? n : path + "." + n);
+  for (const auto& n : names) o[n] = to_json(s, path.empty() ? n : path + "." + n, depth + 1);
   return o;
 }
 
 std::string where_of(const Settings& s, const std::string& path) {
   auto at = path;
-  while (s.where(at).empty()) {
+  for (int depth = 0; depth < max_depth && s.where(at).empty(); ++depth) {
     const auto below = s.children(at);
-    if (below.empty()) return "backup register";
+    if (below.empty()) break;
     at += "." + below.front();
   }
-  return s.where(at);
+  const auto where = s.where(at);
+  return where.empty() ? "backup register" : where;
 }
 
 template <class Spec>
@@ -233,8 +242,11 @@ Result<BackupServiceSpec, std::string> service_from_json(const json::value& v) {
   s.contact = m.text("contact");
   s.criticality = m.text("criticality");
   (void)m.text("origin");
-  for (const auto* l : m.list("linked"))
-    if (l->is_string()) s.linked.emplace_back(l->get_string());
+  for (const auto* l : m.list("linked")) {
+    const auto linked = l->is_string() ? std::string(l->get_string()) : std::string();
+    if (!good_name(linked)) m.bad("linked", "must be names of services");
+    s.linked.push_back(linked);
+  }
   if (!good_name(s.name)) m.bad("name", "must be letters, digits, dash, dot, underscore");
   if (auto problem = m.finish(); !problem.empty()) return fail(std::move(problem));
   return s;

@@ -112,7 +112,8 @@ Result<BackupSchedule, std::string> parse_schedule(std::string_view text) {
   s.days = *days;
   s.minute = hour * 60 + minute;
   if (!zone.empty()) s.zone = zone;
-  if (auto z = logs::Zone::parse(s.zone); !z) return fail("no such time zone: " + s.zone);
+  if (s.zone.front() == '/' || !logs::Zone::parse(s.zone))
+    return fail("no such time zone: " + s.zone);
   return s;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <vector>
@@ -25,10 +26,15 @@ constexpr std::int64_t fold_seconds = 883'612'800;  // 28 Gregorian years betwee
 constexpr std::size_t max_transitions = 4096;
 
 std::shared_ptr<const Zone::Table> read_tzif(const std::string& path) {
+  // A folder opens as a stream does and throws when it is read.
+  std::error_code ec;
+  if (!std::filesystem::is_regular_file(path, ec)) return nullptr;
   std::ifstream in(path, std::ios::binary);
   if (!in) return nullptr;
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (text.size() > 1U << 20) return nullptr;
+  constexpr std::size_t most = 1U << 20;
+  std::string text(most, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(most));
+  text.resize(static_cast<std::size_t>(in.gcount()));
   ByteReader r(as_bytes(text));
   auto table = std::make_shared<Zone::Table>();
   for (int block = 0; block < 2; ++block) {
@@ -106,7 +112,8 @@ Result<Zone, Problem> Zone::parse(std::string_view text) {
     path = "/etc/localtime";
     if (!std::ifstream(path)) return zone;  // no zone installed: the machine runs on UTC
   } else {
-    if (text.find("..") != std::string_view::npos)
+    if (text.empty() || text.find("..") != std::string_view::npos ||
+        text.find('\0') != std::string_view::npos)
       return fail(Problem{"unknown time zone", std::string(text),
                           "use UTC, local, +01:00 or a name as Europe/London"});
     path = text.front() == '/' ? std::string(text) : "/usr/share/zoneinfo/" + std::string(text);

@@ -129,8 +129,9 @@ TEST(Schedule, ReadsAndComputesLocalTimes) {
   // Summer time is an hour ahead.
   EXPECT_EQ(rfc3339(*last_due(*s, at("2026-07-01T12:00:00Z"))), "2026-07-01T00:30:00.000000Z");
   EXPECT_EQ(parse_schedule("15m")->every, minutes(15));
-  for (const auto* bad : {"", "often", "mon 25:00", "mon 1:30", "mon 01:30 Mars/Base",
-                          "mon 01:30 UTC extra", "xyz 01:00", "0h"})
+  for (const auto* bad :
+       {"", "often", "mon 25:00", "mon 1:30", "mon 01:30 Mars/Base", "mon 01:30 Europe",
+        "mon 01:30 /etc/localtime", "mon 01:30 UTC extra", "xyz 01:00", "0h"})
     EXPECT_FALSE(parse_schedule(bad)) << bad;
 }
 
