@@ -39,6 +39,7 @@ std::uint64_t OfflineReplay::run(const std::function<void(sig::Matcher&)>& begin
   if (!*loaded || (*loaded)->rule_count() == 0)
     throw Failure{Exit::usage, {"no rules were loaded", "--rules", "name a file with rules in it"}};
   engine = *loaded;
+  sensor::settle_auto(*settings, *engine);
   sensor::PipelineShared shared(*settings);
   shared.flows.sweep_from = 10'000;
   shared.checksums = common.checksums == "none"  ? decode::ChecksumMode::none

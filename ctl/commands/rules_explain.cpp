@@ -79,8 +79,11 @@ void print_step(const sig::ExplainStep& s) {
 }
 
 void print_try(const sig::ExplainTry& t) {
-  std::printf("packet %llu, %s %s -> %s", static_cast<unsigned long long>(t.packet),
-              t.protocol.c_str(), t.source.c_str(), t.destination.c_str());
+  if (t.packet != 0)
+    std::printf("packet %llu", static_cast<unsigned long long>(t.packet));
+  else
+    std::printf("end of the flow");
+  std::printf(", %s %s -> %s", t.protocol.c_str(), t.source.c_str(), t.destination.c_str());
   if (t.flow != 0) std::printf(", flow %llu", static_cast<unsigned long long>(t.flow));
   if (t.transaction)
     std::printf(", transaction %llu", static_cast<unsigned long long>(*t.transaction));

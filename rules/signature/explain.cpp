@@ -128,6 +128,7 @@ struct Attempt {
   std::vector<ExplainStep> tests;
   std::vector<std::vector<ExplainStep>> stages;  ///< by Rule::stages
   std::vector<bool> stage_done;
+  bool made_up = false;  ///< no packet of the wire: what a flow's end leaves to inspect
   [[nodiscard]] std::size_t rank() const {
     if (part != HeaderPart::held) return static_cast<std::size_t>(part);
     std::size_t n = 100;
@@ -565,6 +566,16 @@ void RuleExplainer::flatten(Attempt& a, bool held) const {
       out.push_back(std::move(step));
     }
   }
+  if (held || std::any_of(out.begin(), out.end(), [](const auto& s) { return !s.held; })) return;
+  ExplainStep step;
+  if (a.made_up) {
+    step.keyword = "a packet of the wire";
+    step.note = "this is the end of a flow, the rule looks at single packets";
+  } else {
+    step.keyword = "octets that are new";
+    step.note = "all that matched was there before and has been looked at";
+  }
+  out.push_back(std::move(step));
 }
 
 void RuleExplainer::keep_closest(Attempt a) {
@@ -588,6 +599,7 @@ void RuleExplainer::end(Verdict verdict) {
                                     : "no such octets with this packet";
     now_.stages[static_cast<std::size_t>(rule.payload)].push_back(std::move(step));
   }
+  now_.made_up = packet_->stream_pseudo;
   now_.seen.held = verdict == Verdict::yes;
   now_.seen.waits = verdict == Verdict::wait;
   if (verdict == Verdict::yes) {

@@ -30,7 +30,7 @@ struct ExplainStep {
 
 /// The rule as a candidate on one packet, transaction or frame.
 struct ExplainTry {
-  std::uint64_t packet = 0;
+  std::uint64_t packet = 0;  ///< 0: no packet of the wire, the end of its flow
   std::int64_t time_us = 0;
   std::string source, destination;  ///< address and port
   std::string protocol;             ///< "TCP", "UDP", ...

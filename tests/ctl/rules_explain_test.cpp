@@ -354,6 +354,13 @@ TEST_F(Explain, Noalert) {
   EXPECT_EQ(r.matched.at(0).fate, "noalert");
 }
 
+TEST_F(Explain, TurnsOnWhatOnlyRulesAskFor) {
+  const auto r = run(
+      R"(alert ssh any any -> any any (ssh.hassh; content:"472b5de333ad665af5cbf10ff892c4df"; sid:50;))",
+      50, "ssh");
+  EXPECT_GT(r.alerts, 0U) << r.reason;
+}
+
 TEST_F(Explain, UnknownRule) {
   OfflineReplay replay;
   replay.common.rules = {write("test.rules", get_rule)};
