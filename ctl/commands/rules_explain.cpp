@@ -8,6 +8,7 @@
 #include "ctl/commands/offline_replay.hpp"
 #include "ctl/commands/rules_tools.hpp"
 #include "rules/signature/explain.hpp"
+#include "rules/signature/rule_text.hpp"
 #include "rules/signature/text.hpp"
 #include "rules/signature/trace.hpp"
 #include "telemetry/json_writer.hpp"
@@ -194,12 +195,25 @@ std::string as_json(const sig::ExplainReport& r) {
   return out;
 }
 
+/// Why a rule that is not loaded is not: it may be switched off in its file.
+Problem not_loaded(const ExplainArguments& o, const RuleId& id, Problem problem) {
+  for (const auto& path : o.replay.common.rules) {
+    const auto rules = sig::read_rule_files(path);
+    if (!rules) continue;
+    for (const auto& r : *rules)
+      if (r.sid == id.sid && r.gid == id.gid && !r.enabled)
+        return {"sid " + std::to_string(id.sid) + " is switched off",
+                r.file + ":" + std::to_string(r.line), "take the # away to see what it would do"};
+  }
+  return problem;
+}
+
 void explain(ExplainArguments& o, const Context& context) {
   const auto id = parse_id(o.id);
   std::unique_ptr<sig::Explainer> explainer;
   o.replay.run([&](sig::Matcher& m) {
     auto made = sig::Explainer::create(o.replay.engine, id.gid, id.sid, o.limits);
-    if (!made) throw Failure{Exit::failed, made.error()};
+    if (!made) throw Failure{Exit::failed, not_loaded(o, id, made.error())};
     explainer = std::move(*made);
     sig::set_trace(m, &explainer->trace());
   });
