@@ -662,7 +662,8 @@ class ServiceImpl final : public DrillService {
     if (result == "passed")
       clock(a.run.id, "it_complete", until, true,
             r.doc.contains("reporter") ? member_text(r.doc, "reporter") : "sensor");
-    if (data_time) clock(a.run.id, "data_time", *data_time, true, member_text(r.doc, "tool"));
+    if (data_time && result == "passed")
+      clock(a.run.id, "data_time", *data_time, true, member_text(r.doc, "tool"));
     json::object integrity{
         {"snapshot", member_text(r.doc, "snapshot")},
         {"passed", r.doc.contains("passed") ? r.doc.at("passed") : json::array()},

@@ -294,6 +294,7 @@ def restore_drills(e):
         f.write(whole[: len(whole) // 2])
     run = e.over(e.begin("restore-pacs"))
     check(run["state"] == "failed" and run["reason"], "damaged repository: " + run["reason"][:150])
+    check("rpo_seconds" not in run["result"]["recovery"], "what could not be restored has no recovery point")
     check(e.left() == [], "nothing is left in the scratch place")
     with open(pack, "wb") as f:
         f.write(whole)
