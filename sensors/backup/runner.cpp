@@ -74,8 +74,12 @@ struct Prepared {
   ::setrlimit(RLIMIT_CORE, &no_core);
   (void)!::nice(10);
   ::umask(077);
-  if (::chdir(p.folder.c_str()) != 0) ::_exit(127);
-  ::execve(p.program.c_str(), p.argv.data(), p.envp.data());
+  constexpr std::string_view no_folder = "the working folder is gone\n";
+  constexpr std::string_view no_start = "the program cannot be executed\n";
+  const bool entered = ::chdir(p.folder.c_str()) == 0;
+  if (entered) ::execve(p.program.c_str(), p.argv.data(), p.envp.data());
+  const auto why = entered ? no_start : no_folder;
+  (void)!::write(2, why.data(), why.size());
   ::_exit(127);
 }
 

@@ -173,7 +173,7 @@ class Postgres:
     def stop(self):
         try:
             self.run([self.bin + "/pg_ctl", "-D", self.folder + "/data", "-m", "immediate", "stop"])
-        except Failed:
+        except (Failed, OSError):
             pass
 
 

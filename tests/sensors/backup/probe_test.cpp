@@ -129,6 +129,12 @@ TEST(Runner, StopsWhenAskedAndNamesAMissingProgram) {
   later.join();
   ASSERT_TRUE(f);
   EXPECT_TRUE(f->cancelled);
+  c.argv = {"true"};
+  c.folder = "/no/such/folder";
+  const auto gone = run(c, nullptr);
+  ASSERT_TRUE(gone);
+  EXPECT_EQ(gone->exit_code, 127);
+  EXPECT_EQ(gone->err, "the working folder is gone\n");
   c.argv = {"no-such-program-here"};
   const auto none = run(c, nullptr);
   ASSERT_FALSE(none);
