@@ -237,6 +237,7 @@ struct Transaction {
   std::uint8_t progress[2] = {0, 0};  ///< by Dir; meaning is the protocol's, larger is later
   bool complete[2] = {false, false};  ///< nothing more will come in that direction
   bool only[2] = {false, false};      ///< only[d]: the transaction has just direction d
+  bool no_log = false;                ///< a config rule wants no records of it
   bool logged = false;
   std::uint64_t logged_mask = 0;  ///< which of the protocol's loggers have run
   bool inspected_end[2] = {false, false};

@@ -219,14 +219,12 @@ std::string unknown_keyword(std::string_view name) {
 }
 
 Result<Action, std::string> parse_action(std::string_view s) {
-  if (s == "alert") return Action::alert;
+  if (s == "alert" || s == "config") return Action::alert;
   if (s == "pass") return Action::pass;
   if (s == "drop") return Action::drop;
   if (s == "reject" || s == "rejectsrc" || s == "rejectdst" || s == "rejectboth")
     return Action::reject;
-  if (s == "accept" || s == "config")
-    return bad("action '" + std::string(s) +
-               "' is for a firewall or for configuration; Wardwatch only watches");
+  if (s == "accept") return bad("action 'accept' is for a firewall; Wardwatch only watches");
   return bad("unknown action '" + std::string(s.substr(0, 40)) +
              "'; alert, pass, drop and reject are known");
 }
@@ -267,6 +265,7 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
   const auto action = parse_action(words[0]);
   if (!action) return refuse(1, action.error());
   rule->info.action = *action;
+  rule->info.noalert = words[0] == "config";
   if (auto ok = set_header_protocol(b, words[1]); !ok)
     return refuse(column_of(words[1]), ok.error());
   const auto side = [&](std::string_view addresses, std::string_view ports, std::uint32_t& a,

@@ -365,6 +365,12 @@ void EveWriter::transactions(const sig::Packet& p, Flow& flow, sig::Matcher* mat
     const auto* protocol = app->protocol;
     if (tx->proto != AppProto{} && tx->proto != protocol->buffers.proto)
       if (const auto* own = find_protocol(tx->proto)) protocol = own;
+    if (tx->no_log) {
+      tx->logged = true;
+      for (auto* file : tx->files)
+        if (file != nullptr) file->logged = true;
+      continue;
+    }
     tx_anomalies(p, flow, *tx);
     for (auto* file : tx->files)
       if (file != nullptr && !file->logged &&

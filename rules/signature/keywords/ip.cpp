@@ -1,5 +1,6 @@
 /// Fields of IP, TCP, UDP and ICMP headers.
 #include <algorithm>
+#include <span>
 
 #include "rules/signature/keyword.hpp"
 #include "rules/signature/state.hpp"
@@ -13,6 +14,10 @@ bool number(const PacketTest& t, MatchServices& m) {
   return v && t.number.test(*v);
 }
 using Value = std::optional<std::uint64_t>;
+
+Value igmp_type(const Packet& p) {
+  return p.ip_version == 4 && p.ip_proto == 2 && !p.l4.empty() ? Value(p.l4[0]) : std::nullopt;
+}
 
 template <bool (*Test)(const PacketTest&, MatchServices&)>
 Status setup(RuleBuilder& b, const Option& o, const Keyword& k) {
@@ -29,6 +34,15 @@ Status setup(RuleBuilder& b, const Option& o, const Keyword& k) {
 Value ttl(const Packet& p) { return p.ip_version ? Value(p.ttl) : std::nullopt; }
 Value id(const Packet& p) { return p.ip_version == 4 ? Value(p.ip_id) : std::nullopt; }
 Value tos(const Packet& p) { return p.ip_version == 4 ? Value(p.tos) : std::nullopt; }
+/// Also x and hexadecimal digits.
+Status tos_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
+  std::string value(trim(o.value));
+  const std::size_t at = value.starts_with('!') ? 1 : 0;
+  if (at < value.size() && (value[at] == 'x' || value[at] == 'X')) value.insert(at, 1, '0');
+  Option plain = o;
+  plain.value = value;
+  return setup<&number<tos>>(b, plain, k);
+}
 Value fragoffset(const Packet& p) {
   if (p.ip_version == 0) return std::nullopt;
   return p.fragment_offset / 8U;  // as the header has it: units of 8 octets
@@ -344,13 +358,15 @@ Status checksum(RuleBuilder& b, const Option& o, const Keyword&) {
   return {};
 }
 
+enum class VlanLayers : std::uint64_t { any, all, one };
 bool vlan_test(const PacketTest& t, MatchServices& m) {
   const auto& p = *m.packet;
-  if (t.a == UINT64_MAX) {
-    for (std::size_t i = 0; i < p.vlan_count; ++i)
-      if (t.number.test(p.vlan[i])) return true;
-    return false;
-  }
+  const auto ids = std::span(p.vlan).first(p.vlan_count);
+  const auto holds = [&](std::uint16_t id) { return t.number.test(id); };
+  if (static_cast<VlanLayers>(t.b) == VlanLayers::any)
+    return std::any_of(ids.begin(), ids.end(), holds);
+  if (static_cast<VlanLayers>(t.b) == VlanLayers::all)
+    return !ids.empty() && std::all_of(ids.begin(), ids.end(), holds);
   auto i = static_cast<std::int64_t>(t.a);
   if (i < 0) i += p.vlan_count;
   return i >= 0 && i < p.vlan_count && t.number.test(p.vlan[static_cast<std::size_t>(i)]);
@@ -363,12 +379,16 @@ Status vlan_id(RuleBuilder& b, const Option& o, const Keyword&) {
   auto n = parse_number_test(parts[0], 4095);
   if (!n) return bad(n.error());
   t.number = *n;
-  t.a = UINT64_MAX;
-  if (parts.size() == 2 && parts[1] != "any") {
+  auto layers = VlanLayers::any;
+  if (parts.size() == 2 && parts[1] == "all") {
+    layers = VlanLayers::all;
+  } else if (parts.size() == 2 && parts[1] != "any") {
     const auto layer = parse_integer(parts[1]);
-    if (!layer || *layer < -3 || *layer > 2) return bad("layer is any or -3 to 2");
+    if (!layer || *layer < -3 || *layer > 2) return bad("layer is any, all or -3 to 2");
+    layers = VlanLayers::one;
     t.a = static_cast<std::uint64_t>(*layer);
   }
+  t.b = static_cast<std::uint64_t>(layers);
   b.test(std::move(t));
   return {};
 }
@@ -377,7 +397,19 @@ using K = Keyword;
 const KeywordRegistration registration{{
     row<ttl>("ttl", "ip", "IPv4 time to live or IPv6 hop limit", "ttl:<10;", 255),
     row<id>("id", "ip", "IPv4 identification", "id:1;", 65535),
-    row<tos>("tos", "ip", "IPv4 type of service", "tos:8;", 255),
+    {.name = "tos",
+     .group = "ip",
+     .summary = "IPv4 type of service",
+     .example = "tos:8;",
+     .notes = "hexadecimal with x before it: tos:!x10;",
+     .setup = &tos_setup,
+     .max = 255},
+    {.name = "igmp.type",
+     .group = "ip",
+     .summary = "type of an IGMP message",
+     .example = "igmp.type:17-22;",
+     .setup = &setup<&number<igmp_type>>,
+     .max = 255},
     row<fragoffset>("fragoffset", "ip", "fragment offset in units of 8 octets", "fragoffset:>0;",
                     8191),
     row<seq>("tcp.seq", "tcp", "TCP sequence number", "tcp.seq:0;", UINT32_MAX),
