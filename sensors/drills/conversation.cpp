@@ -24,7 +24,7 @@ std::uint32_t sum16(std::string_view octets, std::uint32_t sum) {
   for (std::size_t i = 0; i < octets.size(); i += 2) {
     const auto high = static_cast<unsigned char>(octets[i]);
     const auto low = i + 1 < octets.size() ? static_cast<unsigned char>(octets[i + 1]) : 0U;
-    sum += static_cast<std::uint32_t>(high << 8 | low);
+    sum += static_cast<std::uint32_t>(high) << 8 | low;
   }
   return sum;
 }
