@@ -38,6 +38,7 @@ void WorkerMatcher::adopt(std::shared_ptr<const CompiledEngine> engine) {
   services_.shared = engine_->shared.get();
   scratch_.step_limit = engine_->step_limit;
   queue_.clear();
+  fresh_tags_ = {};
   alerts_.clear();
   set_profile(profile_);
   trace_ = nullptr;
@@ -513,6 +514,7 @@ void WorkerMatcher::run_frames() {
 std::span<const Alert> WorkerMatcher::inspect(Packet& packet, std::span<const StreamChunk> chunks) {
   alerts_.clear();
   queue_.clear();
+  fresh_tags_ = {};
   packet_vars_.clear();
   vars_of_ = &packet;
   if (round_ > UINT32_MAX - 1024) {

@@ -139,6 +139,9 @@ class WorkerMatcher final : public Matcher {
   hs_scratch* hs_ = nullptr;
   EvalScratch scratch_;
   MatchServices services_;
+  struct FreshTags {
+    bool session = false, src = false, dst = false;
+  } fresh_tags_;                      ///< tags that the packet under way started
   std::vector<std::uint32_t> stamp_;  ///< by rule: last round that collected it
   std::uint32_t round_ = 0;
   std::vector<std::uint32_t> candidates_, tx_hits_;

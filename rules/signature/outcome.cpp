@@ -194,7 +194,8 @@ void WorkerMatcher::start_tag(const Rule& r, const TagSpec& spec) {
       tag.left = count ? count : default_tag_packets;
       break;
     case TagSpec::Metric::seconds:
-      tag.until_us = now + static_cast<std::int64_t>(count) * 1'000'000;
+      // Whole seconds are compared.
+      tag.until_us = (now / 1'000'000 + static_cast<std::int64_t>(count) + 1) * 1'000'000 - 1;
       break;
     case TagSpec::Metric::octets:
       tag.octets_left = count;
@@ -203,15 +204,18 @@ void WorkerMatcher::start_tag(const Rule& r, const TagSpec& spec) {
   if (spec.session) {
     if (p.flow) {
       auto& data = FlowData::of(*p.flow);
-      if (!data.tag) data.tag = tag;
+      fresh_tags_.session = fresh_tags_.session || !data.tag;
+      // The same rule starts its tag again; another's goes on.
+      if (!data.tag || data.tag->sid == tag.sid) data.tag = tag;
     }
     return;
   }
   const auto key = address_key(kind_tag, 0, spec.src ? &p.src : &p.dst, nullptr);
   services_.shared->tags_used = true;
+  auto& fresh = spec.src ? fresh_tags_.src : fresh_tags_.dst;
   services_.shared->host_tags.with(key, now, [&](CounterTable::Entry& e) {
     if (e.used && (e.count > 0 || e.until_us > now)) return;  // the tag under way goes on
-    e.used = true;
+    fresh = e.used = true;
     e.count = spec.metric == TagSpec::Metric::octets ? static_cast<std::uint32_t>(tag.octets_left)
                                                      : tag.left;
     e.until_us = tag.until_us;
@@ -220,7 +224,9 @@ void WorkerMatcher::start_tag(const Rule& r, const TagSpec& spec) {
   });
 }
 
+/// The packet that starts a tag counts for it, but only its alert is reported.
 bool WorkerMatcher::tagged(const Packet& p) {
+  if (p.stream_pseudo) return false;
   const auto now = p.time.us;
   bool yes = false;
   const auto use = [&](std::uint8_t metric, std::uint32_t& left, std::int64_t until,
@@ -235,12 +241,13 @@ bool WorkerMatcher::tagged(const Packet& p) {
       case TagSpec::Metric::octets: {
         std::uint64_t have = octets ? *octets : left;
         if (have == 0) return false;
-        have -= std::min<std::uint64_t>(have, p.frame.size());
+        const bool within = p.frame.size() <= have;
+        have = within ? have - p.frame.size() : 0;
         if (octets)
           *octets = have;
         else
           left = static_cast<std::uint32_t>(have);
-        return true;
+        return within;
       }
     }
     return false;
@@ -248,8 +255,10 @@ bool WorkerMatcher::tagged(const Packet& p) {
   if (p.flow && p.flow->engine) {
     auto& data = static_cast<FlowData&>(*p.flow->engine);
     if (data.tag) {
-      yes = use(data.tag->metric, data.tag->left, data.tag->until_us, &data.tag->octets_left);
-      if (!yes) data.tag.reset();
+      if (!use(data.tag->metric, data.tag->left, data.tag->until_us, &data.tag->octets_left))
+        data.tag.reset();
+      else
+        yes = !fresh_tags_.session;
     }
   }
   auto& shared = *engine_->shared;
@@ -257,10 +266,10 @@ bool WorkerMatcher::tagged(const Packet& p) {
   for (const auto* a : {&p.src, &p.dst})
     shared.host_tags.with(address_key(kind_tag, 0, a, nullptr), now, [&](CounterTable::Entry& e) {
       if (!e.used) return;
-      if (use(static_cast<std::uint8_t>(e.extra), e.count, e.until_us, nullptr))
-        yes = true;
-      else
+      if (!use(static_cast<std::uint8_t>(e.extra), e.count, e.until_us, nullptr))
         e.used = false;
+      else if (!(a == &p.src ? fresh_tags_.src : fresh_tags_.dst))
+        yes = true;
     });
   return yes;
 }

@@ -73,7 +73,7 @@ bool read_number(const ByteRead& r, Bytes data, std::int64_t pos, const std::uin
   const auto offset = r.offset.get(vars);
   if (offset > size || offset < -size) return false;
   start = (r.relative ? pos : 0) + offset;
-  const auto n = r.octets.get(vars);
+  auto n = r.octets.get(vars);
   if (start < 0 || start > size || n < 0 || n > size - start) return false;
   if (r.relative && start >= size && n > 0) return false;
   const auto* p = data.data() + start;
@@ -87,6 +87,8 @@ bool read_number(const ByteRead& r, Bytes data, std::int64_t pos, const std::uin
     end = start + n;
   } else {
     // As strtoull: blanks, sign, digits up to the first that is none.
+    // No octets: all digits that stand there.
+    if (n == 0) n = std::min<std::int64_t>(size - start, 64);
     const std::uint64_t base = r.base == NumberBase::hex ? 16 : r.base == NumberBase::oct ? 8 : 10;
     std::int64_t i = 0;
     while (i < n && (p[i] == ' ' || (p[i] >= 9 && p[i] <= 13))) ++i;

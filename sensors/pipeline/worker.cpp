@@ -144,9 +144,8 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
             flow->dropped = true;
       }
       eve_.alerts(p, found, matcher_.get(), streams_);
-    } else if (matcher_->tagged(p)) {
-      eve_.tagged(p);
     }
+    if (matcher_->tagged(p)) eve_.tagged(p);
     if (!found.empty()) eve_.metadata(p, found, matcher_.get());
   } else if (tcp) {
     (void)streams_.raw_chunks(p,

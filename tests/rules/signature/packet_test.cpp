@@ -49,6 +49,43 @@ TEST(PacketKeywords, Igmp) {
   EXPECT_FALSE(matches("igmp.type:22;", p));
 }
 
+TEST(ByteKeywords, NoOctetsOfAStringAreAllItsDigits) {
+  Wire wire;
+  const std::string text = "len=1234\r\n";
+  const auto p = wire.make(text);
+  EXPECT_TRUE(matches("content:\"len=\"; byte_test:0,=,1234,0,relative,string,dec;", p, "udp"));
+  EXPECT_TRUE(matches("byte_test:0,=,0x1234,4,string,hex;", p, "udp"));
+  EXPECT_FALSE(matches("byte_test:0,>=,0,0,string,dec;", p, "udp"));
+  EXPECT_FALSE(matches("byte_test:0,>=,0,10,string,dec;", p, "udp"));
+}
+
+std::string tagged_packets(const std::string& tag, std::int64_t seconds_apart = 0) {
+  Rules rules("alert udp any any -> any any (content:\"start\"; " + tag +
+              " sid:1;)\nalert udp any any -> any any (content:\"p2\"; sid:2;)\n");
+  EXPECT_EQ(rules.errors(), "");
+  Wire wire;
+  std::string out;
+  const std::string frame(100, 'x');
+  for (int i = 0; i < 7; ++i) {
+    const auto text = i == 0 ? std::string("start") : "p" + std::to_string(i);
+    auto& p = wire.make(text, Dir::to_server, i * seconds_apart);
+    p.frame = octets(frame);
+    (void)rules.matcher->inspect(p, {});
+    if (rules.matcher->tagged(p)) out += std::to_string(i);
+  }
+  return out;
+}
+
+TEST(Tag, TheFirstPacketCountsButIsNotReported) {
+  EXPECT_EQ(tagged_packets("tag:session,3,packets;"), "12");
+  EXPECT_EQ(tagged_packets("tag:host,4,packets,src;"), "123");
+  EXPECT_EQ(tagged_packets("tag:host,4,packets,dst;"), "123");
+  EXPECT_EQ(tagged_packets("tag:session,350,bytes;"), "12");
+  EXPECT_EQ(tagged_packets("tag:host,300,bytes,src;"), "12");
+  EXPECT_EQ(tagged_packets("tag:session,3,seconds;", 1), "123");
+  EXPECT_EQ(tagged_packets("tag:session;"), "123456");
+}
+
 TEST(ConfigRules, SwitchRecordsOfATransactionOff) {
   Rules rules(
       "config http any any -> any any (http.uri; content:\"/quiet\"; "
