@@ -149,16 +149,24 @@ class Evaluation {
  private:
   bool note(std::size_t i, bool matched, std::size_t from = 0, std::size_t to = 0) {
     if (s_.trace) [[unlikely]]
-      s_.trace->op({stage_, ops_[i], matched, data_, static_cast<std::uint64_t>(base_), from, to});
+      tell(i, matched, from, to);
     return matched;
   }
   /// As note, for operations that read a number.
   bool note_read(std::size_t i, bool matched) {
     if (s_.trace) [[unlikely]]
-      s_.trace->op({stage_, ops_[i], matched, data_, static_cast<std::uint64_t>(base_),
-                    static_cast<std::size_t>(read_.start), static_cast<std::size_t>(read_.end),
-                    read_.value, read_.end > read_.start});
+      tell_read(i, matched);
     return matched;
+  }
+  // Out of line: nothing of it burdens the evaluation that nobody watches.
+  [[gnu::cold, gnu::noinline]] void tell(std::size_t i, bool matched, std::size_t from,
+                                         std::size_t to) const {
+    s_.trace->op({stage_, ops_[i], matched, data_, static_cast<std::uint64_t>(base_), from, to});
+  }
+  [[gnu::cold, gnu::noinline]] void tell_read(std::size_t i, bool matched) const {
+    s_.trace->op({stage_, ops_[i], matched, data_, static_cast<std::uint64_t>(base_),
+                  static_cast<std::size_t>(read_.start), static_cast<std::size_t>(read_.end),
+                  read_.value, read_.end > read_.start});
   }
   bool note_all(std::size_t i, bool matched) { return note(i, matched, 0, data_.size()); }
   bool spend() {
