@@ -104,6 +104,7 @@ void Body::take(ParserContext& ctx, Bytes octets) {
   const auto most = limit(ctx);
   if (most != 0 && m.body_octets >= most) {
     m.body_cut = true;
+    if (form_) form_->finish();  // what could have been a boundary is the file's
     close_file(sig::FileState::truncated);
     return;
   }

@@ -67,6 +67,18 @@ TEST(HttpUpload, MarksAFileThatTheFormDoesNotEnd) {
   EXPECT_EQ(c.tx(0).files[0]->size, 11U);
 }
 
+TEST(HttpUpload, GivesAFileAllOctetsUpToTheBodyLimit) {
+  Settings s;
+  s.set("app-layer.protocols.http.libhtp.default-config.request-body-limit", "1kb");
+  Conversation c("http", s);
+  const std::string head = "--x\r\nContent-Disposition: form-data; filename=a\r\n\r\n";
+  c.client(post(head + std::string(3000, 'a'), "multipart/form-data; boundary=x"));
+  c.client("more");
+  const auto& file = *c.tx(0).files.at(0);
+  EXPECT_EQ(file.state, sig::FileState::truncated);
+  EXPECT_EQ(file.size, 1024U - head.size());
+}
+
 TEST(HttpUpload, TakesAPlainBodyAsAFileNamedByThePath) {
   Conversation c;
   c.client("PUT /dir/a.bin HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
