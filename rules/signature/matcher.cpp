@@ -434,6 +434,35 @@ void WorkerMatcher::run_packet_rules(std::span<const StreamChunk> chunks) {
   }
 }
 
+/// Collects what is held of a frame, and tells up to where in the frame that is.
+std::int64_t WorkerMatcher::frame_pieces(const Frame& f) {
+  constexpr std::uint64_t max_octets = 1U << 20;
+  constexpr std::size_t max_pieces = 256;
+  const auto& p = *services_.packet;
+  const auto length = f.length >= 0 ? static_cast<std::uint64_t>(f.length) : UINT64_MAX;
+  frame_pieces_.clear();
+  if (p.ip_proto != 6) {
+    if (f.offset >= p.payload.size()) return 0;
+    auto data = p.payload.subspan(static_cast<std::size_t>(f.offset));
+    data = data.first(static_cast<std::size_t>(std::min<std::uint64_t>(data.size(), length)));
+    if (!data.empty()) frame_pieces_.push_back({data, 0});
+    return static_cast<std::int64_t>(data.size());
+  }
+  std::uint64_t at = 0, octets = 0;
+  while (at < length && octets < max_octets && frame_pieces_.size() < max_pieces) {
+    const auto start = p.flow->stream_held(f.dir, f.offset + at);
+    if (start == UINT64_MAX || start - f.offset >= length) break;
+    at = start - f.offset;
+    const auto data =
+        p.flow->stream_window(f.dir, start, std::min(length - at, max_octets - octets));
+    if (data.empty()) break;
+    frame_pieces_.push_back({data, at});
+    at += data.size();
+    octets += data.size();
+  }
+  return static_cast<std::int64_t>(at);
+}
+
 void WorkerMatcher::run_frames() {
   auto& p = *services_.packet;
   if (engine_->frame_rules.empty() || !p.flow) return;
@@ -452,26 +481,18 @@ void WorkerMatcher::run_frames() {
       it = done.end() - 1;
     }
     if (it->closed) continue;
-    constexpr std::uint64_t max_window = 1U << 20;
-    // The beginning of a long frame may be gone: then what is held of it is looked at.
-    const auto start = p.ip_proto == 6 ? p.flow->stream_held(f.dir, f.offset) : f.offset;
-    const auto length = f.length >= 0 ? static_cast<std::uint64_t>(f.length) : UINT64_MAX;
-    if (start == UINT64_MAX || (start - f.offset >= length && length != 0)) continue;
-    const auto base = start - f.offset;
-    const auto wanted = std::min(length - base, max_window);
-    Bytes window;
-    if (p.ip_proto == 6) {
-      window = p.flow->stream_window(f.dir, start, wanted);
-    } else if (f.offset <= p.payload.size()) {
-      window = p.payload.subspan(static_cast<std::size_t>(f.offset));
-      if (window.size() > wanted) window = window.first(static_cast<std::size_t>(wanted));
-    }
-    const bool whole = f.length >= 0 && window.size() >= wanted;
-    const auto inspected = static_cast<std::int64_t>(base + window.size());
-    if (inspected <= it->inspected && !whole) continue;
-    it->inspected = inspected;
+    // A frame is looked at when it is whole, at the end, and before that after each so many octets
+    // more; a hole parts what is held of it.
+    constexpr std::int64_t enough = 2500;
+    const bool tcp = p.ip_proto == 6;
+    const auto have = frame_pieces(f);
+    const bool over = p.stream_pseudo || (tcp && p.flow->state == FlowState::closed);
+    const bool whole = f.length >= 0 && have >= f.length;
+    if (frame_pieces_.empty() || (have <= it->inspected && !whole)) continue;
+    if (tcp && !whole && !over && have - std::max<std::int64_t>(it->inspected, 0) < enough)
+      continue;
+    it->inspected = have;
     it->closed = whole;
-    if (window.empty()) continue;
     for (const auto i : engine_->frame_rules) {
       const auto& r = *engine_->rules[i];
       RuleTimer timer(profile_, i);
@@ -496,7 +517,12 @@ void WorkerMatcher::run_frames() {
         if (s.kind == Stage::Kind::packet_buffer)
           ok = run_stage(s, {s.packet_bytes(p), 0, 0, true});
         else
-          ok = s.ops.empty() || run_stage(s, {window, base, 0, whole});
+          ok =
+              s.ops.empty() ||
+              std::any_of(frame_pieces_.begin(), frame_pieces_.end(), [&](const FramePiece& piece) {
+                return run_stage(s, {piece.data, piece.at, 0,
+                                     (whole || over) && &piece == &frame_pieces_.back()});
+              });
       }
       if (!ok) continue;
       timer.verdict(watch.verdict(true));

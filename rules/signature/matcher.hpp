@@ -107,7 +107,12 @@ class WorkerMatcher final : public Matcher {
                                      std::span<const StreamChunk> chunks, bool& stream_match);
   [[nodiscard]] bool packet_buffers(const Rule& rule);
   // frames
+  struct FramePiece {
+    Bytes data;
+    std::uint64_t at;  ///< position in the frame
+  };
   void run_frames();
+  std::int64_t frame_pieces(const Frame& frame);
   // transactions
   void run_transactions(std::span<const StreamChunk> chunks);
   void inspect_transaction(Transaction& tx, TxPlan& plan, std::span<const StreamChunk> chunks);
@@ -141,7 +146,8 @@ class WorkerMatcher final : public Matcher {
   MatchServices services_;
   struct FreshTags {
     bool session = false, src = false, dst = false;
-  } fresh_tags_;                      ///< tags that the packet under way started
+  } fresh_tags_;  ///< tags that the packet under way started
+  std::vector<FramePiece> frame_pieces_;
   std::vector<std::uint32_t> stamp_;  ///< by rule: last round that collected it
   std::uint32_t round_ = 0;
   std::vector<std::uint32_t> candidates_, tx_hits_;
