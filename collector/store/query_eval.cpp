@@ -178,14 +178,14 @@ void Matcher::collect(const Expr& e) {
     if (!wordless(e.path))
       for (const auto& p : pieces(e.value)) piece_tokens(p, leaf.all_tokens);
   } else if (e.op == Op::equal && !e.network) {
+    const bool numeric = e.number || as_number(e.value).has_value();
     if (e.value.size() <= max_whole_value) {
       leaf.any_tokens.push_back(pair_token(e.path, e.value));
       // The filter knows numbers in one form only, also those that the query quotes as text.
-      if (e.number || as_number(e.value))
-        leaf.any_tokens.push_back(pair_token(e.path, canonical_number(e.value)));
+      if (numeric) leaf.any_tokens.push_back(pair_token(e.path, canonical_number(e.value)));
     }
     // A number has many spellings, so its words prove nothing.
-    if (!e.number && !wordless(e.path)) piece_tokens({e.value}, leaf.all_tokens);
+    if (!numeric && !wordless(e.path)) piece_tokens({e.value}, leaf.all_tokens);
   }
 }
 
