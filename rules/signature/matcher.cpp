@@ -114,9 +114,13 @@ void WorkerMatcher::scan_stream(const StreamChunk& chunk) {
   auto& kept = FlowData::of(*services_.packet->flow).stream_hits[index(chunk.dir)];
   if (!kept) kept = std::make_unique<FlowData::StreamHits>();
   auto& state = *kept;
-  if (state.generation != generation_) {
+  // What was scanned must be just what was shown before: the sides of a flow may have been
+  // exchanged, or a hole may lie between. Else everything is scanned.
+  if (state.generation != generation_ || state.scanned_to != chunk.offset + chunk.fresh_from) {
+    const bool overflow = state.generation == generation_ && state.overflow;
     state = {};
     state.generation = generation_;
+    state.overflow = overflow;
   }
   const auto end = chunk.offset + chunk.data.size();
   const auto overlap = scanner.longest() ? scanner.longest() - 1 : 0;

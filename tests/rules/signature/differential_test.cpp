@@ -210,6 +210,27 @@ TEST(Differential, ManyRulesOnOneStream) {
   EXPECT_GT(matched, 500U);
 }
 
+/// The sides of a flow may turn out to be the other way round: what was scanned of one stream says
+/// nothing of the other.
+TEST(StreamScan, LooksAtAllOfAStreamThatTookTheOthersPlace) {
+  Rules rules("alert tcp any any -> any any (flow:only_stream; content:\"needle\"; sid:1;)\n");
+  ASSERT_EQ(rules.errors(), "");
+  Wire wire(6);
+  const std::string first(40, 'x'), second = "a needle" + std::string(20, 'y');
+  const auto show = [&](const std::string& data, std::uint32_t fresh_from) {
+    auto& p = wire.make(data);
+    p.in_stream = true;
+    const StreamChunk chunk{Dir::to_server, octets(data), 0, fresh_from, false};
+    return sids(rules.matcher->inspect(p, {&chunk, 1}));
+  };
+  EXPECT_EQ(show(first, 0), Sids{});
+  EXPECT_EQ(show(second, 0), Sids{1});
+  // A match may need what was shown before the exchange: its first octets are not fresh any more.
+  wire.flow.engine.reset();
+  EXPECT_EQ(show(first, 0), Sids{});
+  EXPECT_EQ(show("a needle", 7), Sids{1});
+}
+
 TEST(Differential, StreamsCutAtRandomPlaces) {
   Random random(7);
   std::size_t matched = 0;
