@@ -8,7 +8,7 @@ windows (all channels), raw (the same as one rendered text each), linux (auditd,
 proxy, DNS), made here from a fixed seed. Every event says its log source in log.product, log.service, log.category.
 Each lane runs with all of its events and with none; the difference is the time of evaluation. Times are processor
 seconds of the child (user and system, all of its threads), so that what else the machine does hardly counts. Matches
-are compared by rule and event. Without the peer the script says so and prints our numbers alone."""
+are compared by their number for each rule (the peer names no event). Without the peer the script says so and prints our numbers alone."""
 import argparse, collections, gzip, json, os, random, shutil, subprocess, sys, tempfile, time
 
 
