@@ -398,6 +398,51 @@ void retire(const CallPtr& call) {
   call->reply_empty();
 }
 
+void plans(const CallPtr& call) {
+  auto* service = drills(call);
+  if (service == nullptr) return;
+  json::array items;
+  for (auto& p : service->plans())
+    if (call->sees(member_text(p.get_object(), "site"))) items.push_back(std::move(p));
+  reply(call, 200, json::object{{"items", std::move(items)}});
+}
+
+void put_plan(const CallPtr& call) {
+  auto* service = drills(call);
+  if (service == nullptr) return;
+  auto body = call->json_body();
+  if (!body) return;
+  (*body)["id"] = call->param("id");
+  const auto plan = plan_from_json(*body);
+  if (!plan) return call->reply_error(400, plan.error());
+  if (!call->sees(plan->site)) return call->reply_error(403, "this site is not yours");
+  // What stands under this id may belong to a site that the caller does not see.
+  for (const auto& p : service->plans())
+    if (member_text(p.get_object(), "id") == plan->id &&
+        !call->sees(member_text(p.get_object(), "site")))
+      return call->reply_error(409, "another plan has this id");
+  if (const auto done = service->put_plan(*plan); !done)
+    return reply_drill_error(call, done.error());
+  call->services.accounts.audit(call->actor(), "drill.plan", plan->id, plan->drill);
+  for (auto& p : service->plans())
+    if (member_text(p.get_object(), "id") == plan->id) return reply(call, 200, p);
+  call->reply_empty();
+}
+
+void drop_plan(const CallPtr& call) {
+  auto* service = drills(call);
+  if (service == nullptr) return;
+  const auto id = call->param("id");
+  bool mine = false;
+  for (const auto& p : service->plans())
+    mine = mine || (member_text(p.get_object(), "id") == id &&
+                    call->sees(member_text(p.get_object(), "site")));
+  if (!mine) return call->reply_error(404, "no such plan");
+  if (const auto done = service->drop_plan(id); !done) return reply_drill_error(call, done.error());
+  call->services.accounts.audit(call->actor(), "drill.plan.drop", id, "");
+  call->reply_empty();
+}
+
 void playbook_list(const CallPtr& call) {
   auto* service = drills(call);
   if (service == nullptr) return;
@@ -493,6 +538,10 @@ const RouteRegistration registration{{
     {"GET", "/api/v1/drill-definitions/{id}/pack", Access::auditor, &pack, "printable pack"},
     {"GET", "/api/v1/drill-actions", Access::auditor, &actions, "actions from drills"},
     {"PATCH", "/api/v1/drill-actions/{id}", Access::lead, &change_action, "change or close one"},
+    {"GET", "/api/v1/drill-schedule", Access::auditor, &plans, "drills to be done again, by when"},
+    {"PUT", "/api/v1/drill-schedule/{id}", Access::lead, &put_plan, "plan a drill"},
+    {"DELETE", "/api/v1/drill-schedule/{id}", Access::lead, &drop_plan,
+     "take back what the API said of a plan"},
     {"GET", "/api/v1/heartbeats", Access::auditor, &heartbeats, "signs of life of every source"},
     {"POST", "/api/v1/heartbeats/retire", Access::lead, &retire, "no longer wait for a source"},
     {"GET", "/api/v1/playbooks", Access::auditor, &playbook_list, "playbooks of the library"},

@@ -449,6 +449,38 @@ std::optional<DrillAction> DrillBook::action(std::string_view id) const {
   return out;
 }
 
+Result<void, Problem> DrillBook::save_plan(const DrillPlan& p) {
+  return control_->write([&](sql::Database& db) {
+    db.prepare("INSERT OR REPLACE INTO drill_plan VALUES(?1,?2,?3,?4,?5,?6)")
+        .with(p.id, p.origin, p.created.us, p.attempted.us, std::int64_t{p.overdue},
+              json::serialize(plan_json(p)))
+        .run();
+  });
+}
+
+void DrillBook::drop_plan(std::string_view id) {
+  (void)control_->write(
+      [&](sql::Database& db) { db.prepare("DELETE FROM drill_plan WHERE id=?1").with(id).run(); });
+}
+
+std::vector<DrillPlan> DrillBook::plans() const {
+  std::vector<DrillPlan> out;
+  (void)control_->read([&](sql::Database& db) {
+    auto s =
+        db.prepare("SELECT origin, created, attempted, overdue, doc FROM drill_plan ORDER BY id");
+    while (s.step()) {
+      auto plan = plan_from_json(object_of(s.text(4)));
+      if (!plan) continue;
+      plan->origin = s.copy(0);
+      plan->created = {s.integer(1)};
+      plan->attempted = {s.integer(2)};
+      plan->overdue = s.integer(3) != 0;
+      out.push_back(std::move(*plan));
+    }
+  });
+  return out;
+}
+
 std::vector<Heartbeat> DrillBook::heartbeats() const {
   std::vector<Heartbeat> out;
   (void)control_->read([&](sql::Database& db) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "collector/detect/watcher.hpp"
+#include "collector/drills/plan.hpp"
 #include "collector/store/control.hpp"
 #include "telemetry/clock.hpp"
 
@@ -112,6 +113,10 @@ class DrillBook final : public EventWatcher {
   [[nodiscard]] Result<void, Problem> save_action(const DrillAction& action);
   [[nodiscard]] std::vector<DrillAction> actions(std::string_view run = {}) const;
   [[nodiscard]] std::optional<DrillAction> action(std::string_view id) const;
+
+  [[nodiscard]] Result<void, Problem> save_plan(const DrillPlan& plan);
+  void drop_plan(std::string_view id);
+  [[nodiscard]] std::vector<DrillPlan> plans() const;
 
   [[nodiscard]] std::vector<Heartbeat> heartbeats() const;
   void set_heartbeat(const Heartbeat& h);

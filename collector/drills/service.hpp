@@ -6,9 +6,11 @@
 /// Everything that matters is in the tables (book.hpp) before it is acted on, so after a crash a
 /// run goes on where it was, or ends with the reason; what a sensor has to clean up it cleans up by
 /// itself (sensors/drills).
+#include <boost/json/array.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,8 @@ struct DrillOptions {
   std::chrono::seconds order_life{900};  ///< a sensor must fetch an order within this
   std::chrono::seconds restore_limit{6 * 3600}, detection_limit{300};
   std::chrono::seconds heartbeat_grace{30};  ///< beside two intervals of the source
+  std::vector<DrillPlan> plans;              ///< what is to be done again, by when
+  std::set<std::string> automatic;           ///< kinds that a plan may start: restore, detection
   std::chrono::milliseconds tick{1'000};
 };
 
@@ -88,6 +92,11 @@ class DrillService {
   [[nodiscard]] virtual std::optional<boost::json::object> report(std::string_view run) = 0;
   [[nodiscard]] virtual DefinitionSet definitions() const = 0;
   [[nodiscard]] virtual std::shared_ptr<const playbooks::FolderLibrary> library() const = 0;
+  /// Plans with what is due next and whether it is overdue.
+  [[nodiscard]] virtual boost::json::array plans() = 0;
+  /// Adds or changes a plan; one of the API goes before the configuration's of the same id.
+  [[nodiscard]] virtual Result<void, DrillError> put_plan(const DrillPlan& plan) = 0;
+  [[nodiscard]] virtual Result<void, DrillError> drop_plan(const std::string& id) = 0;
   /// Heartbeats with the time by which the next is due.
   [[nodiscard]] virtual Timestamp heartbeat_bound(const Heartbeat& h) const = 0;
   virtual void figures(MetricWriter& out) = 0;

@@ -11,8 +11,9 @@ namespace ww::collector::drill_tables {
 /// drill_order    what a sensor was told to do
 /// drill_report   what the sensor told about it, and marked events and alerts that arrived
 /// drill_action   what is to be done about a gap
+/// drill_plan     what is to be done again, by when
 /// heartbeat      last sign of life of each source of each sensor
-inline constexpr std::array<sql::Migration, 1> migrations{{
+inline constexpr std::array<sql::Migration, 2> migrations{{
     {1, "runs, evidence, orders, actions, heartbeats",
      "CREATE TABLE drill_run(id TEXT PRIMARY KEY, kind TEXT NOT NULL, definition TEXT NOT NULL,"
      " title TEXT NOT NULL, level TEXT NOT NULL, site TEXT NOT NULL, sensor TEXT NOT NULL,"
@@ -40,6 +41,10 @@ inline constexpr std::array<sql::Migration, 1> migrations{{
      " first INTEGER NOT NULL, sent INTEGER NOT NULL, received INTEGER NOT NULL, interval INTEGER "
      "NOT NULL, count INTEGER NOT NULL, absent INTEGER NOT NULL, retired INTEGER NOT NULL,"
      " PRIMARY KEY(site, sensor, source)) STRICT, WITHOUT ROWID;"},
+    {2, "plans",
+     "CREATE TABLE drill_plan(id TEXT PRIMARY KEY, origin TEXT NOT NULL, created INTEGER NOT NULL,"
+     " attempted INTEGER NOT NULL, overdue INTEGER NOT NULL, doc TEXT NOT NULL) STRICT,"
+     " WITHOUT ROWID;"},
 }};
 
 }  // namespace ww::collector::drill_tables

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <thread>
 
 #include "ctl/commands/client.hpp"
@@ -133,6 +134,8 @@ void begin(const Start& s, Context& context) {
   }
 }
 
+void setup_schedule(CLI::App& group, Context& context);
+
 void setup_drill(CLI::App& group, Context& context) {
   group.require_subcommand(1);
   auto site = std::make_shared<std::string>();
@@ -217,6 +220,7 @@ void setup_drill(CLI::App& group, Context& context) {
     else
       print_object(context, r);
   });
+  setup_schedule(*group.add_subcommand("schedule", "when drills are to be done again"), context);
   auto* actions = group.add_subcommand("actions", "what is to be done after drills");
   actions->callback([&context] {
     ApiClient api(context);
@@ -228,6 +232,63 @@ void setup_drill(CLI::App& group, Context& context) {
                  {"site", "site"},
                  {"text", "text"},
                  {"id", "id"}});
+  });
+}
+
+void setup_schedule(CLI::App& group, Context& context) {
+  group.require_subcommand(1);
+  auto* list = group.add_subcommand("list", "what is due next, what is overdue");
+  list->callback([&context] {
+    ApiClient api(context);
+    print_items(context, api.items("/api/v1/drill-schedule", 2'000),
+                {{"id", "id"},
+                 {"state", "state"},
+                 {"due", "due"},
+                 {"starts", "starts"},
+                 {"last passed", "last_passed.ended"},
+                 {"period", "period"},
+                 {"site", "site"},
+                 {"title", "title"}});
+  });
+  struct Plan {
+    std::string id;
+    bool start = false;
+    std::map<std::string, std::string> texts;
+  };
+  auto plan = std::make_shared<Plan>();
+  auto* set = group.add_subcommand("set", "plan a drill, or change a plan");
+  set->add_option("id", plan->id, "name of the plan")->required();
+  for (const auto& [name, help] : {std::pair{"drill", "see drill library"},
+                                   {"site", "where"},
+                                   {"sensor", "through which sensor"},
+                                   {"period", "30d, or a calendar: \"sun 03:00 Europe/London\""},
+                                   {"grace", "overdue so long after it was due; default 1d"},
+                                   {"window", "\"sat,sun 02:00-05:00 Europe/London\""},
+                                   {"from", "first due, 2026-11-22T02:30:00Z"},
+                                   {"owner", "who sees to it"}}) {
+    auto* option = set->add_option(std::string("--") + name, plan->texts[name], help);
+    if (name == std::string_view("drill") || name == std::string_view("site") ||
+        name == std::string_view("period"))
+      option->required();
+  }
+  set->add_flag("--start", plan->start, "the collector starts it by itself when it is due");
+  set->callback([plan, &context] {
+    json::object body;
+    for (const auto& [name, text] : plan->texts)
+      if (!text.empty()) body[name] = text;
+    if (plan->start) body["start"] = true;
+    const auto p = ApiClient(context).call(
+        "PUT", "/api/v1/drill-schedule/" + http::percent_encode(plan->id), json::serialize(body));
+    if (context.output == Output::json) return print_object(context, p);
+    std::printf("%s: %s, due %s\n", plan->id.c_str(), text_of(p, "state").c_str(),
+                text_of(p, "due").c_str());
+  });
+  auto id = std::make_shared<std::string>();
+  auto* drop = group.add_subcommand("drop", "take back a plan that was set here or on the page");
+  drop->add_option("id", *id)->required();
+  drop->callback([id, &context] {
+    (void)ApiClient(context).call("DELETE", "/api/v1/drill-schedule/" + http::percent_encode(*id));
+    std::puts("dropped");
   });
 }
 
@@ -305,7 +366,7 @@ void setup_playbook(CLI::App& group, Context& context) {
 }
 
 const Registration drill{
-    {"drill", "drills: list, library, start, watch, stop, report", &setup_drill}};
+    {"drill", "drills: list, library, start, watch, stop, report, schedule", &setup_drill}};
 const Registration heartbeats{
     {"heartbeats", "signs of life of sensors and sources", &setup_heartbeats}};
 const Registration playbook{{"playbook", "CACAO playbooks: check, sign, list", &setup_playbook}};

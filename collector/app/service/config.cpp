@@ -1,6 +1,7 @@
 #include "collector/app/service/config.hpp"
 
 #include <algorithm>
+#include <boost/json.hpp>
 #include <charconv>
 #include <filesystem>
 #include <numeric>
@@ -229,6 +230,22 @@ Result<Config, Problem> read(const Settings& s, const std::string& name) {
       r.bad(at + ".url", "must be an https:// address without a path");
     c.drills.http_hosts.push_back(std::move(h));
   }
+  for (const auto& kind : s.list("drills.automatic")) {
+    if (kind != "restore" && kind != "detection")
+      r.bad("drills.automatic", "may hold restore and detection; people start the others");
+    c.drills.automatic.insert(kind);
+  }
+  for (const auto& i : s.children("drills.schedule")) {
+    const auto at = "drills.schedule." + i;
+    boost::json::object o;
+    for (const auto& key : s.children(at)) o[key] = s.text_or(at + "." + key, "");
+    auto plan = plan_from_json(o);
+    if (!plan) {
+      r.bad(at, plan.error());
+      continue;
+    }
+    c.drills.plans.push_back(std::move(*plan));
+  }
   if (!c.drills.allow_list.empty() && c.drills.site.empty())
     r.bad("drills.allow_list", "needs drills.site, for which the list was signed");
   r.text("log.level", c.log_level);
@@ -313,6 +330,17 @@ const std::vector<ConfigKey>& config_keys() {
       {"drills.order_seconds", "number", "a sensor must fetch an order within this"},
       {"drills.restore_seconds", "number", "longest restore drill"},
       {"drills.heartbeat_grace_seconds", "number", "beside two intervals of a heartbeat"},
+      {"drills.automatic", "list", "kinds of drills that plans may start: restore, detection"},
+      {"drills.schedule.*.id", "text", "name of the plan; default DRILL.SITE.SENSOR"},
+      {"drills.schedule.*.drill", "text", "a drill of the library"},
+      {"drills.schedule.*.site", "text", "where"},
+      {"drills.schedule.*.sensor", "text", "through which sensor"},
+      {"drills.schedule.*.owner", "text", "who sees to it"},
+      {"drills.schedule.*.period", "text", "30d, or a calendar: sun 03:00 Europe/London"},
+      {"drills.schedule.*.grace", "text", "overdue so long after it was due; 1d when absent"},
+      {"drills.schedule.*.start", "flag", "the collector starts it by itself when it is due"},
+      {"drills.schedule.*.window", "text", "only then: sat,sun 02:00-05:00 Europe/London"},
+      {"drills.schedule.*.from", "text", "first due; at once when absent"},
       {"drills.http_ca", "path", "authority of drills.http_hosts"},
       {"drills.http_hosts.*.url", "text", "a host that playbooks may send requests to"},
       {"drills.http_hosts.*.methods", "list", "methods allowed there; GET when absent"},

@@ -1,22 +1,11 @@
 // Drives the real page in Chromium against a running collector: sign in by link, look, acknowledge from the keyboard, read evidence,
 // search, and check what an accessible page needs.   node e2e/page.mjs LOGIN-LINK [SCREENSHOT-FOLDER]
 import { strict as assert } from 'node:assert';
-import { existsSync } from 'node:fs';
-import { chromium } from 'playwright-core';
+import { accessible, open, zooms } from './browser.mjs';
 
 const [link, shots] = process.argv.slice(2);
 assert.ok(link, 'usage: node e2e/page.mjs LOGIN-LINK [SCREENSHOT-FOLDER]');
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-assert.ok(executablePath, 'Chromium is needed (Debian: apt-get install chromium)');
-
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
-const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ignoreHTTPSErrors: true });
-const page = await context.newPage();
-page.setDefaultTimeout(15_000);
-const problems = [];
-page.on('console', (m) => m.type() === 'error' && problems.push(m.text()));
-page.on('pageerror', (e) => problems.push(String(e)));
-const shot = async (name) => shots && (await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true }));
+const { browser, page, problems, shot } = await open(shots);
 const go = (path) => page.goto(new URL(path, link).href);
 
 // Signing in leaves no secret in the address, and the link works once.
@@ -61,18 +50,8 @@ await shot('sensors');
 for (const path of ['/', '/alerts', '/events', '/sensors']) {
   await go(path);
   await page.locator('h1').waitFor();
-  const faults = await page.evaluate(() => {
-    const out = [];
-    if (document.querySelectorAll('h1').length !== 1) out.push('not exactly one h1');
-    for (const e of document.querySelectorAll('input, select, textarea')) if (!e.labels?.length) out.push(`no label: ${e.outerHTML.slice(0, 80)}`);
-    for (const e of document.querySelectorAll('button, a')) if (!(e.textContent ?? '').trim() && !e.getAttribute('aria-label')) out.push(`no name: ${e.outerHTML.slice(0, 80)}`);
-    return out;
-  });
-  assert.deepEqual(faults, [], path);
-  await page.setViewportSize({ width: 640, height: 400 });  // 1280 x 800 at 200 %
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.ok(overflow <= 1, `${path} scrolls sideways by ${overflow} px at 200 % zoom`);
-  await page.setViewportSize({ width: 1280, height: 800 });
+  await accessible(page, path);
+  await zooms(page, path);
 }
 await page.getByRole('button', { name: 'Sign out' }).click();
 await page.getByRole('heading', { name: 'Sign in to Wardwatch' }).waitFor();

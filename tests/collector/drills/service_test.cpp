@@ -265,6 +265,109 @@ TEST_F(DrillApi, AHeartbeatThatStaysAwayIsOneAlertUntilItIsBack) {
   EXPECT_TRUE(open_alerts().empty()) << "a revoked sensor is not waited for";
 }
 
+TEST_F(DrillApi, APlannedDrillIsOverdueUntilItPassedAlsoOverARestart) {
+  DrillPlan plan;
+  plan.id = "r-monthly";
+  plan.drill = "r";
+  plan.site = "trust-a";
+  plan.period = "30d";
+  plan.every.every = std::chrono::hours(24 * 30);
+  plan.grace = 1s;
+  config.drills.plans = {plan};
+  with_drills();
+  const auto s1 = enrol("trust-a", "s1");
+  const auto open_alerts = [&] {
+    return body(send("GET", "/api/v1/alerts?status=new&rule=drill-overdue", lead))
+        .at("items")
+        .as_array();
+  };
+  const auto until = [&](std::size_t n) {
+    for (int i = 0; i < 400 && open_alerts().size() != n; ++i) std::this_thread::sleep_for(20ms);
+    return open_alerts().size();
+  };
+  const auto row = [&] {
+    return body(send("GET", "/api/v1/drill-schedule", lead)).at("items").as_array().at(0);
+  };
+  ASSERT_EQ(until(1), 1U);
+  EXPECT_EQ(row().at("state"), "overdue");
+  EXPECT_THAT(std::string(open_alerts()[0].at("explanation").as_string()),
+              HasSubstr("never passed here"));
+  start();
+  lead = token(Role::lead);
+  std::this_thread::sleep_for(200ms);
+  EXPECT_EQ(open_alerts().size(), 1U) << "one alert, not one more at each start";
+
+  const auto end = [&](const std::string& run, const char* result) {
+    const auto order = *orders::parse(orders_of(s1).at(0).payload);
+    tell(s1, R"({"kind":"restore","order":")" + order.id + R"(","run":")" + run +
+                 R"(","state":"finished","result":")" + result +
+                 R"(","asset":"pacs","snapshot":"abc","text":"it broke","cleaned":true})");
+    EXPECT_EQ(wait_for(run, result), result);
+  };
+  end(begin(), "failed");
+  std::this_thread::sleep_for(200ms);
+  EXPECT_EQ(open_alerts().size(), 1U) << "a drill that failed has proved nothing";
+  EXPECT_EQ(row().at("last").at("reason"), "it broke");
+  end(begin(), "passed");
+  EXPECT_EQ(until(0), 0U);
+  EXPECT_EQ(row().at("state"), "on_time");
+  EXPECT_GT(row().at("due").as_string(), rfc3339(clock.now() + std::chrono::hours(24 * 29)));
+  const auto metrics = send("GET", "/metrics", lead).body;
+  EXPECT_THAT(metrics, HasSubstr("wardwatch_drill_overdue{site=\"trust-a\",plan=\"r-monthly\""));
+}
+
+TEST_F(DrillApi, APlanStartsItsDrillByItselfOnlyWhereTheConfigurationAllowsIt) {
+  with_drills();
+  const auto s1 = enrol("trust-a", "s1");
+  const auto put = [&](const std::string& plan, const std::string& who) {
+    return send("PUT", "/api/v1/drill-schedule/mine", who, plan);
+  };
+  const std::string wanted =
+      R"({"drill":"r","site":"trust-a","sensor":"s1","period":"1d","start":true})";
+  EXPECT_EQ(put(wanted, token(Role::analyst)).status, 403U);
+  const auto no = put(wanted, lead);
+  EXPECT_EQ(no.status, 400U);
+  EXPECT_THAT(no.body, HasSubstr("drills.automatic"));
+  EXPECT_EQ(put(R"({"drill":"nonsense","site":"trust-a","period":"1d"})", lead).status, 400U);
+  config.drills.automatic = {"restore"};
+  start();
+  lead = token(Role::lead);
+  // A window that is shut now: nothing starts, the page says when it will.
+  const auto civil = eve_time(clock.now());
+  const auto hour = (std::stoi(civil.substr(11, 2)) + 3) % 23;
+  const auto two = [](int n) { return (n < 10 ? "0" : "") + std::to_string(n); };
+  const auto shut = put(
+      R"({"drill":"r","site":"trust-a","sensor":"s1","period":"1d","start":true,"window":"daily )" +
+          two(hour) + ":00-" + two(hour) + ":30 UTC\"}",
+      lead);
+  ASSERT_EQ(shut.status, 200U) << shut.body;
+  EXPECT_TRUE(body(shut).as_object().contains("starts")) << shut.body;
+  std::this_thread::sleep_for(300ms);
+  EXPECT_TRUE(body(send("GET", "/api/v1/drills", lead)).at("items").as_array().empty());
+  ASSERT_EQ(put(wanted, lead).status, 200U);
+  std::string run;
+  for (int i = 0; i < 200 && run.empty(); ++i) {
+    std::this_thread::sleep_for(20ms);
+    const auto items = body(send("GET", "/api/v1/drills", lead)).at("items").as_array();
+    if (!items.empty()) run = std::string(items[0].at("id").as_string());
+  }
+  ASSERT_FALSE(run.empty());
+  EXPECT_EQ(body(send("GET", "/api/v1/drills/" + run, lead)).at("by"), "plan mine");
+  const auto order = *orders::parse(orders_of(s1).at(0).payload);
+  tell(s1, R"({"kind":"restore","order":")" + order.id + R"(","run":")" + run +
+               R"(","state":"finished","result":"failed","text":"no","cleaned":true})");
+  EXPECT_EQ(wait_for(run, "failed"), "failed");
+  start();
+  lead = token(Role::lead);
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(body(send("GET", "/api/v1/drills", lead)).at("items").as_array().size(), 1U)
+      << "once in a window, also over a restart";
+  EXPECT_EQ(send("DELETE", "/api/v1/drill-schedule/mine", lead).status, 204U);
+  EXPECT_EQ(send("DELETE", "/api/v1/drill-schedule/mine", lead).status, 404U);
+  EXPECT_THAT(send("GET", "/metrics", lead).body,
+              HasSubstr("wardwatch_drills_started_by_plan_total"));
+}
+
 std::uint16_t free_port() {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in a{};

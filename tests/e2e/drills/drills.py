@@ -7,7 +7,9 @@
 4. The collector is killed (SIGKILL) in the middle: the drill goes on and passes. The sensor is killed in the middle: the
    drill ends with that reason. A drill is stopped. Each time nothing is left in the scratch place.
 5. A detection drill fires the shipped rule; nobody's inbox gets anything.
-6. A table-top exercise is run through its steps, paused over a restart of the collector, and ended by the stop word.
+6. A planned drill that never passed is overdue (one alert, also over a killed collector) until the collector, when it may, starts it
+   by itself and it passes.
+7. A table-top exercise is run through its steps, paused over a restart of the collector, and ended by the stop word.
 
     drills.py --bin FOLDER --source ROOT [--keep]
 """
@@ -152,6 +154,8 @@ exit 0
             "type": "wardwatch-drill", "id": "restore-pacs", "title": "Restore PACS", "kind": "restore",
             "purpose": "test", "safety": ["scratch only"],
             "restore": {"target": "pacs", "rto_target_s": 120, "rpo_target_s": 86400}}))
+        with open(self.path("definitions/restore-pacs.json")) as f:
+            self.write("definitions/restore-again.json", f.read().replace("restore-pacs", "restore-again").replace("Restore PACS", "Restore again"))
         self.collector_config = self.write("collector.yaml", """\
 server: { listen: ["%s"], public_url: %s }
 data: { folder: %s }
@@ -161,6 +165,7 @@ drills:
   playbooks: [ %s/playbooks/library ]
   definitions: [ %s/playbooks/drills, %s ]
   heartbeat_grace_seconds: 2
+  automatic: [ restore ]
   order_seconds: 60
 """ % (self.url[8:], self.url, self.path("collector"), self.source, self.path("web"), self.source, self.source, self.path("definitions")))
         made = json.loads(self.run_once(self.collector_bin, "init", "--config", self.collector_config, "--login-link", "--json"))
@@ -349,6 +354,35 @@ def detection(e):
     check(report["detection"]["seconds_to_acknowledge"] > 0, "acknowledged after %.1f s" % report["detection"]["seconds_to_acknowledge"])
 
 
+def schedule(e):
+    def plan(name):
+        return [p for p in e.call("/api/v1/drill-schedule")["items"] if p["id"] == name][0]
+
+    words = ["drill", "schedule", "set", "again", "--drill", "restore-again", "--site", "trust-a", "--sensor", "s1", "--period", "30d", "--grace", "1s"]
+    code, out, err = e.ctl(*words)
+    check(code == 0 and plan("again")["state"] in ("due", "overdue"), "a plan for a drill that never ran: %s%s" % (out.strip(), err.strip()))
+    e.until("the alert that it is overdue", lambda: e.open_alerts("drill-overdue"), 20)
+    e.kill("collector")
+    e.until("the collector again", lambda: e.call("/api/v1/drill-schedule") is not None, 60)
+    time.sleep(2)
+    alerts = e.open_alerts("drill-overdue")
+    check(len(alerts) == 1 and plan("again")["state"] == "overdue", "overdue over a killed collector, one alert: " + alerts[0]["explanation"])
+    code, out, err = e.ctl(*(words + ["--start"]))
+    check(code == 0, "the collector may start it: " + out.strip() + err.strip())
+    e.until("the drill to pass by itself", lambda: plan("again")["state"] == "on_time", 60)
+    run = e.drill(plan("again")["last_passed"]["run"])
+    check(run["by"] == "plan again" and run["result"]["recovery"]["rto_seconds"] > 0, "it was started by the plan and measured: RTO %.1f s" % run["result"]["recovery"]["rto_seconds"])
+    e.until("the alert to close itself", lambda: not e.open_alerts("drill-overdue"), 20)
+    said = e.call("/api/v1/alerts/" + alerts[0]["id"])["comments"][-1]["text"]
+    check("passed" in said, "the alert: " + said)
+    check(e.left() == [], "nothing is left in the scratch place")
+    code, out, err = e.ctl("drill", "schedule", "list")
+    check(code == 0 and "on_time" in out and "Restore again" in out, "wardwatchctl drill schedule list")
+    code, out, err = e.ctl("drill", "schedule", "set", "bad", "--drill", "restore-again", "--site", "trust-a", "--period", "often")
+    check(code != 0 and "period" in err, "a wrong plan is refused: " + err.strip().split("\n")[0])
+    check(e.ctl("drill", "schedule", "drop", "again")[0] == 0, "and it can be dropped")
+
+
 def tabletop(e):
     run = e.begin("tabletop-hscn-link-cut")
     d = e.drill(run)
@@ -413,6 +447,7 @@ def main():
         heartbeats(e)
         restore_drills(e)
         detection(e)
+        schedule(e)
         tabletop(e)
         pages(e, a.shots)
         crashes(e)

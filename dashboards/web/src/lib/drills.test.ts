@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { running, span } from './drills';
+import { planTone, running, runTone, span } from './drills';
 
 describe('span', () => {
   it('says what was measured, and that nothing was', () => {
@@ -12,5 +12,11 @@ describe('span', () => {
 describe('running', () => {
   it('is over only when it passed, failed or was stopped', () => {
     expect((['running', 'paused', 'stopping', 'passed', 'failed', 'stopped'] as const).filter(running)).toEqual(['running', 'paused', 'stopping']);
+  });
+});
+describe('colours', () => {
+  it('are good only for what was proved', () => {
+    expect((['on_time', 'never_passed', 'due', 'overdue', 'running', 'unknown_drill'] as const).filter((s) => planTone(s) === 'good')).toEqual(['on_time']);
+    expect((['running', 'paused', 'stopping', 'passed', 'failed', 'stopped'] as const).filter((s) => runTone(s) === 'good')).toEqual(['passed']);
   });
 });

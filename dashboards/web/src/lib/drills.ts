@@ -105,6 +105,35 @@ export interface Definition {
   safety: string[];
   expect?: Expectation[];
 }
+export type PlanState = 'on_time' | 'never_passed' | 'due' | 'overdue' | 'running' | 'unknown_drill';
+export interface PlanRun {
+  run: string;
+  state: DrillState;
+  started: string;
+  ended: string;
+  reason?: string;
+}
+export interface Plan {
+  id: string;
+  drill: string;
+  title: string;
+  kind: string;
+  site: string;
+  sensor?: string;
+  owner?: string;
+  period: string;
+  grace: string;
+  start: boolean;
+  window?: string;
+  origin: 'config' | 'api';
+  state: PlanState;
+  due: string;
+  overdue_at: string;
+  starts?: string;
+  refused?: string;
+  last?: PlanRun;
+  last_passed?: PlanRun;
+}
 export interface HeartbeatRow {
   site: string;
   sensor: string;
@@ -146,4 +175,15 @@ export function span(seconds: number | undefined): string {
   if (seconds < 120) return `${seconds.toFixed(1)} s`;
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
   return `${Math.floor(seconds / 3600)} h ${String(Math.floor(seconds / 60) % 60).padStart(2, '0')} min`;
+}
+
+/** The colour class of a state; what proves nothing has none. */
+export function runTone(state: DrillState): string {
+  return state === 'passed' ? 'good' : state === 'failed' ? 'bad' : '';
+}
+export function planTone(state: PlanState): string {
+  return { on_time: 'good', overdue: 'bad', due: 'warn', never_passed: 'warn', unknown_drill: 'warn', running: '' }[state];
+}
+export function planText(state: PlanState): string {
+  return { on_time: 'on time', overdue: 'overdue', due: 'due', never_passed: 'never passed', unknown_drill: 'no such drill', running: 'running' }[state];
 }
