@@ -111,18 +111,16 @@ Status version(RuleBuilder& b, const Option& o, const Keyword& k) {
 
 Status state(RuleBuilder& b, const Option& o, const Keyword& k) {
   if (auto ok = b.restrict_protos(std::string_view(k.protos)); !ok) return ok;
-  std::uint64_t mask = 0;
-  bool negated = false;
+  std::uint64_t mask = 0, unwanted = 0;
   for (auto part : split_list(o.value, '|')) {
     for (auto word : split_list(part)) {
-      if (word.starts_with('!')) {
-        negated = true;
-        word = trim(word.substr(1));
-      }
+      const bool negated = word.starts_with('!');
+      if (negated) word = trim(word.substr(1));
       bool found = false;
       for (const auto& [name, bit] : k.names)
         if (iequals(name, word)) {
           mask |= bit;
+          if (negated) unwanted |= bit;
           found = true;
         }
       if (!found) return bad("unknown state '" + std::string(word) + "'");
@@ -132,7 +130,8 @@ Status state(RuleBuilder& b, const Option& o, const Keyword& k) {
   s.kind = Stage::Kind::number;
   s.name = k.name;
   s.number = numbers().intern("ssl_state");
-  s.number_test = {1, UINT64_MAX, mask, negated};
+  // Any of the wanted is there, or any of the unwanted is missing.
+  s.number_test = {unwanted, unwanted, mask, true};
   b.add_stage(std::move(s));
   return {};
 }

@@ -16,27 +16,23 @@ void read_u16s(ByteReader& in, std::size_t octets, std::vector<std::uint16_t>& o
   while (list.left() >= 2 && out.size() < max_list) out.push_back(list.u16be());
 }
 
+/// The first thing wrong is what is told.
+void set(Errc& error, Errc what) {
+  if (error == Errc::none) error = what;
+}
+
 void read_sni(ByteReader ext, Hello& h, Errc& error) {
   if (ext.empty()) return;  // a server's answer
-  const std::size_t list = ext.u16be();
-  if (!ext.ok() || list > ext.left() || list < 3) {
-    error = Errc::bad_sni_length;
-    return;
-  }
+  ext.skip(2);              // length of a list that never holds more than one name
   const auto type = ext.u8();
+  if (!ext.ok()) return set(error, Errc::bad_extensions);
+  if (type != 0) return set(error, Errc::bad_sni_type);
   const std::size_t length = ext.u16be();
-  if (type != 0) {
-    error = Errc::bad_sni_type;
-    return;
-  }
-  if (length > ext.left() || length + 3 > list) {
-    error = Errc::bad_sni_length;
-    return;
-  }
-  if (!h.sni.empty()) {
-    error = Errc::multiple_sni;
-    return;
-  }
+  if (!ext.ok()) return set(error, Errc::bad_extensions);
+  constexpr std::size_t longest_name = 255;
+  if (length == 0 || length > ext.left() || length > longest_name)
+    return set(error, Errc::bad_sni_length);
+  if (!h.sni.empty()) return set(error, Errc::multiple_sni);
   h.sni = ext.text(length);
 }
 
@@ -67,7 +63,7 @@ void read_extension(std::uint16_t type, Bytes data, Hello& h, Errc& error) {
       break;
     }
     case 35:
-      h.session_ticket = h.client && !data.empty();
+      h.session_ticket = h.client;
       break;
     case 42:
       h.early_data = true;
@@ -88,6 +84,7 @@ void read_extension(std::uint16_t type, Bytes data, Hello& h, Errc& error) {
     default:
       break;
   }
+  if (!in.ok() && !data.empty()) set(error, Errc::bad_extensions);
 }
 
 }  // namespace
@@ -128,14 +125,10 @@ Hello parse_hello(Bytes body, bool client, Errc& error) {
   h.legacy_version = h.version = in.u16be();
   h.random = in.text(32);
   const std::size_t session = in.u8();
-  if (session > 32) {
-    error = Errc::truncated;
-    return h;
-  }
   h.session_id = in.text(session);
   if (client) {
     const std::size_t ciphers = in.u16be();
-    if (ciphers > in.left()) {
+    if (ciphers > in.left() || ciphers % 2 != 0) {
       error = Errc::truncated;
       return h;
     }
@@ -152,7 +145,7 @@ Hello parse_hello(Bytes body, bool client, Errc& error) {
   if (in.empty()) return h;
   const std::size_t total = in.u16be();
   if (!in.ok() || total > in.left()) {
-    error = Errc::bad_extensions;
+    set(error, Errc::bad_extensions);
     return h;
   }
   ByteReader extensions(in.bytes(total));
@@ -160,7 +153,7 @@ Hello parse_hello(Bytes body, bool client, Errc& error) {
     const auto type = extensions.u16be();
     const auto data = extensions.bytes(extensions.u16be());
     if (!extensions.ok()) {
-      error = Errc::bad_extensions;
+      set(error, Errc::bad_extensions);
       break;
     }
     if (h.extensions.size() < max_list) h.extensions.push_back(type);

@@ -36,9 +36,8 @@ struct Hello {
   std::vector<std::uint8_t> point_formats;
   std::string sni;
   std::vector<std::string> alpn;
-  bool session_ticket = false;  ///< the client offers a ticket (RFC 5077)
+  bool session_ticket = false;  ///< the client can use tickets, or brings one (RFC 5077)
   bool early_data = false;
-  std::uint8_t bad_sni = 0;  ///< 1: wrong length, 2: not a host name, 3: given twice
 };
 
 enum class Errc : std::uint8_t {
