@@ -41,10 +41,10 @@ const Header* find(const std::vector<Header>& headers, std::string_view lower_na
   return nullptr;
 }
 
-bool url_char(char c) {
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-  static constexpr std::string_view others = "-._~:/?#[]@!$&()*+,;=%";
-  return others.find(c) != std::string_view::npos;
+/// Ends a URL in text: blanks, quotes and brackets that stand around URLs, the end of the line.
+bool url_end(char c) {
+  static constexpr std::string_view ends = " \t\r\n\"'<>]";
+  return ends.find(c) != std::string_view::npos;
 }
 
 }  // namespace
@@ -186,12 +186,13 @@ void Message::header_line(Bytes octets) {
     anomalies_ |= anomaly::malformed;
     return;
   }
-  if (to.size() >= Limits::headers) return;
-  auto name = trim(text.substr(0, colon));
-  if (name.size() > Limits::header_name) {
-    anomalies_ |= anomaly::long_header_name;
-    name = name.substr(0, Limits::header_name);
+  if (to.size() >= Limits::headers) {
+    anomalies_ |= anomaly::gave_up;
+    return;
   }
+  auto name = trim(text.substr(0, colon));
+  if (name.size() > Limits::usual_header_name) anomalies_ |= anomaly::long_header_name;
+  name = name.substr(0, Limits::header_name);
   auto value = text.substr(colon + 1);
   while (!value.empty() && blank(value.front())) value.remove_prefix(1);
   to.push_back({std::string(name), std::string(value)});
@@ -226,6 +227,7 @@ void Message::begin_part() {
       anomalies_ |= anomaly::long_boundary;
       mark.resize(Limits::boundary);
     }
+    if (boundaries_.size() >= Limits::depth) anomalies_ |= anomaly::gave_up;
     if (!mark.empty() && boundaries_.size() < Limits::depth) {
       boundaries_.push_back(std::move(mark));
       state_ = State::preamble;
@@ -257,11 +259,18 @@ void Message::begin_part() {
       name.resize(Limits::filename);
       anomalies_ |= anomaly::long_filename;
     }
-    if (attachments_.size() < Limits::attachments) attachments_.push_back(name);
+    if (attachments_.size() < Limits::attachments)
+      attachments_.push_back(name);
+    else
+      anomalies_ |= anomaly::gave_up;
     sink_.file_open(name);
     file_open_ = true;
   }
-  text_ = options_.extract_urls && (istarts(kind, "text/") || istarts(kind, "message/"));
+  // URLs are looked for in what people read and in what they open.
+  text_ = options_.extract_urls &&
+          (!name.empty() || iequals(kind, "text/plain") || iequals(kind, "text/html"));
+  // Text is searched as it came: only attachments are decoded from quoted-printable.
+  if (name.empty() && encoding_ == Encoding::quoted_printable) encoding_ = Encoding::plain;
 }
 
 void Message::end_part() {
@@ -329,11 +338,7 @@ void Message::base64(Bytes octets) {
   out.reserve(octets.size() * 3 / 4 + 3);
   for (const auto o : octets) {
     const char c = static_cast<char>(o);
-    if (blank(c)) continue;
-    if (base64_value(c) < 0 && c != '=') {
-      anomalies_ |= anomaly::invalid_base64;
-      continue;
-    }
+    if (base64_value(c) < 0 && c != '=') continue;  // RFC 2045 6.8: other characters are ignored
     quad_[quad_size_++] = c;
     if (quad_size_ < 4) continue;
     quad_size_ = 0;
@@ -342,7 +347,7 @@ void Message::base64(Bytes octets) {
       value = value << 6 | static_cast<unsigned>(std::max(0, base64_value(q)));
       if (q == '=') ++pads;
     }
-    if (pads > 2 || (pads > 0 && quad_[3] != '=') || (pads == 2 && quad_[2] != '=')) {
+    if (pads > 2 || quad_[0] == '=' || quad_[1] == '=' || (pads == 1 && quad_[3] != '=')) {
       anomalies_ |= anomaly::invalid_base64;
       continue;
     }
@@ -411,23 +416,21 @@ void Message::content(Bytes decoded) {
 void Message::scan_urls() {
   const std::string text = std::move(text_line_);
   text_line_.clear();
-  std::size_t at = text.find("://");
-  while (at != std::string::npos && urls_.size() < Limits::urls) {
-    std::size_t next = at + 3;
-    for (const auto& scheme : options_.url_schemes) {
-      if (at < scheme.size() ||
-          !iequals(std::string_view(text).substr(at - scheme.size(), scheme.size()), scheme))
+  for (const auto& scheme : options_.url_schemes) {
+    std::size_t from = 0;
+    for (;;) {
+      const auto mark = text.find("://", from);
+      if (mark == std::string::npos || urls_.size() >= Limits::urls) break;
+      from = mark + 3;
+      if (mark < scheme.size() ||
+          !iequals(std::string_view(text).substr(mark - scheme.size(), scheme.size()), scheme))
         continue;
-      std::size_t end = next;
-      while (end < text.size() && url_char(text[end])) ++end;
-      if (end > next) {
-        const auto from = options_.keep_url_scheme ? at - scheme.size() : next;
-        urls_.push_back(text.substr(from, std::min(end - from, Limits::url)));
-      }
-      next = std::max(end, next);
-      break;
+      std::size_t end = from;
+      while (end < text.size() && !url_end(text[end])) ++end;
+      const auto start = options_.keep_url_scheme ? mark - scheme.size() : from;
+      if (end > from) urls_.push_back(text.substr(start, std::min(end - start, Limits::url)));
+      from = end;
     }
-    at = text.find("://", next);
   }
 }
 

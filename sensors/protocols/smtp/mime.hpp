@@ -17,7 +17,8 @@ namespace ww::mime {
 namespace anomaly {
 constexpr std::uint16_t malformed = 1, invalid_base64 = 2, invalid_qp = 4, long_line = 8,
                         long_encoded_line = 16, long_header_name = 32, long_header_value = 64,
-                        long_boundary = 128, long_filename = 256;
+                        long_boundary = 128, long_filename = 256,
+                        gave_up = 512;  ///< there is more of something than is kept
 }
 
 struct Options {
@@ -31,9 +32,9 @@ struct Options {
 
 /// Hard caps against hostile messages.
 struct Limits {
-  static constexpr std::size_t header_name = 998, headers = 512, depth = 32, boundary = 254,
-                               filename = 255, attachments = 256, urls = 512, url = 2048,
-                               line = 4096;
+  static constexpr std::size_t usual_header_name = 75, header_name = 998, headers = 512, depth = 32,
+                               boundary = 254, filename = 255, attachments = 256, urls = 512,
+                               url = 2048, line = 4096;
 };
 
 struct Header {

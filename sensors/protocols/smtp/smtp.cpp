@@ -62,6 +62,14 @@ class FileSink final : public mime::Sink {
   Digest md5_;
 };
 
+/// A verb (RFC 5321 4.1.1, and of extensions four or more letters), alone or before a blank.
+bool looks_like_command(std::string_view text) {
+  std::size_t letters = 0;
+  while (letters < text.size() && lower(text[letters]) >= 'a' && lower(text[letters]) <= 'z')
+    ++letters;
+  return letters >= 4 && letters <= 12 && (letters == text.size() || text[letters] == ' ');
+}
+
 /// What follows a command word, without blanks.
 std::string_view argument(std::string_view text, std::size_t from) {
   text.remove_prefix(std::min(from, text.size()));
@@ -226,6 +234,7 @@ bool SmtpParser::octets(ParserContext& ctx, Dir dir, Bytes data, std::uint64_t o
                   cr ? "\r\n" : "\n");
       }
       side.line.erase(0, at);
+      bdat_open_line_ = !side.line.empty();
       if (side.line.size() > line_limit || (bdat_left_ == 0 && bdat_last_ && !side.line.empty())) {
         data_line(ctx, side.line, "");
         side.line.clear();
@@ -267,7 +276,11 @@ bool SmtpParser::octets(ParserContext& ctx, Dir dir, Bytes data, std::uint64_t o
     }
     if (cut && eol.empty()) side.long_line = true;
     if (!line(ctx, dir, body, eol)) return false;
-    if (cut) flag(Event::truncated_line);
+    if (cut) {
+      flag(Event::truncated_line);
+      flag(dir == Dir::to_server ? Event::max_command_line_len_exceeded
+                                 : Event::max_reply_line_len_exceeded);
+    }
     if (tls_) return true;
   }
   return true;
@@ -285,6 +298,9 @@ bool SmtpParser::line(ParserContext& ctx, Dir dir, std::string_view text, std::s
     return true;
   }
   const auto start = side.line_start;
+  // Where a chunk ends within a line a command follows, or the chunk was longer than it said.
+  if (bdat_open_line_ && !looks_like_command(text)) flag(Event::bdat_chunk_len_exceeded);
+  bdat_open_line_ = false;
   command(ctx, text);
   ctx.add_frame(command_frame, dir, start, length, tx_.value_or(none));
   if (mode_ == Mode::data) data_start_ = start + static_cast<std::uint64_t>(length);
@@ -301,6 +317,7 @@ void SmtpParser::command(ParserContext& ctx, std::string_view text) {
     return;
   }
   auto& tx = current(ctx);
+  if (!first_reply_) tx.add_event(event_id(Event::no_server_welcome_message));
   const bool used = !tx.mail_from.empty() || !tx.rcpt_to.empty() || tx.data_started;
   if (greeting) {
     // A greeting within a session resets it like RSET (RFC 5321 4.1.4).
@@ -410,6 +427,7 @@ void SmtpParser::mime_events(Tx& tx) {
   const auto bits = tx.message->anomalies();
   if (bits == 0) return;
   static constexpr std::pair<std::uint16_t, Event> map[] = {
+      {mime::anomaly::gave_up, Event::mime_parse_failed},
       {mime::anomaly::malformed, Event::mime_malformed_msg},
       {mime::anomaly::invalid_base64, Event::mime_invalid_base64},
       {mime::anomaly::invalid_qp, Event::mime_invalid_qp},
@@ -464,7 +482,7 @@ bool SmtpParser::reply(ParserContext& ctx, std::string_view text) {
   first_reply_ = true;
   if (queue_.empty()) {
     if (first) {
-      if (code != 220) flag(Event::no_server_welcome_message);
+      if (code != 220) flag(Event::invalid_reply);
     } else if (code != 421) {
       flag(Event::unable_to_match_reply_with_request);
     }

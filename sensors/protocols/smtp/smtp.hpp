@@ -100,7 +100,7 @@ class SmtpParser final : public Parser {
   Side side_[2];
   Mode mode_ = Mode::command;
   std::uint64_t bdat_left_ = 0;
-  bool bdat_last_ = false, continued_ = false;
+  bool bdat_last_ = false, bdat_open_line_ = false, continued_ = false;
   bool pipelining_ = false, first_reply_ = false, tls_ = false;
   std::optional<std::uint64_t> tx_;  ///< the transaction the client talks about
   std::string helo_;

@@ -109,6 +109,16 @@ TEST(Smtp, UrlsOfTextAreFound) {
   EXPECT_EQ(talk.buffer(0, "email.url"), "one.example/a?b=c");
   EXPECT_EQ(talk.buffer(0, "email.url", Dir::to_server, 1), "two.example/");
   EXPECT_TRUE(says(talk.eve(0), R"("url":["two.example/","one.example/a?b=c"])"));
+  // What is opened is searched decoded; text as it came, but for base64.
+  Talk parts("smtp");
+  send(parts, mixed(attachment("a.bin", "quoted-printable", "http://att=61ch.example/") +
+                    "--cut\r\nContent-Type: text/html\r\n"
+                    "Content-Transfer-Encoding: "
+                    "base64\r\n\r\nPGEgaHJlZj0naHR0cDovL2h0bWwuZXhhbXBsZS8nPgo=\r\n"
+                    "--cut\r\nContent-Type: image/png\r\n\r\nhttp://no.example/\r\n"));
+  EXPECT_EQ(parts.buffer(0, "email.url"), "attach.example/");
+  EXPECT_EQ(parts.buffer(0, "email.url", Dir::to_server, 1), "html.example/");
+  EXPECT_EQ(parts.buffer(0, "email.url", Dir::to_server, 2), "<absent>");
   Settings s;
   s.set("app-layer.protocols.smtp.mime.extract-urls-schemes.0", "https");
   s.set("app-layer.protocols.smtp.mime.log-url-scheme", "yes");
@@ -187,8 +197,29 @@ TEST(SmtpEvents, OfTheDialogue) {
       event({hello, helo, ok, {c, "DATA\r\n"}, {s, "503 no\r\n"}}, "smtp.data_command_rejected"));
   EXPECT_TRUE(
       event({hello, helo, ok, {c, std::string(5000, 'x') + "\r\n"}}, "smtp.truncated_line"));
-  EXPECT_FALSE(
-      event({hello, helo, ok, {c, std::string(500, 'x') + "\r\n"}}, "smtp.truncated_line"));
+  for (const auto* name : {"smtp.truncated_line", "smtp.max_command_line_len_exceeded",
+                           "smtp.max_reply_line_len_exceeded"})
+    EXPECT_FALSE(event({hello,
+                        helo,
+                        {s, "250 " + std::string(500, 'y') + "\r\n"},
+                        {c, std::string(500, 'x') + "\r\n"}},
+                       name));
+  EXPECT_TRUE(event({hello, helo, ok, {c, std::string(5000, 'x') + "\r\n"}},
+                    "smtp.max_command_line_len_exceeded"));
+  EXPECT_TRUE(event({hello, helo, {s, "250 " + std::string(5000, 'x') + "\r\n"}},
+                    "smtp.max_reply_line_len_exceeded"));
+  EXPECT_TRUE(event({helo}, "smtp.no_server_welcome_message"));
+  EXPECT_FALSE(event({hello, helo}, "smtp.no_server_welcome_message"));
+  EXPECT_FALSE(event({helo, {s, "554 no\r\n"}}, "smtp.invalid_reply"));  // answers the greeting
+  const std::pair<Dir, std::string> mail{c, "MAIL FROM:<a@a>\r\n"};
+  EXPECT_TRUE(event({hello, helo, ok, mail, ok, {c, "BDAT 5\r\nSubject: longer\r\n"}},
+                    "smtp.bdat_chunk_len_exceeded"));
+  EXPECT_FALSE(event({hello, helo, ok, mail, ok, {c, "BDAT 5\r\nab\r\ncBDAT 2 LAST\r\nd\n"}},
+                     "smtp.bdat_chunk_len_exceeded"));
+  // A second message before the first one ended.
+  EXPECT_TRUE(
+      event({hello, helo, ok, mail, ok, {c, "DATA\r\n"}, {s, "503 no\r\n"}, {c, "DATA\r\n"}},
+            "smtp.unparsable_content"));
 }
 
 TEST(SmtpEvents, OfTheMail) {
@@ -197,12 +228,17 @@ TEST(SmtpEvents, OfTheMail) {
     send(talk, message);
     return talk.any_event(name);
   };
-  EXPECT_TRUE(event(mixed(attachment("a", "base64", "aGVs!!!bG8=")), "smtp.mime_invalid_base64"));
+  EXPECT_TRUE(event(mixed(attachment("a", "base64", "=aGVsbG8=")), "smtp.mime_invalid_base64"));
   EXPECT_TRUE(event(mixed(attachment("a", "quoted-printable", "a=XYb")), "smtp.mime_invalid_qp"));
   EXPECT_TRUE(event(letter + "\r\n" + std::string(1200, 'l'), "smtp.mime_long_line"));
   EXPECT_TRUE(
       event(mixed(attachment("a", "base64", std::string(80, 'A'))), "smtp.mime_long_enc_line"));
-  EXPECT_TRUE(event("X-" + std::string(1000, 'h') + ": v\r\n\r\nb", "smtp.mime_long_header_name"));
+  EXPECT_TRUE(event("X-" + std::string(74, 'h') + ": v\r\n\r\nb", "smtp.mime_long_header_name"));
+  EXPECT_FALSE(event("X-" + std::string(73, 'h') + ": v\r\n\r\nb", "smtp.mime_long_header_name"));
+  EXPECT_TRUE(event("no colon here\r\n\r\nb", "smtp.mime_malformed_msg"));
+  std::string many;
+  for (int i = 0; i < 600; ++i) many += "X: y\r\n";
+  EXPECT_TRUE(event(many + "\r\nb", "smtp.mime_parse_failed"));
   EXPECT_TRUE(
       event("Subject: " + std::string(2500, 'v') + "\r\n\r\nb", "smtp.mime_long_header_value"));
   EXPECT_TRUE(
@@ -213,7 +249,8 @@ TEST(SmtpEvents, OfTheMail) {
   for (const auto& name :
        {"smtp.mime_invalid_base64", "smtp.mime_invalid_qp", "smtp.mime_long_line",
         "smtp.mime_long_enc_line", "smtp.mime_long_header_name", "smtp.mime_long_header_value",
-        "smtp.mime_long_boundary", "smtp.mime_long_filename"})
+        "smtp.mime_long_boundary", "smtp.mime_long_filename", "smtp.mime_malformed_msg",
+        "smtp.mime_parse_failed"})
     EXPECT_FALSE(event(mixed(attachment("a.txt", "base64", "aGVsbG8=")), name)) << name;
 }
 
