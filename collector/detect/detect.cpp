@@ -1,6 +1,7 @@
 #include "collector/detect/detect.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -15,7 +16,7 @@
 namespace ww::collector {
 namespace {
 
-using detect_state::LoggedMatch;
+using detect_state::Space;
 constexpr std::size_t max_evidence_a_hit = 10;
 constexpr std::size_t max_explained = 20'000;  // fold keys remembered as explained
 constexpr std::size_t max_rows = 100'000;
@@ -84,17 +85,7 @@ class DetectorImpl final : public Detector {
     for (const auto& e : events)
       if (e.type == "alert") on_signature(e, pass);
     for (auto& [key, hit] : pass.hits) out.push_back(alerts_.record(hit));
-    if (!pass.logged.empty()) {
-      since_snapshot_ += pass.logged.size();
-      // A snapshot costs as much as there are groups: seldom enough that this stays in proportion.
-      if (correlator_ != nullptr && since_snapshot_ >= options_.snapshot_matches &&
-          since_snapshot_ >= correlator_->groups()) {
-        out.push_back(detect_state::snapshot_record(correlator_->save()));
-        since_snapshot_ = 0;
-      } else {
-        out.push_back(detect_state::match_record(pass.logged));
-      }
-    }
+    for (const auto space : spaces) keep_change(space, out);
     if (!pass.counts.empty() || !pass.suppressions.empty())
       out.push_back(detect_state::count_record(pass.counts, pass.suppressions));
     const std::lock_guard lock(mutex_);
@@ -104,36 +95,23 @@ class DetectorImpl final : public Detector {
     for (const auto& [key, hit] : pass.hits) stats_.hits += hit.count;
     for (const auto& [key, c] : pass.counts) stats_.suppressed += c.suppressed;
     if (evaluator_ != nullptr) stats_.unparsable = evaluator_->unparsable();
-    if (correlator_ != nullptr) stats_.evicted = correlator_->evicted();
+    count_state();
   }
 
   void rewind() override {
     if (store_ == nullptr || rules_ == nullptr) return;
-    correlator_ = sigma::Correlator::create(rules_->engine, options_.correlator);
     explained_.clear();
-    since_snapshot_ = 0;
-    auto saved = detect_state::load(store_->control());
-    const auto damaged = [this] {
+    for (const auto space : spaces) {
+      auto& kept = state(space);
+      kept = {new_correlator(), false};
+      const auto loaded = detect_state::load(store_->control(), space, *kept.correlator);
+      const auto damaged = loaded ? loaded->damaged : 1;
+      // Where nothing can be read, nothing of it can be built upon.
+      if (!loaded || loaded->damaged == loaded->pieces) kept = {new_correlator(), true};
       const std::lock_guard lock(mutex_);
-      ++stats_.state_errors;
-    };
-    if (!saved) {
-      damaged();
-      return;
+      stats_.state_errors += damaged;
+      count_state();
     }
-    if (!saved->snapshot.empty() && !correlator_->restore(saved->snapshot)) {
-      damaged();
-      correlator_ = sigma::Correlator::create(rules_->engine, options_.correlator);
-    }
-    // What these make fire was committed with them: it is not raised again.
-    std::vector<sigma::CorrelationMatch> fired;
-    for (const auto& m : saved->log) {
-      const auto it = rules_->by_key.find(m.rule);
-      if (it == rules_->by_key.end()) continue;
-      fired.clear();
-      correlator_->add({it->second, 0}, m.event, m.event_id, fired);
-    }
-    since_snapshot_ = saved->log.size();
   }
 
   std::vector<RuleCounter> counters() const override {
@@ -299,7 +277,6 @@ class DetectorImpl final : public Detector {
     std::map<std::string, Hit> hits;  // by fold key: repeats within a batch are one record
     detect_state::Counts counts;
     detect_state::Suppressions suppressions;
-    std::vector<LoggedMatch> logged;
     std::uint64_t matches = 0;
   };
 
@@ -333,15 +310,48 @@ class DetectorImpl final : public Detector {
       next = next_;
     }
     if (next == rules_ || next == nullptr) return;
-    const auto state = correlator_ != nullptr ? correlator_->save() : std::string();
     rules_ = std::move(next);
     evaluator_ = sigma::Evaluator::create(rules_->engine);
-    correlator_ = sigma::Correlator::create(rules_->engine, options_.correlator);
-    drill_correlator_.reset();
-    if (!state.empty() && !correlator_->restore(state)) {
-      const std::lock_guard lock(mutex_);
-      ++stats_.state_errors;
+    for (auto& s : state_) {
+      auto made = new_correlator();
+      if (s.correlator != nullptr) made->take_over(*s.correlator);
+      s.correlator = std::move(made);
     }
+  }
+
+  /// Correlation state of one space.
+  struct State {
+    std::unique_ptr<sigma::Correlator> correlator;
+    bool fresh = false;  ///< what is stored is to be replaced by the next change
+  };
+  static constexpr std::array<Space, 2> spaces{Space::real, Space::rehearsal};
+  State& state(Space space) { return state_[static_cast<std::size_t>(space)]; }
+
+  [[nodiscard]] std::unique_ptr<sigma::Correlator> new_correlator() const {
+    auto limits = options_.correlator;
+    limits.keep_log = true;
+    return sigma::Correlator::create(rules_->engine, limits);
+  }
+
+  /// Under the mutex, on the thread of process().
+  void count_state() {
+    stats_.evicted = stats_.too_late = stats_.groups = stats_.group_octets = 0;
+    for (const auto& s : state_) {
+      if (s.correlator == nullptr) continue;
+      stats_.evicted += s.correlator->evicted();
+      stats_.too_late += s.correlator->too_late();
+      stats_.groups += s.correlator->groups();
+      stats_.group_octets += s.correlator->octets();
+    }
+  }
+
+  void keep_change(Space space, std::vector<ControlRecord>& out) {
+    auto& kept = state(space);
+    if (kept.correlator == nullptr) return;
+    const auto change = kept.correlator->take_change();
+    if (change.log.empty() && change.slices.empty()) return;
+    out.push_back(detect_state::change_record(space, kept.fresh, change));
+    kept.fresh = false;
   }
 
   void read_exceptions() {
@@ -385,16 +395,10 @@ class DetectorImpl final : public Detector {
     const auto& rule = *m.rule;
     if (rule.feeds) {
       fired_.clear();
-      if (e.drill_run.empty()) {
-        pass.logged.push_back({rule_key(rule), std::string(e.id), std::string(e.json)});
-        correlator_->add(m, e.json, e.id, fired_);
-      } else {
-        // A rehearsal must not complete a real pattern, nor a real event a rehearsed one. What is
-        // counted for a drill is not kept over a restart.
-        if (drill_correlator_ == nullptr)
-          drill_correlator_ = sigma::Correlator::create(rules_->engine, options_.correlator);
-        drill_correlator_->add(m, e.json, e.id, fired_);
-      }
+      // A rehearsal must not complete a real pattern, nor a real event a rehearsed one.
+      const auto space = e.drill_run.empty() ? Space::real : Space::rehearsal;
+      if (auto* correlator = state(space).correlator.get(); correlator != nullptr)
+        correlator->add(m, e.json, e.id, fired_);
       for (const auto& f : fired_)
         if (!f.rule->silent) on_correlation(f, e, pass);
     }
@@ -419,24 +423,16 @@ class DetectorImpl final : public Detector {
     mark(hit, e);
     const auto from =
         f.event_ids.size() > max_evidence_a_hit ? f.event_ids.size() - max_evidence_a_hit : 0;
+    std::vector<Timestamp> times(f.event_ids.size(), f.last);
+    for (const auto& p : f.parts) times[p.event] = p.time;
     for (auto i = from; i < f.event_ids.size(); ++i) {
       const bool this_event = f.event_ids[i] == e.id;
-      hit.evidence.push_back({f.event_ids[i], this_event ? e.time : f.last,
+      hit.evidence.push_back({f.event_ids[i], this_event ? e.time : times[i],
                               this_event ? std::string(e.json) : std::string()});
     }
     hit.explanation.clear();
     JsonWriter json(hit.explanation);
-    json.begin_object();
-    json.field("value", f.value);
-    json.field("first", rfc3339(f.first));
-    json.field("last", rfc3339(f.last));
-    json.begin_object("group");
-    for (const auto& [field, value] : f.group) {
-      json.key_text(field);
-      json.value(value);
-    }
-    json.end_object();
-    json.end_object();
+    f.explain(json);
     add(std::move(hit), e, pass, nullptr);
   }
 
@@ -538,13 +534,12 @@ class DetectorImpl final : public Detector {
   // the thread of process()
   std::shared_ptr<const Loaded> rules_;
   std::unique_ptr<sigma::Evaluator> evaluator_;
-  std::unique_ptr<sigma::Correlator> correlator_, drill_correlator_;
+  std::array<State, 2> state_;
   SubjectReader subjects_;
   EventScanner scanner_;
   std::vector<std::string_view> views_;
   std::vector<sigma::CorrelationMatch> fired_;
   std::unordered_map<std::string, Timestamp> explained_;
-  std::uint64_t since_snapshot_ = 0;
 
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<const Loaded> next_;

@@ -3,8 +3,8 @@
 ///   - `alert` events of the sensors become hits of engine `signature`
 ///   - every event goes through the Sigma rules; matches become hits of engine `sigma`
 ///   - matches feed the correlations; those that fire become hits of engine `correlation`
-/// Correlation state is kept in the control database: a snapshot now and then, and in every commit
-/// the matches since, so that a restart goes on exactly where the last durable commit was.
+/// Correlation state is kept in the control database, a few slices and the matches since in every
+/// commit, so that a restart goes on exactly where the last durable commit was.
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -27,9 +27,6 @@ struct DetectOptions {
   sigma::LoadOptions sigma;
   sigma::CorrelatorLimits correlator;
   std::chrono::seconds window{3600};  ///< folding window of a rule that names none
-  std::uint64_t snapshot_matches =
-      20'000;  ///< matches logged before a new correlation snapshot is written,
-               ///< or as many as there are live groups when these are more
 };
 
 /// "This rule, for this scope, is expected here": hits are counted but raise no alert.
@@ -57,7 +54,9 @@ struct RuleCounter {
 
 struct DetectStats {
   std::uint64_t events = 0, matches = 0, hits = 0, suppressed = 0, unparsable = 0, evicted = 0;
-  std::uint64_t state_errors = 0;  ///< correlation state that could not be restored
+  std::uint64_t state_errors = 0;  ///< pieces of correlation state that could not be restored
+  std::uint64_t groups = 0, group_octets = 0;  ///< live in correlations, and the memory they take
+  std::uint64_t too_late = 0;                  ///< matches older than the lateness
   std::uint32_t rules = 0, refused = 0;
   std::uint64_t reloads = 0;
 };

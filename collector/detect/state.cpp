@@ -7,7 +7,7 @@
 namespace ww::collector::detect_state {
 namespace {
 
-constexpr std::array<sql::Migration, 1> steps{{
+constexpr std::array<sql::Migration, 2> steps{{
     {1, "correlation state, rule counters and exceptions",
      "CREATE TABLE correlation_state(id INTEGER PRIMARY KEY CHECK(id=1), state BLOB NOT NULL) "
      "STRICT;"
@@ -24,22 +24,54 @@ constexpr std::array<sql::Migration, 1> steps{{
      " reason TEXT NOT NULL, author TEXT NOT NULL, created INTEGER NOT NULL, review INTEGER NOT "
      "NULL,"
      " suppressed INTEGER NOT NULL) STRICT;"},
+    {2, "correlation state in slices, with a log of small entries (windows of before refill)",
+     "DROP TABLE correlation_state; DROP TABLE correlation_log;"
+     "CREATE TABLE correlation_slice(space INTEGER NOT NULL, number INTEGER NOT NULL, state BLOB "
+     "NOT NULL,"
+     " PRIMARY KEY(space, number)) STRICT;"
+     "CREATE TABLE correlation_log(space INTEGER NOT NULL, serial INTEGER NOT NULL, log BLOB NOT "
+     "NULL,"
+     " PRIMARY KEY(space, serial)) STRICT;"},
 }};
 
-enum class Kind : std::uint8_t { matches = 1, snapshot = 2, counts = 3 };
+// 1 and 2 were matches with whole events, and snapshots of the whole state: a journal that an
+// earlier version left may still hold them.
+enum class Kind : std::uint8_t { counts = 3, change = 4 };
+constexpr std::int64_t logs_dropped_at_once = 256;
 
 std::int64_t integer(std::uint64_t v) { return static_cast<std::int64_t>(v); }
 
-void apply_matches(sql::Database& db, Decoder& in) {
+void apply_change(sql::Database& db, Decoder& in) {
+  const std::int64_t space = in.u8();
+  const bool fresh = in.u8() != 0;
+  const auto serial = in.var();
+  const auto covered = in.var();
+  const auto log = in.text();
+  if (!in.ok()) return;
+  if (fresh) {
+    db.prepare("DELETE FROM correlation_slice WHERE space=?1").bind(space).run();
+    db.prepare("DELETE FROM correlation_log WHERE space=?1").bind(space).run();
+  }
+  if (!log.empty())
+    db.prepare("INSERT OR REPLACE INTO correlation_log VALUES(?1,?2,?3)")
+        .with(space, integer(serial))
+        .bind_blob_borrowed(log)
+        .run();
   for (auto n = in.count(); n > 0 && in.ok(); --n) {
-    const auto rule = in.text();
-    const auto id = in.text();
-    const auto event = in.text();
+    const auto number = in.var();
+    const auto state = in.text();
     if (!in.ok()) return;
-    db.prepare("INSERT INTO correlation_log(rule, event_id, event) VALUES(?1,?2,?3)")
-        .with(rule, id, event)
+    db.prepare("INSERT OR REPLACE INTO correlation_slice VALUES(?1,?2,?3)")
+        .with(space, integer(number))
+        .bind_blob_borrowed(state)
         .run();
   }
+  // Some at a time: a commit must not wait for thousands of small ones that became old at once.
+  db.prepare(
+        "DELETE FROM correlation_log WHERE rowid IN (SELECT rowid FROM correlation_log WHERE "
+        "space=?1 AND serial<=?2 ORDER BY serial LIMIT ?3)")
+      .with(space, integer(covered), logs_dropped_at_once)
+      .run();
 }
 
 void apply_counts(sql::Database& db, Decoder& in) {
@@ -75,16 +107,8 @@ void apply_counts(sql::Database& db, Decoder& in) {
 void apply(sql::Database& db, std::string_view payload) {
   Decoder in(payload);
   switch (static_cast<Kind>(in.u8())) {
-    case Kind::matches:
-      apply_matches(db, in);
-      break;
-    case Kind::snapshot:
-      db.prepare(
-            "INSERT INTO correlation_state VALUES(1,?1) ON CONFLICT DO UPDATE SET "
-            "state=excluded.state")
-          .bind_blob(in.text())
-          .run();
-      db.prepare("DELETE FROM correlation_log").run();
+    case Kind::change:
+      apply_change(db, in);
       break;
     case Kind::counts:
       apply_counts(db, in);
@@ -96,21 +120,22 @@ void apply(sql::Database& db, std::string_view payload) {
 
 ControlModule module() { return {"detect", {steps.begin(), steps.end()}, &apply, {}}; }
 
-ControlRecord match_record(const std::vector<LoggedMatch>& matches) {
+ControlRecord change_record(Space space, bool fresh, const sigma::CorrelationChange& change) {
   Encoder out;
-  out.u8(static_cast<std::uint8_t>(Kind::matches));
-  out.var(matches.size());
-  for (const auto& m : matches) {
-    out.text(m.rule);
-    out.text(m.event_id);
-    out.text(m.event);
+  auto octets = change.log.size() + 64;
+  for (const auto& s : change.slices) octets += s.state.size() + 16;
+  out.out().reserve(octets);
+  out.u8(static_cast<std::uint8_t>(Kind::change));
+  out.u8(static_cast<std::uint8_t>(space));
+  out.u8(fresh ? 1 : 0);
+  out.var(change.serial);
+  out.var(change.covered);
+  out.text(change.log);
+  out.var(change.slices.size());
+  for (const auto& s : change.slices) {
+    out.var(s.number);
+    out.text(s.state);
   }
-  return {"detect", out.take()};
-}
-ControlRecord snapshot_record(std::string_view snapshot) {
-  Encoder out;
-  out.u8(static_cast<std::uint8_t>(Kind::snapshot));
-  out.text(snapshot);
   return {"detect", out.take()};
 }
 ControlRecord count_record(const Counts& counts, const Suppressions& suppressions) {
@@ -134,15 +159,23 @@ ControlRecord count_record(const Counts& counts, const Suppressions& suppression
   return {"detect", out.take()};
 }
 
-Result<Saved, Problem> load(const ControlDb& control) {
-  Saved out;
+Result<LoadedState, Problem> load(const ControlDb& control, Space space,
+                                  sigma::Correlator& correlator) {
+  LoadedState out;
+  const auto count = [&](const Result<void, Problem>& done) {
+    ++out.pieces;
+    if (!done) ++out.damaged;
+  };
   auto done = control.read([&](sql::Database& db) {
     {
-      auto s = db.prepare("SELECT state FROM correlation_state WHERE id=1");
-      if (s.step()) out.snapshot = s.copy(0);
+      auto s = db.prepare("SELECT number, state FROM correlation_slice WHERE space=?1");
+      s.bind(static_cast<std::int64_t>(space));
+      while (s.step())
+        count(correlator.load_slice(static_cast<std::uint32_t>(s.integer(0)), s.text(1)));
     }
-    auto s = db.prepare("SELECT rule, event_id, event FROM correlation_log ORDER BY id");
-    while (s.step()) out.log.push_back({s.copy(0), s.copy(1), s.copy(2)});
+    auto s = db.prepare("SELECT log FROM correlation_log WHERE space=?1 ORDER BY serial");
+    s.bind(static_cast<std::int64_t>(space));
+    while (s.step()) count(correlator.load_log(s.text(0)));
   });
   if (!done) return fail(done.error());
   return out;

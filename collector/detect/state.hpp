@@ -9,15 +9,8 @@
 
 namespace ww::collector::detect_state {
 
-/// A match that correlations have seen since the snapshot, so that a restart can show it to them
-/// again.
-struct LoggedMatch {
-  std::string rule, event_id, event;
-};
-struct Saved {
-  std::string snapshot;
-  std::vector<LoggedMatch> log;
-};
+/// Correlations of real events and of rehearsals know nothing of each other.
+enum class Space : std::uint8_t { real = 0, rehearsal = 1 };
 
 struct Count {
   std::uint64_t hits = 0, suppressed = 0;
@@ -36,11 +29,17 @@ using Counts = std::map<CountKey, NamedCount>;
 using Suppressions = std::map<std::string, std::uint64_t>;  // by exception id
 
 [[nodiscard]] ControlModule module();
-[[nodiscard]] ControlRecord match_record(const std::vector<LoggedMatch>& matches);
-[[nodiscard]] ControlRecord snapshot_record(std::string_view snapshot);
+/// @param fresh  nothing that was stored before belongs to this state
+[[nodiscard]] ControlRecord change_record(Space space, bool fresh,
+                                          const sigma::CorrelationChange& change);
 [[nodiscard]] ControlRecord count_record(const Counts& counts, const Suppressions& suppressions);
 
-[[nodiscard]] Result<Saved, Problem> load(const ControlDb& control);
+struct LoadedState {
+  std::uint64_t pieces = 0, damaged = 0;  ///< slices and logs
+};
+/// Shows a correlator that has seen nothing yet what is stored.
+[[nodiscard]] Result<LoadedState, Problem> load(const ControlDb& control, Space space,
+                                                sigma::Correlator& correlator);
 [[nodiscard]] Counts load_counts(const ControlDb& control);
 [[nodiscard]] std::vector<RuleException> load_exceptions(const ControlDb& control);
 [[nodiscard]] Result<void, Problem> save_exception(ControlDb& control, const RuleException& e);

@@ -7,9 +7,10 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <random>
 #include <unordered_map>
-#include <variant>
 
+#include "rules/sigma/correlation_state.hpp"
 #include "rules/sigma/engine.hpp"
 #include "telemetry/clock.hpp"
 
@@ -19,121 +20,20 @@ namespace {
 constexpr std::size_t max_evidence = 100;  // event ids reported with a match
 constexpr std::size_t longest_key = 4096;  // octets of the values of one group
 constexpr int max_chain = 16;              // correlations upon correlations
-constexpr std::uint32_t state_version = 3;
+constexpr int replayed = max_chain + 1;    // depth of what a log says happened
+constexpr std::uint8_t state_version = 4;  // of slices and logs; 1 to 3 were whole snapshots
+constexpr std::int64_t least_slice_charge = 1024;  // what writing a small slice costs all the same
 constexpr std::array<std::string_view, 5> time_fields = {"@timestamp", "TimeCreated_SystemTime",
                                                          "timestamp", "ww.received", "UtcTime"};
-constexpr std::string_view state_magic = "wwsigma";
-
-/// The id of an event, small: a UUID is kept as its octets.
-class EventId {
- public:
-  EventId() = default;
-  explicit EventId(std::string_view text) {
-    Uuid uuid;
-    if (parse(text, uuid))
-      value_ = uuid;
-    else
-      value_ = std::make_unique<const std::string>(text);
-  }
-  [[nodiscard]] std::string text() const {
-    if (const auto* other = std::get_if<Other>(&value_)) return *other ? **other : std::string();
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string out;
-    const auto& uuid = std::get<Uuid>(value_);
-    for (std::size_t i = 0; i < uuid.size(); ++i) {
-      if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
-      out += digits[uuid[i] >> 4U];
-      out += digits[uuid[i] & 15U];
-    }
-    return out;
-  }
-  [[nodiscard]] std::size_t heap() const {
-    const auto* other = std::get_if<Other>(&value_);
-    return other != nullptr && *other ? 48 + (*other)->size() : 0;
-  }
-  bool operator==(const EventId& b) const {
-    const auto* uuid = std::get_if<Uuid>(&value_);
-    const auto* theirs = std::get_if<Uuid>(&b.value_);
-    return uuid != nullptr && theirs != nullptr ? *uuid == *theirs : text() == b.text();
-  }
-
- private:
-  using Uuid = std::array<std::uint8_t, 16>;
-  using Other = std::unique_ptr<const std::string>;
-  static bool parse(std::string_view text, Uuid& out) {
-    if (text.size() != 36) return false;
-    std::size_t at = 0;
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      if ((i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-') return false;
-      unsigned octet = 0;
-      for (int k = 0; k < 2; ++k) {
-        const char c = text[at++];
-        if (c >= '0' && c <= '9')
-          octet = octet * 16 + static_cast<unsigned>(c - '0');
-        else if (c >= 'a' && c <= 'f')  // capitals would not come back as they were
-          octet = octet * 16 + static_cast<unsigned>(c - 'a') + 10;
-        else
-          return false;
-      }
-      out[i] = static_cast<std::uint8_t>(octet);
-    }
-    return true;
-  }
-  std::variant<Other, Uuid> value_;
-};
-
-/// One event of a window.
-struct Entry {
-  std::int64_t time = 0;
-  std::uint64_t serial = 0;  ///< tells apart, and orders, events of one moment
-  std::uint64_t value = 0;   ///< a double for value_sum and the like, a hash for value_count
-  EventId id;
-  std::uint32_t source = 0;  ///< position of the rule in the correlation
-  [[nodiscard]] double number() const { return std::bit_cast<double>(value); }
-};
-
-/// Entries by time, then serial. Millions of groups hold one or two, so an empty or small window
-/// must be small; leaving at the front is cheap all the same.
-class Window {
- public:
-  [[nodiscard]] std::size_t size() const { return entries_.size() - head_; }
-  [[nodiscard]] bool empty() const { return size() == 0; }
-  [[nodiscard]] const Entry& operator[](std::size_t i) const { return entries_[head_ + i]; }
-  [[nodiscard]] const Entry& front() const { return entries_[head_]; }
-  [[nodiscard]] const Entry& back() const { return entries_.back(); }
-  [[nodiscard]] auto begin() const { return entries_.begin() + head_; }
-  [[nodiscard]] auto end() const { return entries_.end(); }
-  void pop_front() {
-    entries_[head_].id = EventId();
-    if (++head_ * 2 < entries_.size()) return;
-    entries_.erase(entries_.begin(), entries_.begin() + head_);
-    head_ = 0;
-  }
-  void insert_by_time(Entry entry) {
-    auto at = entries_.end();
-    while (at != begin() && std::prev(at)->time > entry.time) --at;
-    entries_.insert(at, std::move(entry));
-  }
-
- private:
-  std::vector<Entry> entries_;
-  std::uint32_t head_ = 0;
-};
-
-struct Group {
-  std::string key;  ///< correlation, then the group-by values (see key_of)
-  Window entries;
-  std::int64_t fired_until = INT64_MIN;  ///< quiet until then while the condition keeps holding
-  std::uint64_t hash = 0;
-  Group* before = nullptr;  ///< quiet for longer
-  Group* after = nullptr;
-  std::uint32_t correlation = 0;
-  bool holding = false;
-};
 
 std::uint64_t fnv(std::string_view text, std::uint64_t h = 0xcbf29ce484222325ULL) {
   for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
   return h;
+}
+
+bool holds_number(CorrelationType type) {
+  return type == CorrelationType::value_sum || type == CorrelationType::value_avg ||
+         type == CorrelationType::value_median || type == CorrelationType::value_percentile;
 }
 
 bool meets(const Threshold& t, double value) {
@@ -153,57 +53,6 @@ bool meets(const Threshold& t, double value) {
   }
   return false;
 }
-
-/// Length-prefixed octets, for the saved state.
-class Writer {
- public:
-  explicit Writer(std::string& out) : out_(out) {}
-  template <class T>
-  void number(T v) {
-    out_.append(reinterpret_cast<const char*>(&v), sizeof v);
-  }
-  void text(std::string_view s) {
-    number(static_cast<std::uint32_t>(s.size()));
-    out_ += s;
-  }
-
- private:
-  std::string& out_;
-};
-class Reader {
- public:
-  explicit Reader(std::string_view in) : in_(in) {}
-  template <class T>
-  T number() {
-    T v{};
-    if (in_.size() < sizeof v) {
-      ok_ = false;
-      in_ = {};
-      return v;
-    }
-    std::memcpy(&v, in_.data(), sizeof v);
-    in_.remove_prefix(sizeof v);
-    return v;
-  }
-  std::string_view text() {
-    const auto n = number<std::uint32_t>();
-    if (n > in_.size()) {
-      ok_ = false;
-      in_ = {};
-      return {};
-    }
-    const auto out = in_.substr(0, n);
-    in_.remove_prefix(n);
-    return out;
-  }
-  [[nodiscard]] bool ok() const { return ok_; }
-  [[nodiscard]] bool done() const { return in_.empty(); }
-  [[nodiscard]] std::size_t left() const { return in_.size(); }
-
- private:
-  std::string_view in_;
-  bool ok_ = true;
-};
 
 class CorrelatorImpl final : public Correlator {
  public:
@@ -229,6 +78,15 @@ class CorrelatorImpl final : public Correlator {
     add_event_shapes(fields_);
     fields_.freeze();
     reader_ = std::make_unique<EventReader>(fields_);
+    received_slot_ = fields_.find("ww.received");
+    for (const auto& c : engine_->correlations) {
+      auto definition = c.definition;
+      while (by_definition_.contains(definition)) ++definition;  // the same rule twice
+      by_definition_[definition] = static_cast<std::uint32_t>(definitions_.size());
+      definitions_.push_back(definition);
+    }
+    std::random_device random;
+    seed_ = std::uint64_t{random()} << 32U | random();
   }
 
   void add(const Match& match, std::string_view event, std::string_view event_id,
@@ -241,6 +99,7 @@ class CorrelatorImpl final : public Correlator {
       ++untimed_;
       return;
     }
+    settle();
     if (*time > watermark_) watermark_ = *time;
     if (*time < watermark_ - lateness_us_) {
       ++too_late_;
@@ -256,93 +115,161 @@ class CorrelatorImpl final : public Correlator {
   [[nodiscard]] std::size_t groups() const override { return groups_.size(); }
   [[nodiscard]] std::size_t octets() const override { return octets_; }
 
-  [[nodiscard]] std::string save() const override {
-    std::string out(state_magic);
-    Writer w(out);
-    w.number(state_version);
-    w.number(watermark_);
-    w.number(serial_);
-    w.number(static_cast<std::uint64_t>(groups_.size()));
-    // Quiet for longest first, so that restore() keeps the order.
-    for (const auto* at = oldest_; at != nullptr; at = at->after) {
-      const auto& g = *at;
-      w.number(engine_->correlations[g.correlation].definition);
-      w.text(std::string_view(g.key).substr(sizeof g.correlation));
-      w.number(g.fired_until);
-      w.number(static_cast<std::uint8_t>(g.holding));
-      w.number(static_cast<std::uint32_t>(g.entries.size()));
-      for (const auto& e : g.entries) {
-        w.number(e.time);
-        w.number(e.serial);
-        w.number(e.source);
-        w.number(e.value);
-        w.text(e.id.text());
-      }
+  [[nodiscard]] CorrelationChange take_change() override {
+    CorrelationChange out;
+    out.serial = serial_;
+    if (!log_.empty()) {
+      StateWriter w(out.log);
+      write_front(w);
+      w.var(log_first_);
+      w.raw(log_);
+      log_.clear();
+      log_definitions_.clear();
+      credit_ += static_cast<std::int64_t>(out.log.size());
     }
+    // As many octets of slices as of log: the log that is still needed stays about as large as
+    // the state, and no single change is much larger than its events ask for.
+    while (credit_ > 0 && dirty_ > 0) {
+      while (dirty_since_[sweep_] == 0) sweep_ = (sweep_ + 1) % GroupStore::slices;
+      auto& slice = out.slices.emplace_back();
+      slice.number = sweep_;
+      slice.state = write_slice(sweep_);
+      dirty_since_[sweep_] = 0;
+      --dirty_;
+      credit_ -= std::max(least_slice_charge, static_cast<std::int64_t>(slice.state.size()));
+      sweep_ = (sweep_ + 1) % GroupStore::slices;
+    }
+    if (dirty_ == 0) credit_ = std::min<std::int64_t>(credit_, 0);
+    out.covered = serial_;
+    for (const auto since : dirty_since_)
+      if (since != 0) out.covered = std::min(out.covered, since - 1);
     return out;
   }
 
-  [[nodiscard]] Result<void, Problem> restore(std::string_view state) override {
-    const auto broken = [] {
-      return fail(Problem{"correlation state is damaged or of another version", "",
-                          "start without it: windows refill"});
-    };
-    if (!state.starts_with(state_magic)) return broken();
-    state.remove_prefix(state_magic.size());
-    Reader r(state);
-    if (r.number<std::uint32_t>() != state_version) return broken();
-    const auto watermark = r.number<std::int64_t>();
-    const auto serial = r.number<std::uint64_t>();
-    const auto count = r.number<std::uint64_t>();
-    std::unordered_map<std::uint64_t, std::uint32_t> by_definition;
-    for (std::uint32_t i = 0; i < engine_->correlations.size(); ++i)
-      by_definition[engine_->correlations[i].definition] = i;
-    std::vector<Group> groups;
+  [[nodiscard]] Result<void, Problem> load_slice(std::uint32_t number,
+                                                 std::string_view state) override {
+    StateReader r(state);
+    Front front;
+    if (number >= GroupStore::slices || !read_front(r, front)) return damaged();
+    const auto serial = r.var();
+    const auto count = r.var();
+    if (!r.ok() || count > r.left()) return damaged();
+    DefinitionReader definitions;
+    std::vector<Saved> saved;
     for (std::uint64_t n = 0; n < count; ++n) {
-      Group g;
-      const auto definition = r.number<std::uint64_t>();
-      const auto it = by_definition.find(definition);  // a rule that changed or went starts afresh
+      Saved g;
+      const auto definition = definitions.read(r);
       const auto values = r.text();
-      g.fired_until = r.number<std::int64_t>();
-      g.holding = r.number<std::uint8_t>() != 0;
-      const auto entries = r.number<std::uint32_t>();
-      if (!r.ok() || entries > r.left()) return broken();
-      for (std::uint32_t i = 0; i < entries; ++i) {
-        Entry e;
-        e.time = r.number<std::int64_t>();
-        e.serial = r.number<std::uint64_t>();
-        e.source = r.number<std::uint32_t>();
-        e.value = r.number<std::uint64_t>();
-        e.id = EventId(r.text());
-        g.entries.insert_by_time(std::move(e));
+      g.values = values;
+      const auto flags = r.octet();
+      g.holding = (flags & 1U) != 0;
+      if ((flags & 2U) != 0) g.fired_until = r.sint();
+      const auto entries = r.var();
+      if (!r.ok() || entries > r.left()) return damaged();
+      const auto it = by_definition_.find(definition);  // a rule that changed or went starts afresh
+      const bool known = it != by_definition_.end();
+      const auto sources = known ? engine_->correlations[it->second].sources.size() : 0;
+      std::int64_t time = 0;
+      for (std::uint64_t i = 0; i < entries; ++i) {
+        auto e = read_entry(r, time);
+        if (!r.ok() || (known && e.source >= sources)) return damaged();
+        time = e.time;
+        if (known) g.entries.insert_by_time(std::move(e));
       }
-      if (!r.ok()) return broken();
-      if (it == by_definition.end()) continue;
+      if (!known) continue;
       g.correlation = it->second;
-      const auto sources = engine_->correlations[g.correlation].sources.size();
-      g.key = key_of(g.correlation, values);
-      if (split(g.key).size() != engine_->correlations[g.correlation].spec.group_by.size() ||
-          std::any_of(g.entries.begin(), g.entries.end(),
-                      [&](const Entry& e) { return e.source >= sources; }))
-        return broken();
-      groups.push_back(std::move(g));
+      g.hash = GroupStore::hash_of(front.seed, definition, values);
+      if (GroupStore::slice_of(g.hash) != number || !fits(g.correlation, values)) return damaged();
+      saved.push_back(std::move(g));
     }
-    if (!r.ok() || !r.done()) return broken();
-    groups_.clear();
-    oldest_ = newest_ = nullptr;
-    octets_ = 0;
-    watermark_ = watermark;
-    serial_ = serial;
-    for (auto& g : groups) {
-      auto hash = fnv(g.key);
-      while (groups_.contains(hash)) ++hash;  // two keys of one hash
-      auto& kept = groups_.emplace(hash, std::move(g)).first->second;
-      kept.hash = hash;
-      link(kept);
-      octets_ += octets_of(kept);
+    if (!r.ok() || !r.done()) return damaged();
+    take_front(front);
+    serial_ = std::max(serial_, serial);
+    saved_until_[number] = serial;
+    for (auto& g : saved) {
+      if (groups_.find(g.hash, g.correlation, g.values) != nullptr) continue;
+      auto& group = groups_.add(g.hash, g.correlation, g.values);
+      group.entries = std::move(g.entries);
+      group.fired_until = g.fired_until;
+      group.holding = g.holding ? 1 : 0;
+      octets_ += octets_of(group);
+      for (const auto& e : group.entries) octets_ += e.id.heap();
     }
-    make_room();
+    unsettled_ = true;
     return {};
+  }
+
+  [[nodiscard]] Result<void, Problem> load_log(std::string_view log) override {
+    StateReader r(log);
+    Front front;
+    if (!read_front(r, front)) return damaged();
+    take_front(front);
+    settle();
+    auto serial = r.var();
+    std::int64_t time = 0;
+    DefinitionReader definitions;
+    std::vector<CorrelationMatch> fired;
+    while (r.ok() && !r.done()) {
+      serial += r.var();
+      const auto definition = definitions.read(r);
+      const auto values = r.text();
+      auto e = read_entry(r, time);
+      if (!r.ok()) return damaged();
+      time = e.time;
+      serial_ = std::max(serial_, serial);
+      const auto it = by_definition_.find(definition);
+      if (it == by_definition_.end()) continue;
+      const auto index = it->second;
+      if (e.source >= engine_->correlations[index].sources.size() || !fits(index, values))
+        return damaged();
+      const auto hash = GroupStore::hash_of(seed_, definition, values);
+      const auto slice = GroupStore::slice_of(hash);
+      if (serial <= saved_until_[slice]) continue;  // the slice was saved later
+      if (dirty_since_[slice] == 0) ++dirty_;
+      if (dirty_since_[slice] == 0) dirty_since_[slice] = serial;
+      auto& group = find_group(hash, index, values);
+      insert(group, std::move(e));
+      // What this makes fire was committed with it, and what that told other correlations stands
+      // in the log for itself.
+      fired.clear();
+      judge(group, index, time, fired, replayed);
+    }
+    return r.ok() ? Result<void, Problem>{} : damaged();
+  }
+
+  void take_over(Correlator& previous) override {
+    auto& old = static_cast<CorrelatorImpl&>(previous);
+    old.settle();
+    groups_ = std::move(old.groups_);
+    octets_ = old.octets_;
+    watermark_ = old.watermark_;
+    serial_ = old.serial_;
+    seed_ = old.seed_;
+    evicted_ = old.evicted_;
+    too_late_ = old.too_late_;
+    untimed_ = old.untimed_;
+    dirty_since_ = std::move(old.dirty_since_);
+    saved_until_ = std::move(old.saved_until_);
+    dirty_ = old.dirty_;
+    sweep_ = old.sweep_;
+    credit_ = old.credit_;
+    log_ = std::move(old.log_);
+    log_definitions_ = std::move(old.log_definitions_);
+    log_first_ = old.log_first_;
+    log_last_ = old.log_last_;
+    log_time_ = old.log_time_;
+    std::vector<std::pair<std::uint64_t, Group*>> gone;
+    groups_.each([&](Group& g) {
+      const auto definition = old.definitions_[g.correlation];
+      const auto it = by_definition_.find(definition);
+      if (it != by_definition_.end())
+        g.correlation = it->second;
+      else
+        gone.emplace_back(GroupStore::hash_of(seed_, definition, g.key()), &g);
+    });
+    for (const auto& [hash, g] : gone) drop_group(hash, *g);
+    old.groups_.clear();
+    old.octets_ = 0;
   }
 
  private:
@@ -371,56 +298,160 @@ class CorrelatorImpl final : public Correlator {
     return nullptr;
   }
 
+  std::optional<std::int64_t> time_in(Slot slot) const {
+    if (slot == no_slot) return {};
+    if (const auto* v = reader_->first(slot); v != nullptr && v->comparable())
+      if (const auto t = parse_time(v->text)) return t->us;
+    return {};
+  }
+  /// The event's own time, but not one ahead of its arrival: a clock that runs ahead would make
+  /// all others late.
   std::optional<std::int64_t> event_time() const {
+    const auto received = time_in(received_slot_);
     for (const auto slot : time_slots_)
-      if (const auto* v = reader_->first(slot); v != nullptr && v->comparable())
-        if (const auto t = parse_time(v->text)) return t->us;
-    return std::nullopt;
+      if (const auto t = time_in(slot))
+        return received && *t > *received + lateness_us_ ? received : t;
+    return {};
   }
 
-  /// @param values  each with its length in front, as append_value() writes them
-  static std::string key_of(std::uint32_t correlation, std::string_view values) {
-    std::string key(reinterpret_cast<const char*>(&correlation), sizeof correlation);
-    key += values;
-    return key;
+  struct Front {
+    std::uint64_t seed = 0;
+    std::int64_t watermark = 0;
+  };
+  /// A group as it was saved.
+  struct Saved {
+    std::string_view values;
+    Window entries;
+    std::int64_t fired_until = INT64_MIN;
+    std::uint64_t hash = 0;
+    std::uint32_t correlation = 0;
+    bool holding = false;
+  };
+
+  static Result<void, Problem> damaged() {
+    return fail(Problem{"correlation state is damaged or of another version", "",
+                        "nothing to do: its windows refill"});
   }
+  void write_front(StateWriter& w) const {
+    w.octet(state_version);
+    w.fixed(seed_);
+    w.fixed(static_cast<std::uint64_t>(watermark_));
+  }
+  /// The seed places groups in slices, so all that is loaded must have the same one.
+  [[nodiscard]] bool read_front(StateReader& r, Front& out) const {
+    const auto version = r.octet();
+    out.seed = r.fixed();
+    out.watermark = static_cast<std::int64_t>(r.fixed());
+    return r.ok() && version == state_version && (!seed_loaded_ || out.seed == seed_);
+  }
+  void take_front(const Front& front) {
+    seed_ = front.seed;
+    seed_loaded_ = true;
+    watermark_ = std::max(watermark_, front.watermark);
+  }
+
+  [[nodiscard]] std::string write_slice(std::uint32_t number) {
+    std::string out;
+    StateWriter w(out);
+    write_front(w);
+    w.var(serial_);
+    std::string body;
+    StateWriter b(body);
+    DefinitionWriter definitions;
+    std::uint64_t count = 0;
+    groups_.each_of(number, [&](const Group& g) {
+      if (!alive(g)) return;
+      ++count;
+      definitions.write(b, definitions_[g.correlation]);
+      b.text(g.key());
+      const bool fired = g.fired_until != INT64_MIN;
+      b.octet(static_cast<std::uint8_t>((g.holding != 0 ? 1U : 0U) | (fired ? 2U : 0U)));
+      if (fired) b.sint(g.fired_until);
+      b.var(g.entries.size());
+      std::int64_t time = 0;
+      for (const auto& e : g.entries) {
+        write_entry(b, e, time);
+        time = e.time;
+      }
+    });
+    w.var(count);
+    w.raw(body);
+    return out;
+  }
+
+  void append_log(std::uint32_t correlation, const Entry& e) {
+    if (!limits_.keep_log) return;
+    if (log_.empty()) {
+      log_first_ = log_last_ = serial_;
+      log_time_ = 0;
+    }
+    StateWriter w(log_);
+    w.var(serial_ - log_last_);
+    log_last_ = serial_;
+    log_definitions_.write(w, definitions_[correlation]);
+    w.text(values_);
+    write_entry(w, e, log_time_);
+    log_time_ = e.time;
+  }
+
+  /// After slices were loaded: the order in which groups were touched comes back from their events.
+  void settle() {
+    if (!unsettled_) return;
+    unsettled_ = false;
+    const auto now = static_cast<std::uint32_t>(serial_);
+    groups_.order_by_age([&](const Group& g) {
+      auto age = UINT32_MAX;
+      for (const auto& e : g.entries) age = std::min(age, now - e.serial);
+      return age;
+    });
+    make_room();
+  }
+
   static void append_value(std::string& values, std::string_view v) {
     const auto n = static_cast<std::uint32_t>(v.size());
     values.append(reinterpret_cast<const char*>(&n), sizeof n);
     values += v;
   }
-  /// The group-by values of a key.
-  static std::vector<std::string_view> split(std::string_view key) {
+  /// The group-by values of a key; nothing when it is none.
+  static std::optional<std::vector<std::string_view>> split(std::string_view key) {
     std::vector<std::string_view> out;
-    Reader r(key.substr(std::min(key.size(), sizeof(std::uint32_t))));
-    while (r.ok() && !r.done()) out.push_back(r.text());
-    if (!r.ok()) out.assign(1 + max_group_fields, {});  // fits no correlation
+    while (!key.empty()) {
+      std::uint32_t n = 0;
+      if (key.size() < sizeof n) return {};
+      std::memcpy(&n, key.data(), sizeof n);
+      key.remove_prefix(sizeof n);
+      if (n > key.size()) return {};
+      out.push_back(key.substr(0, n));
+      key.remove_prefix(n);
+    }
     return out;
   }
-  static constexpr std::size_t max_group_fields = 1024;
+  [[nodiscard]] bool fits(std::uint32_t correlation, std::string_view values) const {
+    const auto parts = split(values);
+    return values.size() <= 2 * longest_key && parts &&
+           parts->size() == engine_->correlations[correlation].spec.group_by.size();
+  }
 
-  static std::size_t entry_octets(const Entry& e) { return sizeof(Entry) + e.id.heap(); }
-  /// With what the allocator and the hash table add.
+  /// With what the allocator and the table of its slice add; without long ids, which are counted
+  /// as they come and go.
   static std::size_t octets_of(const Group& g) {
-    std::size_t n = sizeof(Group) + 80 + g.key.capacity();
-    for (const auto& e : g.entries) n += entry_octets(e);
-    return n;
+    return sizeof(Group) + 8 + (g.values_size + 15U) / 16 * 16 + g.entries.octets();
   }
 
-  void link(Group& g) {
-    g.before = newest_;
-    g.after = nullptr;
-    (newest_ != nullptr ? newest_->after : oldest_) = &g;
-    newest_ = &g;
-  }
-  void unlink(Group& g) {
-    (g.before != nullptr ? g.before->after : oldest_) = g.after;
-    (g.after != nullptr ? g.after->before : newest_) = g.before;
+  void drop_group(std::uint64_t hash, Group& g) {
+    octets_ -= octets_of(g);
+    for (const auto& e : g.entries) octets_ -= e.id.heap();
+    groups_.erase(hash, g);
   }
   void drop_group(Group& g) {
-    octets_ -= octets_of(g);
-    unlink(g);
-    groups_.erase(g.hash);
+    const auto hash = GroupStore::hash_of(seed_, definitions_[g.correlation], g.key());
+    note_change(GroupStore::slice_of(hash));
+    drop_group(hash, g);
+  }
+  void note_change(std::uint32_t slice) {
+    if (dirty_since_[slice] != 0) return;
+    dirty_since_[slice] = std::max<std::uint64_t>(serial_, 1);
+    ++dirty_;
   }
 
   /// Adds the event to the group that its values name and judges the windows it changes. The reader
@@ -434,8 +465,8 @@ class CorrelatorImpl final : public Correlator {
       if (c.sources[source] != rule) continue;
       Entry entry;
       entry.time = time;
-      entry.serial = serial_;
-      entry.source = source;
+      entry.serial = static_cast<std::uint32_t>(serial_);
+      entry.source = static_cast<std::uint16_t>(source);
       entry.id = EventId(id);
       if (!take_value(index, entry)) return;
       values_.clear();
@@ -445,7 +476,10 @@ class CorrelatorImpl final : public Correlator {
         if (values_.size() + v->text.size() > longest_key) return;
         append_value(values_, v->text);
       }
-      auto& group = find_group(index);
+      const auto hash = GroupStore::hash_of(seed_, definitions_[index], values_);
+      append_log(index, entry);
+      note_change(GroupStore::slice_of(hash));
+      auto& group = find_group(hash, index, values_);
       insert(group, std::move(entry));
       judge(group, index, time, fired, depth);
     }
@@ -483,40 +517,30 @@ class CorrelatorImpl final : public Correlator {
     return h ^ (h >> 32);
   }
 
-  /// The group of `values_`.
-  Group& find_group(std::uint32_t index) {
-    auto key = key_of(index, values_);
-    auto hash = fnv(key);
-    auto it = groups_.find(hash);
-    while (it != groups_.end() && it->second.key != key)
-      it = groups_.find(++hash);  // two keys of one hash
-    if (it == groups_.end()) {
-      make_room();
-      Group g;
-      g.correlation = index;
-      key.shrink_to_fit();
-      g.key = std::move(key);
-      g.hash = hash;
-      it = groups_.emplace(hash, std::move(g)).first;
-      octets_ += octets_of(it->second);
-    } else {
-      unlink(it->second);
+  Group& find_group(std::uint64_t hash, std::uint32_t index, std::string_view values) {
+    if (auto* known = groups_.find(hash, index, values); known != nullptr) {
+      groups_.touch(*known);
+      return *known;
     }
-    link(it->second);
-    return it->second;
+    make_room();
+    auto& made = groups_.add(hash, index, values);
+    octets_ += octets_of(made);
+    return made;
   }
 
   void insert(Group& group, Entry entry) {
     const auto oldest =
         watermark_ - lateness_us_ - engine_->correlations[group.correlation].spec.timespan_us;
+    octets_ -= octets_of(group);
     while (!group.entries.empty() && group.entries.front().time < oldest) drop_oldest(group);
     if (group.entries.size() >= limits_.max_events_per_group) drop_oldest(group);
-    octets_ += entry_octets(entry);
+    octets_ += entry.id.heap();
     group.entries.insert_by_time(std::move(entry));
+    octets_ += octets_of(group);
   }
 
   void drop_oldest(Group& group) {
-    octets_ -= entry_octets(group.entries.front());
+    octets_ -= group.entries.front().id.heap();
     group.entries.pop_front();
   }
 
@@ -530,12 +554,14 @@ class CorrelatorImpl final : public Correlator {
     // Groups whose window has passed for good are not a loss; they are counted only while still
     // alive.
     while (octets_ > limits_.max_octets && groups_.size() > 1) {
-      if (alive(*oldest_)) ++evicted_;
-      drop_group(*oldest_);
+      auto& oldest = *groups_.oldest();
+      if (alive(oldest)) ++evicted_;
+      drop_group(oldest);
     }
     // A few of the longest quiet ones each time, so that passed windows do not pile up below the
     // limit.
-    for (int n = 0; n < 4 && groups_.size() > 1 && !alive(*oldest_); ++n) drop_group(*oldest_);
+    for (int n = 0; n < 4 && groups_.size() > 1 && !alive(*groups_.oldest()); ++n)
+      drop_group(*groups_.oldest());
   }
 
   /// Judges every window that ends at an event from `time` on and still holds `time`.
@@ -547,34 +573,47 @@ class CorrelatorImpl final : public Correlator {
     auto first_end = entries.size();
     while (first_end > 0 && entries[first_end - 1].time >= time) --first_end;
     // The windows that end at an event of this moment: the last one holds them all.
-    std::size_t begin = 0;
+    auto begin = static_cast<std::size_t>(
+        std::lower_bound(entries.begin(), entries.end(), time - span,
+                         [](const Entry& e, std::int64_t t) { return e.time < t; }) -
+        entries.begin());
     for (auto end = first_end; end < entries.size(); ++end) {
       if (entries[end].time - time > span) break;
       if (end + 1 < entries.size() && entries[end + 1].time == entries[end].time) continue;
       while (entries[begin].time < entries[end].time - span) ++begin;
       double value = 0;
       if (!window_holds(c.spec, entries, begin, end, value)) {
-        if (end + 1 == entries.size()) group.holding = false;
+        if (end + 1 == entries.size()) group.holding = 0;
         continue;
       }
       const auto at = entries[end].time;
-      const bool again = group.holding && at < group.fired_until;
+      const bool again = group.holding != 0 && at < group.fired_until;
       CorrelationMatch match;
       if (!again) {
         match.rule = &engine_->infos[c.rule];
         match.first = Timestamp{entries[begin].time};
         match.last = Timestamp{at};
         match.value = value;
-        const auto values = split(group.key);
-        for (std::size_t i = 0; i < values.size(); ++i)
-          match.group.emplace_back(c.spec.group_by[i], values[i]);
+        match.about = &c.about;
+        const auto values = split(group.key());
+        for (std::size_t i = 0; values && i < values->size(); ++i)
+          match.group.emplace_back(c.spec.group_by[i], (*values)[i]);
         const auto from = end + 1 - begin > max_evidence ? end + 1 - max_evidence : begin;
-        for (auto i = from; i <= end; ++i)
-          if (i == from || entries[i].id != entries[i - 1].id)
-            match.event_ids.push_back(entries[i].id.text());
+        for (auto i = from; i <= end; ++i) {
+          const auto& e = entries[i];
+          if (i == from || e.id != entries[i - 1].id) match.event_ids.push_back(e.id.text());
+          match.parts.push_back(
+              {static_cast<std::uint32_t>(match.event_ids.size() - 1), Timestamp{e.time},
+               &engine_->infos[c.sources[e.source]],
+               holds_number(c.spec.type) ? std::optional(e.number()) : std::nullopt});
+        }
+        match.events = end + 1 - begin;
+        for (const auto source : c.sources) match.rules.emplace_back(&engine_->infos[source], 0);
+        for (auto i = begin; i <= end; ++i) ++match.rules[entries[i].source].second;
         group.fired_until = at + span;
       }
-      group.holding = true;
+      group.holding = 1;
+      if (depth == replayed) return;
       const std::string id = entries[end].id.text();
       if (!again) fired.push_back(std::move(match));
       // A chained correlation sees every moment at which this one holds, not just the first.
@@ -614,23 +653,37 @@ class CorrelatorImpl final : public Correlator {
                        [&](const auto& t) { return meets(t, value); });
   }
 
+  /// Hashes are well mixed, so a table of them needs no other hash; 0 is counted apart.
   std::size_t distinct(const Window& entries, std::size_t begin, std::size_t end) {
-    hashes_.clear();
-    for (auto i = begin; i <= end; ++i) hashes_.push_back(entries[i].value);
-    std::sort(hashes_.begin(), hashes_.end());
-    return static_cast<std::size_t>(std::unique(hashes_.begin(), hashes_.end()) - hashes_.begin());
+    const auto size = std::bit_ceil((end + 1 - begin) * 2);
+    table_.assign(size, 0);
+    std::size_t found = 0;
+    bool zero = false;
+    for (auto i = begin; i <= end; ++i) {
+      const auto value = entries[i].value;
+      if (value == 0) {
+        zero = true;
+        continue;
+      }
+      auto at = value & (size - 1);
+      while (table_[at] != 0 && table_[at] != value) at = (at + 1) & (size - 1);
+      if (table_[at] == 0) ++found;
+      table_[at] = value;
+    }
+    return found + (zero ? 1U : 0U);
   }
 
   /// Linear interpolation between the closest ranks.
   double percentile(const Window& entries, std::size_t begin, std::size_t end, double p) {
     numbers_.clear();
     for (auto i = begin; i <= end; ++i) numbers_.push_back(entries[i].number());
-    std::sort(numbers_.begin(), numbers_.end());
     const double rank = p / 100 * static_cast<double>(numbers_.size() - 1);
     const auto below = static_cast<std::size_t>(rank);
-    const auto above = std::min(below + 1, numbers_.size() - 1);
-    return numbers_[below] +
-           (rank - static_cast<double>(below)) * (numbers_[above] - numbers_[below]);
+    const auto at = numbers_.begin() + static_cast<std::ptrdiff_t>(below);
+    std::nth_element(numbers_.begin(), at, numbers_.end());
+    if (below + 1 >= numbers_.size()) return *at;
+    return *at +
+           (rank - static_cast<double>(below)) * (*std::min_element(at + 1, numbers_.end()) - *at);
   }
 
   bool temporal(const CorrelationSpec& spec, const Window& entries, std::size_t begin,
@@ -724,14 +777,29 @@ class CorrelatorImpl final : public Correlator {
   std::unique_ptr<EventReader> reader_;
   std::vector<Slot> time_slots_;
   std::vector<PerCorrelation> per_;
-  std::unordered_map<std::uint64_t, Group> groups_;
-  Group* oldest_ = nullptr;  // quiet for longest; nodes of the map keep their places
-  Group* newest_ = nullptr;
+  Slot received_slot_ = no_slot;
+  std::vector<std::uint64_t> definitions_;  // by correlation: what its groups are saved under
+  std::unordered_map<std::uint64_t, std::uint32_t> by_definition_;
+  GroupStore groups_;
   std::string values_;
   std::int64_t watermark_ = INT64_MIN / 4;
   std::uint64_t serial_ = 0, evicted_ = 0, too_late_ = 0, untimed_ = 0;
+  std::uint64_t seed_ = 0;
+  bool seed_loaded_ = false, unsettled_ = false;
   std::size_t octets_ = 0;
-  std::vector<std::uint64_t> hashes_;
+
+  // What is saved: slice by slice in turn, and a log of what came since.
+  std::vector<std::uint64_t> dirty_since_ =  // first change that no saved slice has; 0: none
+      std::vector<std::uint64_t>(GroupStore::slices);
+  std::vector<std::uint64_t> saved_until_ = std::vector<std::uint64_t>(GroupStore::slices);
+  std::uint32_t dirty_ = 0, sweep_ = 0;
+  std::int64_t credit_ = 0;
+  std::string log_;
+  DefinitionWriter log_definitions_;
+  std::uint64_t log_first_ = 0, log_last_ = 0;
+  std::int64_t log_time_ = 0;
+
+  std::vector<std::uint64_t> table_;  // scratch of distinct()
   std::vector<double> numbers_;
   std::vector<bool> seen_;
   std::vector<std::size_t> lengths_;

@@ -290,6 +290,7 @@ Result<Filter, LoadError> read_filter(const YamlNode& node, const ModifierContex
   return out;
 }
 
+constexpr std::size_t max_correlated_rules = 10'000;
 constexpr std::pair<std::string_view, CorrelationType> correlation_types[] = {
     {"event_count", CorrelationType::event_count},
     {"value_count", CorrelationType::value_count},
@@ -314,6 +315,7 @@ Result<void, LoadError> read_threshold(const YamlNode& node, CorrelationSpec& ou
     auto parsed = parse_condition(node.text, out.rules);
     if (!parsed) return fail(error_at(node, parsed.error()));
     out.expression = std::move(*parsed);
+    out.expression_text = node.text;
     return {};
   }
   if (!node.is_map()) return fail(error_at(node, "the correlation condition is not a map"));
@@ -357,6 +359,9 @@ Result<CorrelationSpec, LoadError> read_correlation(const YamlNode& root, const 
   out.type = known->second;
   if (const auto* rules = node.find("rules")) out.rules = rules->texts();
   if (out.rules.empty()) return fail(error_at(node, "the correlation names no rules"));
+  if (out.rules.size() > max_correlated_rules)
+    return fail(error_at(node, "the correlation names more than " +
+                                   std::to_string(max_correlated_rules) + " rules"));
   if (const auto* group = node.find("group-by")) out.group_by = group->texts();
   const auto* span = node.find("timespan");
   if (span == nullptr) return fail(error_at(node, "the correlation has no timespan"));

@@ -45,6 +45,7 @@ struct CorrelationSpec {
   std::int64_t timespan_us = 0;
   std::vector<Threshold> thresholds;    ///< all must hold
   std::optional<Condition> expression;  ///< temporal: a condition over the rules
+  std::string expression_text;
   std::vector<std::string> fields;  ///< value_*: the field (value_count: one or several together)
   double percentile = 95;
   bool generate = false;

@@ -79,6 +79,7 @@ void add_correlations(std::vector<Document>& documents, EngineImpl& engine, Comp
       maps.push_back(std::move(merged));
       c.spec = spec;
       c.definition = definition_of(doc);
+      c.about = correlation_text(spec);
       compiler.add_correlation(doc);
       if (!doc.info.id.empty()) names[doc.info.id].push_back(c.rule);
       if (!doc.info.name.empty()) names[doc.info.name].push_back(c.rule);

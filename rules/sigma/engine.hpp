@@ -66,7 +66,10 @@ struct CompiledCorrelation {
   /// separated by line ends.
   std::vector<std::vector<std::string>> group_fields, value_fields;
   std::uint64_t definition = 0;  ///< hash of what matters for saved state
+  CorrelationText about;
 };
+
+[[nodiscard]] CorrelationText correlation_text(const CorrelationSpec& spec);
 
 class EngineImpl final : public Engine {
  public:

@@ -95,22 +95,54 @@ class Evaluator {
   [[nodiscard]] virtual std::span<const RuleCost> costs() const = 0;
 };
 
+/// What a correlation asks for, in words.
+struct CorrelationText {
+  std::string type, condition;  ///< "value_count", "Computer gte 10"
+  std::chrono::microseconds timespan{};
+};
 /// A correlation that fired.
 struct CorrelationMatch {
   const RuleInfo* rule = nullptr;
+  const CorrelationText* about = nullptr;  ///< lives as long as the Engine
   Timestamp first, last;
   std::vector<std::pair<std::string, std::string>> group;  ///< group-by field, value
   double value = 0;                                        ///< count, sum, average...
+  std::uint64_t events = 0;                                ///< in the window
   std::vector<std::string> event_ids;  ///< ids given to add(), oldest first, bounded
+  std::vector<std::pair<const RuleInfo*, std::uint64_t>>
+      rules;  ///< those that it names, with their events in the window
+  /// Which rule each event of the window met, oldest first, bounded as the ids are.
+  struct Part {
+    std::uint32_t event = 0;  ///< position in event_ids
+    Timestamp time;
+    const RuleInfo* rule = nullptr;
+    std::optional<double> number;  ///< what it added to a sum, an average or a rank
+  };
+  std::vector<Part> parts;
+  /// What asked for it and what met that, as one JSON object.
+  void explain(JsonWriter& out) const;
 };
 
 struct CorrelatorLimits {
   std::uint64_t max_octets = 384ULL << 20;  ///< holds about a million small groups
   std::uint32_t max_events_per_group = 10'000;
   std::chrono::seconds lateness{300};
+  bool keep_log = false;  ///< take_change() will be called
 };
 
-/// Correlation state over time: one per shard, fed in arrival order, bounded, serialisable.
+/// What has to be stored, in the same transaction as the events, for a restart to go on from them.
+struct CorrelationChange {
+  struct Slice {
+    std::uint32_t number = 0;
+    std::string state;
+  };
+  std::uint64_t serial = 0;   ///< of the newest event; changes with a log have each a greater one
+  std::string log;            ///< what the events since the last change added; may be empty
+  std::vector<Slice> slices;  ///< each replaces what was stored under its number
+  std::uint64_t covered = 0;  ///< logs up to this serial are no longer needed
+};
+
+/// Correlation state over time: one per shard, fed in arrival order, bounded, saved piece by piece.
 class Correlator {
  public:
   [[nodiscard]] static std::unique_ptr<Correlator> create(std::shared_ptr<const Engine> engine,
@@ -120,9 +152,18 @@ class Correlator {
   /// @param event_id  ww.id or a line number; kept as evidence
   virtual void add(const Match& match, std::string_view event, std::string_view event_id,
                    std::vector<CorrelationMatch>& fired) = 0;
-  /// State as octets, to be stored in the same transaction as the events it came from.
-  [[nodiscard]] virtual std::string save() const = 0;
-  [[nodiscard]] virtual Result<void, Problem> restore(std::string_view state) = 0;
+  /// What changed since the last call. Costs as much as the events since then did, whatever the
+  /// number of groups: besides them it takes a few of the state's slices in turn.
+  [[nodiscard]] virtual CorrelationChange take_change() = 0;
+  /// Into a correlator that has seen nothing yet: first all stored slices, in any order, then all
+  /// stored logs by serial. One that is damaged, or of another version, is refused and leaves no
+  /// trace; a log that is damaged in the middle counts up to there.
+  [[nodiscard]] virtual Result<void, Problem> load_slice(std::uint32_t number,
+                                                         std::string_view state) = 0;
+  [[nodiscard]] virtual Result<void, Problem> load_log(std::string_view log) = 0;
+  /// Takes the state of a correlator over other rules, which is then empty: what both have in
+  /// common goes on.
+  virtual void take_over(Correlator& previous) = 0;
   /// Live groups dropped because memory was full: the one that has been quiet for longest goes
   /// first.
   [[nodiscard]] virtual std::uint64_t evicted() const = 0;

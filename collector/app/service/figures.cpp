@@ -75,6 +75,12 @@ void alert_figures(MetricWriter& w, const FigureSources& s) {
             real(d.suppressed));
   w.counter("wardwatch_detect_evicted_total", "correlation state that its bound evicted", {},
             real(d.evicted));
+  w.counter("wardwatch_detect_too_late_total",
+            "matches that correlations left out because they came too late", {}, real(d.too_late));
+  w.counter("wardwatch_detect_state_errors_total",
+            "pieces of correlation state that could not be restored", {}, real(d.state_errors));
+  w.gauge("wardwatch_detect_groups", "groups that correlations have live", {}, real(d.groups));
+  w.gauge("wardwatch_detect_state_bytes", "memory of the live groups", {}, real(d.group_octets));
   w.gauge("wardwatch_detect_rules", "rules loaded", {}, d.rules);
   w.gauge("wardwatch_detect_rules_refused", "rules that could not be loaded", {}, d.refused);
 }

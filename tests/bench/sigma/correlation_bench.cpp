@@ -6,11 +6,13 @@
 /// Every match is one of N users at a moment of its own within one window, so all groups are alive
 /// at once. The first round makes the groups, then matches go on over them in random order. The
 /// reference line, in the same run, is hashing the same events with FNV-1a octet by octet.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -77,6 +79,7 @@ std::string uuid(std::uint64_t serial) {
 int main(int argc, char** argv) {
   std::uint64_t groups = 1'000'000, matches = 1'000'000;
   ww::sigma::CorrelatorLimits limits;
+  limits.keep_log = true;
   for (int i = 1; i + 1 < argc; i += 2) {
     const auto n = std::strtoull(argv[i + 1], nullptr, 10);
     if (std::strcmp(argv[i], "--groups") == 0) groups = n;
@@ -95,6 +98,25 @@ int main(int argc, char** argv) {
   std::mt19937_64 random(7);
   std::vector<ww::sigma::CorrelationMatch> fired;
   std::uint64_t serial = 0;
+  // As the collector keeps it: slices by number, logs until slices cover them.
+  std::map<std::uint32_t, std::string> slices;
+  std::map<std::uint64_t, std::string> logs;
+  double keeping = 0, longest = 0;
+  std::size_t kept_octets = 0;
+  const auto keep = [&] {
+    const double start = seconds();
+    auto change = correlator->take_change();
+    const double took = seconds() - start;
+    keeping += took;
+    longest = std::max(longest, took);
+    kept_octets += change.log.size();
+    if (!change.log.empty()) logs[change.serial] = std::move(change.log);
+    for (auto& s : change.slices) {
+      kept_octets += s.state.size();
+      slices[s.number] = std::move(s.state);
+    }
+    logs.erase(logs.begin(), logs.upper_bound(change.covered));
+  };
   const auto round = [&](std::uint64_t count, bool fresh) {
     constexpr std::size_t batch = 4096;
     std::vector<std::string> events, ids;
@@ -109,6 +131,7 @@ int main(int argc, char** argv) {
       const double start = seconds();
       for (std::size_t i = 0; i < events.size(); ++i)
         correlator->add({rule, 0}, events[i], ids[i], fired);
+      keep();
       took += seconds() - start;
     }
     return static_cast<double>(count) / took;
@@ -122,10 +145,18 @@ int main(int argc, char** argv) {
   const double steady = round(matches, false);
   const double resident = resident_mib() - before;
   double start = seconds();
-  const auto state = correlator->save();
-  const double save = seconds() - start;
-  start = seconds();
-  const bool restored = ww::sigma::Correlator::create(*engine, limits)->restore(state).has_value();
+  auto again = ww::sigma::Correlator::create(*engine, limits);
+  bool restored = true;
+  std::size_t slice_octets = 0, log_octets = 0;
+  for (const auto& [number, state] : slices) {
+    restored = again->load_slice(number, state).has_value() && restored;
+    slice_octets += state.size();
+  }
+  for (const auto& [last, log] : logs) {
+    restored = again->load_log(log).has_value() && restored;
+    log_octets += log.size();
+  }
+  restored = restored && again->groups() == correlator->groups();
   const double restore = seconds() - start;
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   start = seconds();
@@ -137,9 +168,12 @@ int main(int argc, char** argv) {
       "over live groups: %.0f matches/s, %zu groups, memory +%.0f MiB, evicted %llu, fired %zu\n",
       steady, correlator->groups(), resident,
       static_cast<unsigned long long>(correlator->evicted()), fired.size());
-  std::printf("state %.1f MB: save %.2f s, restore %.2f s (%s)\n",
-              static_cast<double>(state.size()) / 1e6, save, restore,
-              restored ? "whole" : "FAILED");
+  std::printf(
+      "saved: %.1f MB of slices and %.1f MB of log, %.0f octets written a match, %.2f s in all, "
+      "longest %.1f ms; restore %.2f s (%s)\n",
+      static_cast<double>(slice_octets) / 1e6, static_cast<double>(log_octets) / 1e6,
+      static_cast<double>(kept_octets) / static_cast<double>(groups + matches), keeping,
+      longest * 1e3, restore, restored ? "whole" : "FAILED");
   std::printf("reference: making and hashing an event %.0f/s (%llx); correlation at %.2f of it\n",
               reference, static_cast<unsigned long long>(hash), steady / reference);
   return restored ? 0 : 1;

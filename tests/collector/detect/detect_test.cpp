@@ -213,21 +213,106 @@ TEST_F(DetectTest, ACorrelationGoesOnAfterARestartAndFiresOnce) {
   EXPECT_EQ(all[0].count, count);
 }
 
-TEST_F(DetectTest, ASnapshotReplacesTheLogAndHoldsTheState) {
+TEST_F(DetectTest, SlicesReplaceTheLogAndHoldTheState) {
   write("failed.yml", failed_rule);
-  options_.snapshot_matches = 3;
   open();
-  for (int i = 0; i < 4; ++i) send({failed("ann")});
-  std::int64_t logged = -1;
+  // Enough that slices are written and older logs go.
+  for (int i = 0; i < 300; ++i)
+    send({failed("user-" + std::to_string(i % 50)), failed("other-" + std::to_string(i % 3))});
+  std::int64_t logged = -1, slices = -1, octets = -1;
   ASSERT_TRUE(store_->control().read([&](sql::Database& db) {
-    auto s = db.prepare("SELECT count(*) FROM correlation_log");
-    if (s.step()) logged = s.integer(0);
+    auto s = db.prepare("SELECT count(*), sum(length(log)) FROM correlation_log");
+    if (s.step()) {
+      logged = s.integer(0);
+      octets = s.integer(1);
+    }
+    auto t = db.prepare("SELECT count(*) FROM correlation_slice");
+    if (t.step()) slices = t.integer(0);
   }));
-  EXPECT_EQ(logged, 1);
+  EXPECT_LT(octets, 60'000) << "no whole events";
+  EXPECT_GT(slices, 10);
+  EXPECT_LT(logged, 300);
+  const auto groups = detector_->stats().groups;
+  EXPECT_EQ(groups, 53U);
   open();
   EXPECT_EQ(detector_->stats().state_errors, 0U);
+  for (int i = 0; i < 4; ++i) send({failed("ann")});
+  EXPECT_EQ(detector_->stats().groups, groups + 1);
+  open();
+  const auto before = alerts(EngineKind::correlation).size();
+  send({failed("ann")});
+  EXPECT_EQ(alerts(EngineKind::correlation).size(), before + 1);
+}
+
+TEST_F(DetectTest, WhatARehearsalCountedOutlivesARestartAndStaysApart) {
+  write("failed.yml", failed_rule);
+  open();
+  pipeline_.reset();
+  int number = 0;
+  const auto commit = [&](const std::string& run) {
+    const auto id = "e" + std::to_string(++number);
+    const auto json = failed("ann");
+    const DetectEvent e{json, id, "royal-hill", "log-1", "log", clock_.now(), run};
+    CommitGroup group;
+    detector_->process({&e, 1}, group.records);
+    ASSERT_TRUE(store_->commit(std::move(group)));
+  };
+  for (int i = 0; i < 4; ++i) commit("run-1");
+  for (int i = 0; i < 3; ++i) commit("");
+  open();
+  pipeline_.reset();
+  EXPECT_EQ(detector_->stats().groups, 2U);
+  commit("run-1");
+  auto all = alerts(EngineKind::correlation);
+  ASSERT_EQ(all.size(), 1U) << "the fifth of the rehearsal";
+  EXPECT_NE(std::find(all[0].entities.begin(), all[0].entities.end(), Entity{"drill", "run-1"}),
+            all[0].entities.end());
+  commit("");
+  EXPECT_EQ(alerts(EngineKind::correlation).size(), 1U) << "real: four";
+  commit("");
+  EXPECT_EQ(alerts(EngineKind::correlation).size(), 2U);
+}
+
+TEST_F(DetectTest, DamagedStateIsCountedAndItsWindowsRefill) {
+  write("failed.yml", failed_rule);
+  open();
+  for (int i = 0; i < 4; ++i) send({failed("ann")});
+  ASSERT_TRUE(store_->control().write([](sql::Database& db) {
+    db.exec("UPDATE correlation_log SET log=x'0102'");
+    db.exec("UPDATE correlation_slice SET state=x'0304'");
+  }));
+  open();
+  EXPECT_GE(detector_->stats().state_errors, 4U);
+  for (int i = 0; i < 4; ++i) send({failed("ann")});
+  EXPECT_TRUE(alerts(EngineKind::correlation).empty());
+  open();
+  EXPECT_EQ(detector_->stats().state_errors, 0U) << "what was damaged is gone";
   send({failed("ann")});
   EXPECT_EQ(alerts(EngineKind::correlation).size(), 1U);
+}
+
+TEST_F(DetectTest, AnAlertOfACorrelationSaysWhatMetIt) {
+  write("failed.yml", failed_rule);
+  open();
+  for (int i = 0; i < 5; ++i) {
+    send({failed("ann")});
+    clock_.advance(std::chrono::seconds(10));
+  }
+  const auto all = alerts(EngineKind::correlation);
+  ASSERT_EQ(all.size(), 1U);
+  const auto said = boost::json::parse(all[0].explanation).as_object();
+  EXPECT_EQ(said.at("type").as_string(), "event_count");
+  EXPECT_EQ(said.at("condition").as_string(), "gte 5");
+  EXPECT_EQ(said.at("group").as_object().at("TargetUserName").as_string(), "ann");
+  EXPECT_EQ(said.at("rules").as_array().at(0).as_object().at("title").as_string(), "Failed logon");
+  const auto& parts = said.at("parts").as_array();
+  ASSERT_EQ(parts.size(), 5U);
+  // Each is in the store under its id, with the time it is said to have.
+  for (const auto& part : parts) {
+    const auto event = store_->event(part.as_object().at("event").as_string());
+    ASSERT_TRUE(event);
+    EXPECT_EQ(rfc3339(event->time), std::string(part.as_object().at("time").as_string()));
+  }
 }
 
 TEST_F(DetectTest, RulesAreSwappedWithoutLosingState) {

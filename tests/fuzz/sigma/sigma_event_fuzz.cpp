@@ -51,7 +51,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   evaluator->explain(0, event, w);
   if ((out.find(R"("matches":true,"tree")") != std::string::npos) != fast) __builtin_trap();
   auto other = ww::sigma::Correlator::create(engine, {});
-  (void)other->restore(event);
-  (void)other->restore("wwsigma\x02" + std::string(3, '\0') + std::string(event));
+  (void)other->load_slice(size % 1024, event);
+  (void)other->load_log(event);
+  (void)other->load_log("\x04" + std::string(16, '\0') + std::string(event));
+  (void)other->load_slice(size % 1024, "\x04" + std::string(16, '\0') + std::string(event));
+  (void)other->groups();
   return 0;
 }

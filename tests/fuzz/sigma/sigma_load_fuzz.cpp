@@ -14,7 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       {{"fuzz.yml", std::string(reinterpret_cast<const char*>(data), size)}}, options, report);
   if (!engine || (*engine)->rules().empty()) return 0;
   auto evaluator = ww::sigma::Evaluator::create(*engine);
-  auto correlator = ww::sigma::Correlator::create(*engine, {});
+  ww::sigma::CorrelatorLimits limits;
+  limits.keep_log = true;
+  auto correlator = ww::sigma::Correlator::create(*engine, limits);
   std::vector<ww::sigma::CorrelationMatch> fired;
   const std::string_view event =
       R"({"@timestamp":"2026-01-01T00:00:00Z","A":"x -a b","B":[1,"2",null],"C":{"D":true},"E":"10.0.0.1"})";
@@ -26,7 +28,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     ww::JsonWriter w(out);
     evaluator->explain(rule.index, event, w);
   }
-  auto again = ww::sigma::Correlator::create(*engine, {});
-  if (!again->restore(correlator->save())) __builtin_trap();
+  // What is saved loads, whatever the rules are.
+  const auto change = correlator->take_change();
+  auto again = ww::sigma::Correlator::create(*engine, limits);
+  for (const auto& slice : change.slices)
+    if (!again->load_slice(slice.number, slice.state)) __builtin_trap();
+  if (!change.log.empty() && !again->load_log(change.log)) __builtin_trap();
   return 0;
 }
