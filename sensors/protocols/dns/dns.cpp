@@ -237,6 +237,19 @@ Result<Message, Error> parse_message(Bytes octets, const Limits& limits) {
   return m;
 }
 
+bool counts_fit(Bytes octets) {
+  constexpr std::size_t header = 12;
+  ByteReader in(octets);
+  in.u16be();
+  const auto flags = in.u16be();
+  const std::size_t questions = in.u16be(), answers = in.u16be(), authorities = in.u16be(),
+                    additionals = in.u16be();
+  if (!in.ok()) return false;
+  const auto records = questions + answers + authorities + additionals;
+  if (records * 2 > octets.size() || (records == 0 && octets.size() > header)) return false;
+  return (flags & 0x8000) != 0 || questions > 0;
+}
+
 bool looks_like_dns(Bytes octets, bool whole) {
   ByteReader head(octets);
   head.u16be();

@@ -100,6 +100,8 @@ struct Message {
 
 /// Could this be the start of a DNS message? Header plausible, first name and class readable.
 /// @param whole  octets is a whole message (UDP), so it must also end where its sections end
+/// Can the counts of the header be true for that many octets? What fails is no DNS at all.
+[[nodiscard]] bool counts_fit(Bytes octets);
 [[nodiscard]] bool looks_like_dns(Bytes octets, bool whole);
 
 /// "A", "AAAA", ... or the number.

@@ -1,4 +1,4 @@
-/// EVE's `dns` object, version 3.
+/// EVE's `dns` object, version 3, and version 2 where `version: 2` asks for it.
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -11,6 +11,7 @@ namespace {
 /// The options of the eve-log type `dns`.
 struct LogOptions {
   bool requests = true, responses = true, detailed = true, grouped = true;
+  bool version2 = false;
   std::vector<std::uint16_t> types;  ///< empty: all
   [[nodiscard]] bool wants(std::uint16_t type) const {
     return types.empty() || std::find(types.begin(), types.end(), type) != types.end();
@@ -21,9 +22,14 @@ LogOptions read_options(const Settings& s) {
   LogOptions o;
   o.requests = s.flag_or("requests", s.flag_or("query", true));
   o.responses = s.flag_or("responses", s.flag_or("answer", true));
-  if (const auto formats = s.list("formats"); !formats.empty()) {
-    o.detailed = std::find(formats.begin(), formats.end(), "detailed") != formats.end();
-    o.grouped = std::find(formats.begin(), formats.end(), "grouped") != formats.end();
+  o.version2 = s.integer_or("version", 3) == 2;
+  const auto formats = s.list("formats");
+  const auto named = [&](const char* f) {
+    return std::find(formats.begin(), formats.end(), f) != formats.end();
+  };
+  if (named("detailed") || named("grouped")) {
+    o.detailed = named("detailed");
+    o.grouped = named("grouped");
   }
   for (const auto* key : {"types", "custom"})
     for (const auto& name : s.list(key))
@@ -151,12 +157,13 @@ void write_record(const dns::Record& r, const std::string* text, JsonWriter& jso
 }
 
 void write_section(std::string_view key, const std::vector<dns::Record>& section,
-                   const LogOptions* only, JsonWriter& json) {
-  const auto wanted = [&](const dns::Record& r) { return only == nullptr || only->wants(r.type); };
-  if (std::none_of(section.begin(), section.end(), wanted)) return;
+                   JsonWriter& json) {
+  constexpr std::uint16_t opt = 41;
+  const auto shown = [](const dns::Record& r) { return r.type != opt || !r.options.empty(); };
+  if (std::none_of(section.begin(), section.end(), shown)) return;
   json.begin_array(key);
   for (const auto& r : section) {
-    if (!wanted(r)) continue;
+    if (!shown(r)) continue;
     if (r.known && r.type == 16 && !r.texts.empty())
       for (const auto& t : r.texts) write_record(r, &t, json);
     else
@@ -165,15 +172,14 @@ void write_section(std::string_view key, const std::vector<dns::Record>& section
   json.end_array();
 }
 
-void write_grouped(const std::vector<dns::Record>& answers, const LogOptions& o, JsonWriter& json) {
+void write_grouped(const std::vector<dns::Record>& answers, JsonWriter& json) {
   std::map<std::string, std::vector<const dns::Record*>> groups;
   for (const auto& r : answers) {
     const bool shown = r.type == 1 || r.type == 28 || r.type == 2 || r.type == 5 || r.type == 12 ||
                        r.type == 15 || r.type == 16 || r.type == 10 || r.type == 6 ||
                        r.type == 33 || r.type == 44;
-    if (r.known && shown && o.wants(r.type)) groups[dns::type_text(r.type)].push_back(&r);
+    if (r.known && shown) groups[dns::type_text(r.type)].push_back(&r);
   }
-  if (groups.empty()) return;
   json.begin_object("grouped");
   for (const auto& [name, records] : groups) {
     json.begin_array(name);
@@ -188,13 +194,7 @@ void write_grouped(const std::vector<dns::Record>& answers, const LogOptions& o,
   json.end_object();
 }
 
-void write_dns(const DnsTx& tx, const LogOptions& o, JsonWriter& json) {
-  const auto& m = tx.message;
-  json.begin_object("dns");
-  json.field("version", 3);
-  json.field("type", m.response() ? "response" : "request");
-  json.field("tx_id", tx.id);
-  json.field("id", m.id);
+void write_flags(const dns::Message& m, JsonWriter& json) {
   char flags[8];
   std::snprintf(flags, sizeof flags, "%x", m.flags);
   json.field("flags", static_cast<const char*>(flags));
@@ -204,22 +204,63 @@ void write_dns(const DnsTx& tx, const LogOptions& o, JsonWriter& json) {
   for (const auto& [bit, name] : bits)
     if ((m.flags & bit) != 0) json.field(name, true);
   json.field("opcode", m.opcode());
+}
+
+void write_sections(const dns::Message& m, const LogOptions& o, JsonWriter& json) {
+  if (!m.answers.empty()) {
+    if (o.detailed) write_section("answers", m.answers, json);
+    if (o.grouped) write_grouped(m.answers, json);
+  }
+  write_section("authorities", m.authorities, json);
+  write_section("additionals", m.additionals, json);
+}
+
+void write_question(const dns::Question& q, JsonWriter& json) {
+  write_name(json, "rrname", q.name);
+  json.field("rrtype", dns::type_text(q.type));
+}
+
+/// One question an event; of a request with several the first is shown.
+void write_version2(const DnsTx& tx, const LogOptions& o, JsonWriter& json) {
+  const auto& m = tx.message;
+  json.begin_object("dns");
+  json.field("version", 2);
+  json.field("type", tx.response() ? "answer" : "query");
+  json.field("id", m.id);
+  if (tx.response()) {
+    write_flags(m, json);
+    if (!m.questions.empty()) write_question(m.questions.front(), json);
+    json.field("rcode", dns::rcode_text(m.rcode()));
+    write_sections(m, o, json);
+  } else {
+    if (!m.questions.empty()) write_question(m.questions.front(), json);
+    json.field("tx_id", tx.id);
+    if ((m.flags & 0x0040) != 0) json.field("z", true);
+    json.field("opcode", m.opcode());
+  }
+  json.end_object();
+}
+
+void write_dns(const DnsTx& tx, const LogOptions& o, JsonWriter& json) {
+  const auto& m = tx.message;
+  json.begin_object("dns");
+  json.field("version", 3);
+  json.field("type", tx.response() ? "response" : "request");
+  json.field("tx_id", tx.id);
+  json.field("id", m.id);
+  write_flags(m, json);
   json.field("rcode", dns::rcode_text(m.rcode()));
   if (!m.questions.empty()) {
     json.begin_array("queries");
     for (const auto& q : m.questions) {
       if (!o.wants(q.type)) continue;
       json.begin_object();
-      write_name(json, "rrname", q.name);
-      json.field("rrtype", dns::type_text(q.type));
+      write_question(q, json);
       json.end_object();
     }
     json.end_array();
   }
-  if (o.detailed) write_section("answers", m.answers, &o, json);
-  if (o.grouped) write_grouped(m.answers, o, json);
-  write_section("authorities", m.authorities, nullptr, json);
-  write_section("additionals", m.additionals, nullptr, json);
+  write_sections(m, o, json);
   json.end_object();
 }
 
@@ -228,20 +269,25 @@ void write_dns(const DnsTx& tx, const LogOptions& o, JsonWriter& json) {
 bool log(const Transaction& t, const LogContext& ctx, JsonWriter& json) {
   const auto& tx = static_cast<const DnsTx&>(t);
   const auto& o = options_of(ctx.options);
-  if (!(tx.message.response() ? o.responses : o.requests)) return false;
-  if (!o.types.empty()) {
-    const auto& q = tx.message.questions;
-    const auto& a = tx.message.answers;
-    if (std::none_of(q.begin(), q.end(), [&](const auto& x) { return o.wants(x.type); }) &&
-        std::none_of(a.begin(), a.end(), [&](const auto& x) { return o.wants(x.type); }))
-      return false;
-  }
-  write_dns(tx, o, json);
+  if (!(tx.response() ? o.responses : o.requests)) return false;
+  // The type asked for decides, whatever the answers are.
+  const auto& q = tx.message.questions;
+  if (!o.types.empty() &&
+      std::none_of(q.begin(), q.end(), [&](const auto& x) { return o.wants(x.type); }))
+    return false;
+  if (o.version2)
+    write_version2(tx, o, json);
+  else
+    write_dns(tx, o, json);
   return true;
 }
 
 bool log_alert(const Transaction& t, const LogContext&, JsonWriter& json) {
-  static const LogOptions everything;
+  static const LogOptions everything = [] {
+    LogOptions o;
+    o.grouped = false;
+    return o;
+  }();
   write_dns(static_cast<const DnsTx&>(t), everything, json);
   return true;
 }

@@ -62,18 +62,24 @@ class DnsParser final : public Parser {
   }
 
   bool message(ParserContext& ctx, Dir dir, Bytes octets, std::uint64_t offset) {
+    if (!dns::counts_fit(octets)) {  // not DNS: a datagram that strayed here
+      ctx.add_frame(pdu, dir, offset, static_cast<std::int64_t>(octets.size()));
+      return true;
+    }
     auto parsed = dns::parse_message(octets);
     if (!parsed) {
       ctx.add_frame(pdu, dir, offset, static_cast<std::int64_t>(octets.size()));
       flag_last(ctx, event_ids().malformed);
       return false;
     }
-    const bool wrong_way = parsed->response() != (dir == Dir::to_client);
-    if (wrong_way) {
-      flag_last(ctx, dir == Dir::to_server ? event_ids().not_request : event_ids().not_response);
+    const bool response = parsed->response();
+    if (response && dir == Dir::to_server) {
+      flag_last(ctx, event_ids().not_request);
       return false;
     }
     auto& tx = add(dns_app::make_transaction(std::move(*parsed), dir), ctx);
+    // What the server sends is taken for an answer even if it says that it is none.
+    if (!response && dir == Dir::to_client) tx.add_event(event_ids().not_response);
     ctx.add_frame(pdu, dir, offset, static_cast<std::int64_t>(octets.size()), tx.id);
     return true;
   }

@@ -77,7 +77,7 @@ std::unique_ptr<DnsTx> make_transaction(dns::Message message, Dir dir) {
   if (m.bad_authorities) tx->add_event(event_ids().bad_authorities);
   if (m.bad_additionals) tx->add_event(event_ids().bad_additionals);
   name_events(*tx);
-  if (m.response()) collect_names(*tx);
+  if (tx->response()) collect_names(*tx);
   return tx;
 }
 

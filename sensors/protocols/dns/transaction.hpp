@@ -17,6 +17,7 @@ struct DnsTx final : Transaction {
   Dir dir = Dir::to_server;
   std::vector<std::string_view>
       response_names;  ///< every name of a response, for dns.response.rrname
+  [[nodiscard]] bool response() const { return dir == Dir::to_client || message.response(); }
 };
 
 /// Makes the transaction and notes what is odd about the message as `dns.*` events.

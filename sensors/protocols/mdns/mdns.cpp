@@ -40,6 +40,7 @@ class MdnsParser final : public Parser {
     }
     auto tx = dns_app::make_transaction(std::move(*message), dir);
     tx->proto = proto;
+    if (!tx->message.response()) tx->response_names.clear();  // both sides ask
     for (auto& e : tx->event_ids)
       for (const auto& pair : event_pairs())
         if (e == pair.dns) {
@@ -118,7 +119,8 @@ bool write(const Transaction& t, const LogContext&, JsonWriter& json) {
 
 /// Nobody is the client: whoever speaks first is taken for it.
 Probe probe(Bytes data, Dir, const sig::Flow&) {
-  return dns::parse_message(data) && dns::looks_like_dns(data, true) ? Probe::yes : Probe::no;
+  // Most answers repeat no question.
+  return dns::counts_fit(data) && dns::parse_message(data) ? Probe::yes : Probe::no;
 }
 
 Protocol describe() {
