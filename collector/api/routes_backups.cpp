@@ -294,6 +294,7 @@ void add_check(const CallPtr& call) {
       std::max<std::int64_t>(0, integer_member(*body, "files").value_or(0)));
   const auto id = record_restore_check(control(call), c);
   if (!id) return call->reply_error(400, id.error().text());
+  if (call->services.backups != nullptr) call->services.backups->wake();
   call->services.accounts.audit(call->actor(), "restore_check.add", *id, c.site + "/" + c.asset);
   c.id = *id;
   std::string out;
@@ -312,6 +313,7 @@ void sign_check(const CallPtr& call) {
   const auto done = sign_restore_check(control(call), c->id, call->actor().name,
                                        call->services.clock.now(), statement);
   if (!done) return call->reply_error(409, done.error().text());
+  if (call->services.backups != nullptr) call->services.backups->wake();
   call->services.accounts.audit(call->actor(), "restore_check.sign", c->id, statement);
   std::string out;
   JsonWriter json(out);

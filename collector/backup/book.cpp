@@ -12,6 +12,7 @@
 #include <mutex>
 #include <thread>
 
+#include "collector/backup/points.hpp"
 #include "collector/backup/tables.hpp"
 #include "collector/metrics/metrics.hpp"
 #include "collector/store/codec.hpp"
@@ -59,7 +60,10 @@ std::string without_flag(std::string_view flags, std::string_view rule) {
 class Book final : public BackupBook {
  public:
   Book(const BackupOptions& options, const Clock& clock, AlertBook& alerts)
-      : options_(options), clock_(clock), alerts_(alerts) {
+      : options_(options),
+        clock_(clock),
+        alerts_(alerts),
+        points_(clock, alerts, options.points_pause) {
     board_ = std::make_shared<const BackupBoard>();
   }
   ~Book() override { stop(); }
@@ -75,6 +79,7 @@ class Book final : public BackupBook {
   void attach(Store& store) override {
     store_ = &store;
     control_ = &store.control();
+    points_.attach(store);
   }
 
   Result<std::string, Problem> reload() override {
@@ -115,6 +120,14 @@ class Book final : public BackupBook {
     }
   }
 
+  void wake() override {
+    {
+      const std::lock_guard lock(wake_mutex_);
+      dirty_ = true;
+    }
+    wake_cv_.notify_all();
+  }
+
   void look() override {
     const std::lock_guard lock(look_mutex_);
     prune();
@@ -141,6 +154,7 @@ class Book final : public BackupBook {
     filter.limit = 10'000;
     checks = restore_checks(*control_, filter);
     add_seen_assets(jobs, next->reg);
+    std::vector<PointFacts> facts;
     for (const auto& [key, spec] : next->reg.assets) {
       AssetInput in{spec, {}, {}, {}};
       for (std::size_t i = 0; i < jobs.size(); ++i)
@@ -151,11 +165,18 @@ class Book final : public BackupBook {
       for (const auto& c : checks)
         if (c.site == spec.site && c.asset == spec.name) in.checks.push_back(c);
       next->assets.push_back(asset_health(in, next->at));
+      facts.push_back(point_facts(next->assets.back(), in.jobs, in.checks));
     }
     next->services = service_health(next->reg, next->assets);
     settle(*next);
-    const std::lock_guard board_lock(board_mutex_);
-    board_ = std::move(next);
+    const std::shared_ptr<const BackupBoard> seen = std::move(next);
+    {
+      const std::lock_guard board_lock(board_mutex_);
+      board_ = seen;
+    }
+    for (std::size_t i = 0; i < seen->assets.size(); ++i)
+      points_.saw(seen->assets[i].spec.site, seen->assets[i].spec.name, std::move(facts[i]));
+    points_wait_ = !points_.refresh(*seen);
   }
 
   std::shared_ptr<const BackupBoard> board() const override {
@@ -267,96 +288,15 @@ class Book final : public BackupBook {
                                       Timestamp incident_time,
                                       const std::set<std::string>& compromised,
                                       std::string_view author, std::string_view cause) override {
-    const auto opened = alerts_.incident(incident);
-    if (!opened)
-      return fail(
-          Problem{"no such incident", std::string(incident), "ask for the list of incidents"});
-    PointQuestion q;
-    q.incident = incident;
-    q.site = site;
-    q.asset = asset;
-    q.margin = margin;
-    q.incident_time = incident_time.us != 0 ? incident_time : opened->opened;
-    q.indicators = indicators(incident);
-    q.compromised = compromised;
-    q.runs = runs(site, asset, "", 2'000);
-    RestoreCheckFilter filter;
-    filter.site = site;
-    filter.asset = asset;
-    filter.limit = 1'000;
-    q.checks = restore_checks(*control_, filter);
-    bool known = !q.runs.empty();
-    const auto now_board = board();
-    for (const auto& a : now_board->assets) {
-      if (a.spec.site != site || a.spec.name != asset) continue;
-      known = true;
-      for (const auto& j : a.jobs) {
-        q.learning = q.learning && j.learning;
-        q.jobs.push_back({j.spec.name, j.medium, j.source.repository, j.immutable, j.offline,
-                          j.source.integrity, j.source.integrity_at});
-      }
-    }
-    if (!known)
-      return fail(Problem{"no such asset", std::string(site) + "/" + std::string(asset),
-                          "see wardwatchctl backups list"});
-    auto p = restore_point(q);
-    p.at = clock_.now();
-    p.author = author;
-    p.cause = cause;
-    const auto before = verdicts(*control_, incident, site, asset, 1);
-    const auto snapshot = p.chosen ? p.chosen->run.snapshot : std::string();
-    if (!before.empty() && before.front().verdict == name(p.verdict) &&
-        before.front().snapshot == snapshot && same_window(before.front(), p)) {
-      p.id = before.front().id;
-      return p;
-    }
-    p.id = uuid7(p.at);
-    if (auto ok = save_verdict(*control_, p); !ok) return fail(ok.error());
-    return p;
+    return points_.point({std::string(incident), std::string(site), std::string(asset), margin,
+                          incident_time, compromised, std::string(author), std::string(cause)},
+                         *board());
   }
-
   std::vector<IncidentIndicator> indicators(std::string_view incident) const override {
-    auto out = indicators_of(*control_, incident);
-    AlertFilter filter;
-    filter.incidents = {std::string(incident)};
-    filter.limit = 1'000;
-    const auto page = alerts_.query(filter);
-    if (!page) return out;
-    for (const auto& a : page->alerts) {
-      const auto id = "alert:" + a.id;
-      if (std::any_of(out.begin(), out.end(), [&](const auto& i) { return i.id == id; })) continue;
-      IncidentIndicator i;
-      i.id = id;
-      i.incident = incident;
-      i.time = a.first_seen;
-      i.site = a.site;
-      for (const auto& e : a.entities)
-        if (e.type == "host" || e.type == "ip" || e.type == "user") {
-          i.entity = e.type + ":" + e.value;
-          break;
-        }
-      i.source = a.rule.title;
-      i.confidence = a.level >= Level::high ? "high" : "medium";
-      out.push_back(std::move(i));
-    }
-    std::stable_sort(out.begin(), out.end(),
-                     [](const auto& a, const auto& b) { return a.time < b.time; });
-    return out;
+    return points_.indicators(incident);
   }
-
   Result<std::size_t, Problem> decide(const IncidentIndicator& indicator) override {
-    if (auto ok = save_indicator(*control_, indicator); !ok) return fail(ok.error());
-    std::size_t changed = 0;
-    std::set<std::pair<std::string, std::string>> done;
-    for (const auto& v : verdicts(*control_, indicator.incident, "", "", 1'000)) {
-      if (!done.insert({v.site, v.asset}).second) continue;
-      const auto [margin, at] = asked(v);
-      const auto p =
-          point(indicator.incident, v.site, v.asset, margin, at, {}, indicator.decided_by,
-                "indicator " + indicator.id + " " + indicator.state);
-      if (p && p->id != v.id) ++changed;
-    }
-    return changed;
+    return points_.decide(indicator, *board());
   }
 
   void add_metrics(Metrics& metrics) override {
@@ -417,20 +357,14 @@ class Book final : public BackupBook {
       lock.unlock();
       look();
       lock.lock();
-      wake_cv_.wait_for(lock, options_.look, [this] { return dirty_ || stopping_; });
+      const auto until =
+          points_wait_ ? std::min(options_.look, options_.points_pause) : options_.look;
+      wake_cv_.wait_for(lock, until, [this] { return dirty_ || stopping_; });
       // What comes in bursts is looked at once.
       if (dirty_ && !stopping_)
         wake_cv_.wait_for(lock, std::chrono::milliseconds(200), [this] { return stopping_; });
     }
   }
-  void wake() {
-    {
-      const std::lock_guard lock(wake_mutex_);
-      dirty_ = true;
-    }
-    wake_cv_.notify_all();
-  }
-
   /// Flags are worked out once for each run and kept: what was odd then does not become normal
   /// later.
   void flag_runs(std::vector<backup_rows::JobRows>& jobs) {
@@ -650,6 +584,11 @@ class Book final : public BackupBook {
       if (f.rule == "bk-09") {
         b.repository_id = s.repository_id;
         b.keys = s.keys;
+        db.prepare(
+              "UPDATE backup_run SET other_repository='' WHERE site=?1 AND asset=?2 AND job=?3 AND "
+              "other_repository=?4")
+            .with(s.site, s.asset, s.job, s.repository_id)
+            .run();
       }
       if (f.rule == "bk-10") b.hosts.insert(f.subject);
       if (f.rule == "bk-15") b.restores_accepted = now;
@@ -681,25 +620,6 @@ class Book final : public BackupBook {
     if (auto again = reload(); !again) return fail(again.error());
     look();
     return true;
-  }
-
-  static std::pair<std::chrono::seconds, Timestamp> asked(const VerdictRow& v) {
-    boost::system::error_code ec;
-    const auto doc = boost::json::parse(v.doc, ec);
-    std::pair<std::chrono::seconds, Timestamp> out{std::chrono::seconds(24 * 3600), Timestamp{}};
-    if (ec || !doc.is_object()) return out;
-    const auto& o = doc.get_object();
-    if (const auto* m = o.if_contains("margin_seconds"); m != nullptr && m->is_int64())
-      out.first = std::chrono::seconds(m->get_int64());
-    if (const auto* t = o.if_contains("incident_time"); t != nullptr && t->is_string())
-      out.second = parse_time(std::string_view(t->get_string())).value_or(Timestamp{});
-    return out;
-  }
-  static bool same_window(const VerdictRow& v, const RestorePoint& p) {
-    const auto window =
-        p.window_start ? "\"window_start\":\"" + rfc3339(*p.window_start) + "\"" : std::string();
-    return window.empty() ? v.doc.find("\"window_start\"") == std::string::npos
-                          : v.doc.find(window) != std::string::npos;
   }
 
   // --- metrics
@@ -762,6 +682,7 @@ class Book final : public BackupBook {
       if (v.data_time.us != 0)
         w.gauge("wardwatch_backup_clean_point_age_seconds", "age of the restore point last chosen",
                 {{"site", v.site}, {"system", v.asset}}, seconds(v.data_time));
+    points_.write_metrics(w);
     w.counter("wardwatch_backup_events_skipped_total", "backup events that could not be read", {},
               static_cast<double>(skipped_.load()));
   }
@@ -774,6 +695,8 @@ class Book final : public BackupBook {
   std::atomic<std::uint64_t> skipped_{0};
 
   std::mutex look_mutex_;  // looks, one at a time, and what follows
+  RestorePoints points_;   // saw() and refresh() under look_mutex_
+  std::atomic<bool> points_wait_{false};
   std::map<std::string, std::int64_t> flagged_until_;
   Timestamp pruned_;
 

@@ -21,8 +21,9 @@ namespace ww::collector {
 class Metrics;
 
 struct BackupOptions {
-  std::string register_file;      ///< "" = only what the API and the events say
-  std::chrono::seconds look{15};  ///< between looks when nothing comes in
+  std::string register_file;             ///< "" = only what the API and the events say
+  std::chrono::seconds look{15};         ///< between looks when nothing comes in
+  std::chrono::seconds points_pause{5};  ///< between rounds of working out restore points again
 };
 
 /// The state of everything at one moment. Immutable.
@@ -50,6 +51,8 @@ class BackupBook : public EventWatcher {
   /// Starts and ends the thread that looks.
   virtual void start() = 0;
   virtual void stop() = 0;
+  /// Something changed that no event tells of, such as a signature: look soon.
+  virtual void wake() = 0;
   /// One look now, on this thread (tests).
   virtual void look() = 0;
 

@@ -193,6 +193,13 @@ class Rules {
         newest->event);
   }
 
+  /// It lay in a repository that had taken the place of the normal one, and the normal one is back:
+  /// what is gone with the other was never part of this one.
+  [[nodiscard]] bool elsewhere(const BackupRun& r) const {
+    return !r.other_repository.empty() && v_.source.repository_id == v_.baseline.repository_id &&
+           r.other_repository != v_.source.repository_id;
+  }
+
   /// A removed backup is explained when it was kept as long as promised, or, without a promise,
   /// when a new run pushed the oldest ones out.
   [[nodiscard]] bool expired(const BackupRun& r) const {
@@ -213,7 +220,7 @@ class Rules {
     std::size_t n = 0;
     for (const auto& r : v_.runs) {
       if (!backup(r) || !r.good() || r.vanished.us == 0) continue;
-      if (r.vanished <= v_.baseline.vanish_accepted || expired(r)) continue;
+      if (r.vanished <= v_.baseline.vanish_accepted || elsewhere(r) || expired(r)) continue;
       ++n;
       if (n <= 3)
         gone += (gone.empty() ? "" : ", ") + short_id(r.snapshot) + " of " + rfc3339(r.data_time);

@@ -99,6 +99,8 @@ struct BackupRun {
   std::string host, selection, event;
   Timestamp first_seen, last_seen, vanished;  ///< vanished: zero while it is there
   std::string flags;                          ///< "bk-01,bk-03"
+  /// Id of the repository that holds it, when that is not the one that is normal for the job; "".
+  std::string other_repository;
   [[nodiscard]] bool good() const { return status == "success" || status == "warning"; }
   [[nodiscard]] bool flagged(std::string_view rule) const {
     return ("," + flags + ",").find("," + std::string(rule) + ",") != std::string::npos;

@@ -35,6 +35,7 @@ class Choice {
     p_.asset = q_.asset;
     p_.margin = q_.margin;
     p_.incident_time = q_.incident_time;
+    p_.compromised = q_.compromised;
     first_sign();
     if (p_.t0) candidates();
     restore_times();
@@ -115,6 +116,9 @@ class Choice {
     const auto& r = c.run;
     const auto short_id = [](const std::string& s) { return s.substr(0, 12); };
     if (r.vanished.us != 0) c.dropped.push_back("it is gone since " + rfc3339(r.vanished));
+    if (!r.other_repository.empty())
+      c.dropped.push_back("it lies in another repository (" + short_id(r.other_repository) +
+                          ") than the job's own");
     if (!(r.data_time < *p_.window_start))
       c.dropped.push_back("its data is of " + rfc3339(r.data_time) + ", not before " +
                           rfc3339(*p_.window_start));
@@ -308,6 +312,11 @@ void write_json(JsonWriter& out, const RestorePoint& p) {
     out.field("window_start", rfc3339(*p.window_start));
   }
   out.field("margin_seconds", p.margin.count());
+  if (!p.compromised.empty()) {
+    out.begin_array("compromised");
+    for (const auto& c : p.compromised) out.value(c);
+    out.end_array();
+  }
   if (p.chosen) {
     out.key("chosen");
     write_candidate(out, *p.chosen);

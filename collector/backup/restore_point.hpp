@@ -82,6 +82,7 @@ struct RestorePoint {
   std::optional<double> expected_restore_seconds;  ///< median of full restores that passed
   std::size_t restores_measured = 0;
   std::vector<std::string> facts, missing;
+  std::set<std::string> compromised;  ///< as asked with
 };
 
 [[nodiscard]] RestorePoint restore_point(const PointQuestion& question);

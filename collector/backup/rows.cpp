@@ -141,6 +141,7 @@ void take_inventory(sql::Database& db, const Key& k, const json::object& o) {
       .with(k.site, k.asset, k.job, k.received.us, json::serialize(doc), baseline_text(baseline))
       .run();
   if (!r.has("snapshots")) return;
+  const auto repository_id = r.text("repository_id");
   // A cut list says nothing of older backups than its own.
   const auto ids = r.list("snapshots", 5'000);
   const bool whole =
@@ -150,9 +151,10 @@ void take_inventory(sql::Database& db, const Key& k, const json::object& o) {
   for (const auto& id : ids)
     db.prepare("INSERT OR IGNORE INTO backup_listed VALUES(?1)").bind(id).run();
   db.prepare(
-        "UPDATE backup_run SET last_seen=?4, vanished=0 WHERE site=?1 AND asset=?2 AND job=?3 AND "
-        "snapshot IN (SELECT id FROM backup_listed)")
-      .with(k.site, k.asset, k.job, k.received.us)
+        "UPDATE backup_run SET last_seen=?4, vanished=0, other_repository=?5 WHERE site=?1 AND "
+        "asset=?2 AND job=?3 AND snapshot IN (SELECT id FROM backup_listed)")
+      .with(k.site, k.asset, k.job, k.received.us,
+            repository_id == baseline.repository_id ? std::string() : repository_id)
       .run();
   if (!whole) return;
   db.prepare(
@@ -285,7 +287,7 @@ constexpr std::string_view run_columns =
     "data_time,"
     " bytes_total, bytes_added, bytes_stored, files_total, files_new, files_changed, files_deleted,"
     " dedup, compression, entropy, extension, integrity, integrity_at, immutable_until, host,"
-    " selection, event, first_seen, last_seen, vanished, flags";
+    " selection, event, first_seen, last_seen, vanished, flags, other_repository";
 
 std::optional<std::int64_t> integer(const sql::Statement& s, int c) {
   if (s.is_null(c)) return {};
@@ -331,6 +333,7 @@ BackupRun read_run(const sql::Statement& s) {
   r.last_seen.us = s.integer(30);
   r.vanished.us = s.integer(31);
   r.flags = s.copy(32);
+  r.other_repository = s.copy(33);
   return r;
 }
 

@@ -52,8 +52,10 @@ constexpr std::string_view first =
 
 std::span<const sql::Migration> migrations() {
   static const std::string text = std::string(first) + std::string(restore_check_table);
-  static const std::array<sql::Migration, 1> steps{
-      {{1, "register, jobs, runs, findings, restores, verdicts", text}}};
+  static const std::array<sql::Migration, 2> steps{
+      {{1, "register, jobs, runs, findings, restores, verdicts", text},
+       {2, "runs of another repository",
+        "ALTER TABLE backup_run ADD COLUMN other_repository TEXT NOT NULL DEFAULT '';"}}};
   return steps;
 }
 

@@ -311,6 +311,181 @@ TEST_F(BackupBookTest, RestorePointIsWorkedOutAgainWhenAnEarlierSignIsAccepted) 
   EXPECT_DOUBLE_EQ(*p->expected_restore_seconds, 600);
 }
 
+TEST_F(BackupBookTest, RestorePointFollowsWhatHappensToTheBackups) {
+  std::vector<std::string> there;
+  const auto listed = [&] {
+    std::string ids;
+    for (const auto& id : there) ids += (ids.empty() ? "\"" : ",\"") + id + "\"";
+    return ids;
+  };
+  for (int night = 9; night > 1; --night) {
+    clock.set({start + -24LL * night * 3'600'000'000});
+    there.push_back("n" + std::to_string(night));
+    send({run(there.back()), inventory(listed())});
+  }
+  clock.set({start});
+  const auto incident = alerts->open_incident("ransomware", Level::critical, {}, "ann");
+  ASSERT_TRUE(incident);
+  ASSERT_TRUE(
+      book->point(incident->id, "trust-a", "pacs", hours(24), {}, {"host:x"}, "ann", "asked"));
+  IncidentIndicator sign;
+  sign.id = "one";
+  sign.incident = incident->id;
+  sign.time = {start};
+  sign.state = "accepted";
+  sign.decided_by = "ann";
+  ASSERT_EQ(*book->decide(sign), 1U);
+  const auto history = [&] { return verdicts(store->control(), incident->id, "trust-a", "pacs"); };
+  const auto announced = [&] {
+    AlertFilter f;
+    f.rules = {"restore-point-changed"};
+    f.statuses = {AlertStatus::fresh};
+    return alerts->query(f)->alerts;
+  };
+  ASSERT_EQ(history()[0].snapshot, "n2");
+  EXPECT_NE(history()[0].doc.find("host:x"), std::string::npos) << "what was asked stays asked";
+  // A backup of today lies behind the window: the answer is the same, nothing is announced.
+  there.push_back("n0");
+  clock.advance(std::chrono::minutes(10));
+  send({run("n0"), inventory(listed())});
+  EXPECT_EQ(history().size(), 2U);
+  EXPECT_TRUE(announced().empty());
+  // The chosen one is deleted: an older one takes its place, which is worse.
+  std::erase(there, "n2");
+  clock.advance(std::chrono::minutes(10));
+  send({inventory(listed())});
+  ASSERT_EQ(history().size(), 3U);
+  EXPECT_EQ(history()[0].snapshot, "n3");
+  EXPECT_EQ(history()[0].author, "wardwatch");
+  EXPECT_NE(history()[0].cause.find("a backup is gone"), std::string::npos) << history()[0].cause;
+  ASSERT_EQ(announced().size(), 1U);
+  EXPECT_EQ(announced()[0].level, Level::high);
+  EXPECT_NE(announced()[0].explanation.find("was backup n2"), std::string::npos);
+  // The next one fails its check; one alert speaks for the asset.
+  clock.advance(std::chrono::minutes(10));
+  send({run("n3", R"(,"integrity":"failed")"), inventory(listed())});
+  ASSERT_EQ(history().size(), 4U);
+  EXPECT_EQ(history()[0].snapshot, "n4");
+  EXPECT_NE(history()[0].cause.find("damage"), std::string::npos);
+  EXPECT_EQ(announced().size(), 1U);
+  // Signed: clean, by itself.
+  RestoreCheck check;
+  check.site = "trust-a";
+  check.asset = "pacs";
+  check.snapshot = "n4";
+  check.result = RestoreResult::passed;
+  check.scan = ScanResult::clean;
+  check.started = {start};
+  check.finished = {start + 600'000'000};
+  const auto id = record_restore_check(store->control(), check);
+  ASSERT_TRUE(id);
+  clock.advance(std::chrono::minutes(10));
+  book->look();
+  ASSERT_EQ(history().size(), 5U) << "a restore that passed is told, and is not yet clean";
+  EXPECT_EQ(history()[0].verdict, "clean_candidate");
+  ASSERT_TRUE(sign_restore_check(store->control(), *id, "ann", {start}, "opened and scanned"));
+  clock.advance(std::chrono::minutes(10));
+  book->look();
+  ASSERT_EQ(history().size(), 6U);
+  EXPECT_EQ(history()[0].verdict, "clean");
+  EXPECT_EQ(announced()[0].level, Level::medium);
+  // The incident is over: no more of it.
+  IncidentPatch closed;
+  closed.status = "closed";
+  ASSERT_TRUE(alerts->patch_incident(incident->id, closed, "ann"));
+  std::erase(there, "n4");
+  clock.advance(std::chrono::minutes(10));
+  send({inventory(listed())});
+  EXPECT_EQ(history().size(), 6U);
+  EXPECT_TRUE(announced().empty());
+}
+
+TEST_F(BackupBookTest, ManyBackupsInAMinuteAreOneRoundOfRestorePoints) {
+  clock.set({start + -24LL * 30 * 3'600'000'000});
+  send({run("old"), inventory("\"old\"")});
+  clock.set({start});
+  const auto incident = alerts->open_incident("ransomware", Level::critical, {}, "ann");
+  ASSERT_TRUE(book->point(incident->id, "trust-a", "pacs", hours(24), {}, {}, "ann", "asked"));
+  IncidentIndicator sign;
+  sign.id = "one";
+  sign.incident = incident->id;
+  sign.time = {start};
+  sign.state = "accepted";
+  ASSERT_EQ(*book->decide(sign), 1U);
+  book->look();
+  // Each of them would be a better point, a second apart.
+  std::string ids = "\"old\"";
+  for (int i = 0; i < 60; ++i) {
+    clock.set({start + i * 1'000'000});
+    const auto id = "late" + std::to_string(i);
+    ids += ",\"" + id + "\"";
+    const auto data = rfc3339({start + -48LL * 3'600'000'000 + i * 1'000'000});
+    send(
+        {R"({"kind":"run","tool":"restic","asset":"pacs","job":"nightly","repository":"/srv/r","snapshot":")" +
+             id + R"(","status":"success","level":"snapshot","started":")" + data +
+             R"(","bytes_total":1000,"files_total":10})",
+         inventory(ids)});
+  }
+  clock.set({start + 120'000'000});
+  book->look();
+  const auto history = verdicts(store->control(), incident->id, "trust-a", "pacs");
+  EXPECT_EQ(history[0].snapshot, "late59") << "the last word is the newest";
+  EXPECT_LE(history.size(), 2U + 60 / 5 + 2) << "one round in five seconds at most";
+}
+
+TEST_F(BackupBookTest, WhatLayInARepositoryThatWasSwappedInIsNotMissedWhenTheOldOneIsBack) {
+  send({run("a"), run("b"), inventory("\"a\",\"b\"")});
+  const auto other = [&](const std::string& ids) {
+    auto text = inventory(ids);
+    text.replace(text.find("\"r1\""), 4, "\"r2\"");
+    return text;
+  };
+  const auto vanished = [&] {
+    std::vector<BackupFinding> out;
+    for (auto& f : book->findings(true, 100))
+      if (f.rule == "bk-07") out.push_back(std::move(f));
+    return out;
+  };
+  clock.advance(hours(24));
+  send({run("fake"), other("\"fake\"")});
+  EXPECT_EQ(vanished().size(), 1U) << "the real ones are out of reach";
+  clock.advance(hours(1));
+  send({run("fake2"), other("\"fake2\"")});
+  EXPECT_EQ(vanished().size(), 1U);
+  EXPECT_NE(vanished()[0].detail.find("3 backups"), std::string::npos)
+      << "while it is in place, what goes missing from it counts too: " << vanished()[0].detail;
+  clock.advance(hours(1));
+  send({inventory("\"a\",\"b\"")});
+  EXPECT_TRUE(vanished().empty()) << vanished()[0].detail;
+  EXPECT_FALSE(open_finding("bk-09"));
+  std::size_t kept = 0;
+  for (const auto& f : book->findings(false, 100)) kept += f.rule == "bk-07" ? 1 : 0;
+  EXPECT_EQ(kept, 1U) << "the history stays";
+  // What really goes missing is still seen.
+  clock.advance(hours(1));
+  send({inventory("\"a\"")});
+  EXPECT_EQ(vanished().size(), 1U);
+  EXPECT_NE(vanished()[0].detail.find("1 backup is gone"), std::string::npos);
+}
+
+TEST_F(BackupBookTest, AnAcceptedNewRepositoryIsWatchedLikeTheOldOne) {
+  send({run("a"), inventory("\"a\"")});
+  const auto other = [&](const std::string& ids) {
+    auto text = inventory(ids);
+    text.replace(text.find("\"r1\""), 4, "\"r2\"");
+    return text;
+  };
+  clock.advance(hours(24));
+  send({run("x"), run("y"), other("\"x\",\"y\"")});
+  for (const auto& f : book->findings(true, 100))
+    ASSERT_TRUE(book->accept(f.id, "ann", "planned_change", ""));
+  clock.advance(hours(1));
+  send({other("\"x\"")});
+  std::size_t n = 0;
+  for (const auto& f : book->findings(true, 100)) n += f.rule == "bk-07" ? 1 : 0;
+  EXPECT_EQ(n, 1U);
+}
+
 TEST_F(BackupBookTest, TheSameAnomalyAtThreeSites) {
   for (const auto* site : {"trust-a", "trust-b", "trust-c"})
     send({run("a"), inventory(R"("a")")}, site);

@@ -492,6 +492,12 @@ backup:
         else:
             print("left out: full disk (mounting is not allowed here)", flush=True)
         phase(w, breaks)
+        # The repository that was put in its place is gone with its snapshot; nobody has to accept that.
+        w.until("pacs to be well by itself", lambda: w.job("pacs", "nightly")["states"] == ["ok"])
+        swapped = w.findings("pacs", "bk-07", "vanished")
+        if not swapped or any("cleared" not in f or f.get("accepted_by") for f in swapped):
+            raise Failed("the swapped repository: %s" % swapped)
+        print("ok: the old repository is back and nothing of the other one is missed", flush=True)
 
         # A snapshot that somebody removed on purpose: only a person can say so.
         gone = w.until("the forgotten snapshot is missed", lambda: [f for f in w.findings("docs", "bk-07", "vanished") if "cleared" not in f])

@@ -111,8 +111,32 @@ def main():
         check(point["chosen"]["snapshot"] == chosen and point["verdict"] == "clean_candidate" and point["restores_measured"] >= 1,
               "the drill is known; without a signature it is still no more than %s" % point["verdict"])
         e.call("/api/v1/restore-checks/%s/sign" % run["result"]["restore_check"], {"statement": "Opened 20 studies with the clinical lead"})
+
+        def newest(wanted):
+            items = e.call(base + "restore-point?site=trust-a&asset=pacs&limit=1000")["items"]
+            return items[0] if wanted(items[0]) else None
+
+        def told():
+            return e.open_alerts("restore-point-changed")
+
+        e.until("the verdict to follow the signature by itself", lambda: newest(lambda v: v["verdict"] == "clean"), 60)
+        said = newest(lambda v: True)
+        check(said["author"] == "wardwatch" and "signed" in said["cause"], "the verdict followed the signature by itself: %s" % said["cause"])
+        check(told() and "(clean)" in told()[0]["explanation"], "and it was announced: " + told()[0]["explanation"])
         point = e.call(base + "restore-point", {"site": "trust-a", "asset": "pacs"})
         check(point["verdict"] == "clean", "signed: the point is called clean; expected restore time %.1f s" % point["expected_restore_seconds"])
+
+        # The attacker comes back and deletes the chosen point: the answer changes while people sleep.
+        e.restic("forget", chosen)
+        e.until("the verdict to follow the deletion", lambda: newest(lambda v: v.get("snapshot") not in (None, chosen)), 60)
+        said = newest(lambda v: True)
+        second = max((t, s) for s, t in e.nights.items() if t < window and s != chosen)[1]
+        check(said["snapshot"] == second and said["verdict"] == "clean_candidate" and "gone" in said["cause"],
+              "the chosen backup was deleted: now %s, because %s" % (said["snapshot"][:8], said["cause"]))
+        e.until("one alert about it", lambda: len(told()) == 1 and told()[0]["level"] == "high", 20)
+        check(True, "announced: " + told()[0]["explanation"])
+        history = e.call(base + "restore-point?limit=1000")["items"]
+        check([v["verdict"] for v in history].count("clean") == 1 and all(v["cause"] for v in history), "%d verdicts in the history, each with its cause" % len(history))
         return 0
     finally:
         e.stop()
