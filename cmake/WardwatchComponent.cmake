@@ -1,4 +1,4 @@
-# ww_component(NAME [DEPS ...])          OBJECT library of every .cpp in the folder (not deeper).
+# ww_component(NAME [HOT] [DEPS ...])    OBJECT library of every .cpp in the folder (not deeper). HOT: optimised across files.
 # ww_executable(NAME OUTPUT out DEPS...) a program.
 # ww_test(NAME DEPS ...)                 gtest program of every *_test.cpp in the folder, one ctest entry each.
 # ww_fuzz(DEPS ...)                      a libFuzzer program for every *_fuzz.cpp in the folder.
@@ -9,7 +9,7 @@
 #
 # A new .cpp in a folder is picked up without editing any list (CONFIGURE_DEPENDS).
 function(ww_component name)
-  cmake_parse_arguments(A "" "" "DEPS;SOURCES" ${ARGN})
+  cmake_parse_arguments(A "HOT" "" "DEPS;SOURCES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   list(APPEND sources ${A_SOURCES})
   if(NOT sources)
@@ -21,6 +21,9 @@ function(ww_component name)
     set(scope PUBLIC)
   endif()
   target_link_libraries(${name} ${scope} ww_flags)
+  if(A_HOT AND WARDWATCH_LTO AND sources)
+    target_compile_options(${name} PRIVATE -flto -ffat-lto-objects)
+  endif()
   set(components)
   foreach(dep IN LISTS A_DEPS)
     target_link_libraries(${name} ${scope} ${dep})
@@ -53,8 +56,11 @@ function(_ww_link target)
   target_link_libraries(${target} PRIVATE ww_flags ${ARGN} ${all})
 endfunction()
 
-# The allocator that programs ship with; benchmarks measure the same.
-function(_ww_allocator target)
+# What programs ship with, benchmarks too: optimisation across files, the allocator.
+function(_ww_shipped target)
+  if(WARDWATCH_LTO)
+    target_link_options(${target} PRIVATE -flto=auto)
+  endif()
   if(MIMALLOC_LIBRARY)  # nothing names its symbols: without the flag the linker would leave it out
     target_link_libraries(${target} PRIVATE "-Wl,--push-state,--no-as-needed" ${MIMALLOC_LIBRARY} "-Wl,--pop-state")
   endif()
@@ -64,7 +70,7 @@ function(ww_executable name)
   cmake_parse_arguments(A "" "OUTPUT" "DEPS;SOURCES" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   _ww_link(${name} ${A_DEPS})
-  _ww_allocator(${name})
+  _ww_shipped(${name})
   if(A_OUTPUT)
     set_target_properties(${name} PROPERTIES OUTPUT_NAME ${A_OUTPUT})
   endif()
@@ -84,6 +90,9 @@ function(ww_test name)
   endif()
   add_executable(${name} ${sources})
   _ww_link(${name} ${A_DEPS})
+  if(WARDWATCH_LTO)
+    target_link_options(${name} PRIVATE -fno-lto)
+  endif()
   target_link_libraries(${name} PRIVATE GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE WW_SOURCE_DIR="${CMAKE_SOURCE_DIR}" WW_BINARY_DIR="${CMAKE_BINARY_DIR}")
   add_test(NAME ${name} COMMAND ${name})
@@ -115,7 +124,7 @@ function(ww_bench)
     get_filename_component(stem ${source} NAME_WE)
     add_executable(${stem} EXCLUDE_FROM_ALL ${source})
     _ww_link(${stem} ${A_DEPS})
-    _ww_allocator(${stem})
+    _ww_shipped(${stem})
     set_target_properties(${stem} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bench")
     set_property(GLOBAL APPEND PROPERTY WW_BENCHES ${stem})
   endforeach()

@@ -11,6 +11,7 @@ option(WARDWATCH_TESTS "build tests" ON)
 option(WARDWATCH_BENCH "build benchmarks" ON)
 option(WARDWATCH_FUZZ "build libFuzzer targets (clang only)" OFF)
 option(WARDWATCH_MIMALLOC "programs use mimalloc in place of the C library's allocator" ON)
+option(WARDWATCH_LTO "link-time optimisation of the components that touch every packet, line and event (gcc, Release)" ON)
 option(WARDWATCH_COVERAGE "instrument for coverage" OFF)
 set(WARDWATCH_SANITIZE "" CACHE STRING "comma separated: address,undefined | thread")
 
@@ -60,6 +61,13 @@ endif()
 if(WARDWATCH_COVERAGE)
   add_compile_options(--coverage)
   add_link_options(--coverage)
+endif()
+
+# The hot components only (HOT in ww_component), with machine code beside the intermediate one: programs and benchmarks link with
+# it, the many test programs without, which keeps the build short.
+if(WARDWATCH_LTO AND NOT (CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND
+                          NOT WARDWATCH_SANITIZE AND NOT WARDWATCH_COVERAGE))
+  set(WARDWATCH_LTO OFF)
 endif()
 
 find_program(CCACHE_PROGRAM ccache)
