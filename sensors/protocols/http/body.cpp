@@ -10,7 +10,7 @@ namespace ww::sensor::http {
 namespace {
 
 constexpr std::uint64_t body_burst = 4 << 20;  // octets of one body held between two inspections
-constexpr std::size_t max_file_name = UINT16_MAX;
+constexpr std::size_t max_file_name = 4096;
 
 struct Names {
   sig::EventId range[2] = {event("range_invalid"), sig::events().find("http2.invalid_range")};

@@ -261,7 +261,8 @@ struct Connection::Impl {
       if (messages > max_messages) failed = true;
       return;
     }
-    sink.on_event(log->tx == nullptr ? nullptr : of(log->tx), event_of_message(log->msg));
+    const auto e = event_of_message(log->msg);
+    if (e != sig::EventId{}) sink.on_event(log->tx == nullptr ? nullptr : of(log->tx), e);
   }
 
   Status status(int rc) const {
@@ -287,7 +288,12 @@ using Impl = Connection::Impl;
 int request_start(htp_tx_t* tx) {
   auto& c = Impl::of(tx->connp);
   auto* out = c.adopt(tx);
-  if (out == nullptr) return htp_tx_get_user_data(tx) != nullptr ? HTP_OK : HTP_ERROR;
+  if (out == nullptr) {
+    // An error returned from here would be ignored, and the start be tried again for ever: the
+    // next callback returns it.
+    c.failed = c.failed || htp_tx_get_user_data(tx) == nullptr;
+    return HTP_OK;
+  }
   c.sink.on_start(*out, Dir::to_server);
   return HTP_OK;
 }
@@ -304,8 +310,8 @@ int response_start(htp_tx_t* tx) {
 template <auto copy_out, auto tell, Dir dir>
 int step(htp_tx_t* tx) {
   auto* out = Impl::of(tx);
-  if (out == nullptr) return HTP_OK;
   auto& c = Impl::of(tx->connp);
+  if (out == nullptr) return c.failed ? HTP_ERROR : HTP_OK;
   copy_out(c, tx, *out);
   (c.sink.*tell)(*out, dir);
   return HTP_OK;

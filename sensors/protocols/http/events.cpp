@@ -97,7 +97,7 @@ constexpr MessageEvent messages[] = {
     {"Request line: missing protocol", "request_line_missing_protocol"},
     {"Excessive request header repetitions", "request_header_repetition"},
     {"Excessive response header repetitions", "response_header_repetition"},
-    {"Repetition for header", "request_header_repetition"},
+    {"Repetition for header", ""},  // of either direction: the headers themselves tell
     {"Transfer-encoding has abnormal chunked value", "response_abnormal_transfer_encoding"},
     {"Chunked transfer-encoding on HTTP/0.9 or HTTP/1.0", "response_chunked_old_proto"},
     {"Invalid response line: invalid protocol", "response_invalid_protocol"},
@@ -108,6 +108,14 @@ constexpr MessageEvent messages[] = {
     {"Unexpected Response body", "response_body_unexpected"},
     {"Ambiguous request C-L value", "duplicate_content_length_field_in_request"},
     {"Ambiguous response C-L value", "duplicate_content_length_field_in_response"},
+    {"Request field length exceeds folded maximum", "request_field_too_long"},
+    {"Response field length exceeds folded maximum", "response_field_too_long"},
+    // Notes that are no events.
+    {"Missing inbound transaction data", ""},
+    {"Missing outbound transaction data", ""},
+    {"C-L value with extra data", ""},
+    {"Request line: unknown method", ""},
+    {"Response header value contains null", ""},
     {"Too many request headers", "request_too_many_headers"},
     {"Too many response headers", "response_too_many_headers"},
 };
@@ -129,7 +137,7 @@ sig::EventId event(std::string_view name) {
 
 sig::EventId event_of_message(std::string_view message) {
   for (const auto& m : messages)
-    if (message.starts_with(m.start)) return event(m.name);
+    if (message.starts_with(m.start)) return m.name.empty() ? sig::EventId{} : event(m.name);
   return event("unknown_error");
 }
 
