@@ -73,6 +73,9 @@ class CompiledEngine final : public Engine {
   [[nodiscard]] bool wants_magic() const override { return magic; }
   [[nodiscard]] bool wants_stream() const override { return stream; }
   [[nodiscard]] bool wants_frames() const override { return !frame_rules.empty(); }
+  [[nodiscard]] bool wants_early(PacketHook hook) const override {
+    return !(hook == PacketHook::pre_flow ? pre_flow : pre_stream).empty();
+  }
   [[nodiscard]] bool wants_keyword(std::string_view prefix) const override;
   [[nodiscard]] std::shared_ptr<SharedState> shared_state() const override { return shared; }
   [[nodiscard]] EngineFigures figures() const override;
@@ -106,6 +109,7 @@ class CompiledEngine final : public Engine {
       by_app;                                ///< AppProto -> rules that need no more than it
   std::vector<std::uint32_t> stream_always;  ///< stream rules without fast pattern
   std::vector<std::uint32_t> proto_only;
+  std::vector<std::uint32_t> pre_flow, pre_stream;  ///< rules whose header asks for that hook
   AddressIndex ip_src, ip_dst;
   std::vector<std::uint32_t> frame_rules;
 

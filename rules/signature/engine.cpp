@@ -309,6 +309,10 @@ void CompiledEngine::index_packets() {
       default:
         break;
     }
+    if (r.hook == PacketHook::pre_flow || r.hook == PacketHook::pre_stream) {
+      (r.hook == PacketHook::pre_flow ? pre_flow : pre_stream).push_back(r.index);
+      continue;
+    }
     EventId event{};
     for (const auto& t : r.tests)
       if (t.event != EventId{}) event = t.event;
@@ -361,6 +365,10 @@ void CompiledEngine::index_packets() {
           b.any.push_back(r.index);
         }
       };
+      if (r.arp) {
+        put(buckets[4][d], false);
+        continue;
+      }
       if (tcp) put(buckets[0][d], true);
       if (udp_ok) put(buckets[1][d], true);
       if (r.any_proto || r.protos.test(1) || r.protos.test(58)) put(buckets[2][d], false);

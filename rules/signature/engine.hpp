@@ -33,6 +33,9 @@ struct RuleProblem {
 
 enum class Action : std::uint8_t { alert, pass, drop, reject };
 
+/// Where in a packet's way a rule is looked at, when its header says so (`tcp:pre_flow`).
+enum class PacketHook : std::uint8_t { none, all, flow_start, pre_flow, pre_stream };
+
 /// What outputs need to know of a rule. Lives as long as the Engine.
 struct RuleInfo {
   Action action{};
@@ -69,6 +72,8 @@ struct Alert {
   const Frame* frame = nullptr;
   bool stream_match = false;  ///< matched in the reassembled stream
   bool state_match = false;   ///< matched on transaction state
+  enum class Reach : std::uint8_t { automatic, packet, flow } reach = Reach::automatic;
+  ///< what `drop:packet` and `drop:flow` say; automatic: by the kind of match
   Dir dir{};
   /// EVE `alert.context`: key and its value as JSON text (dataset JSON, pcre `alert:` captures).
   std::vector<std::pair<std::string, std::string>> context;
@@ -118,6 +123,8 @@ class Engine {
   [[nodiscard]] virtual bool wants_magic() const = 0;
   [[nodiscard]] virtual bool wants_stream() const = 0;
   [[nodiscard]] virtual bool wants_frames() const = 0;
+  /// Some rule is to be looked at before the flow or the stream is (`tcp:pre_flow`).
+  [[nodiscard]] virtual bool wants_early(PacketHook hook) const = 0;
   /// Some rule uses a keyword whose name begins like that ("ssh.hassh").
   [[nodiscard]] virtual bool wants_keyword(std::string_view prefix) const = 0;
   [[nodiscard]] virtual std::shared_ptr<SharedState> shared_state() const = 0;
@@ -142,6 +149,10 @@ class Matcher {
   /// @return alerts in Suricata's order (action, priority, then sid), borrowed until the next call;
   /// `pass` applied.
   virtual std::span<const Alert> inspect(Packet& packet, std::span<const StreamChunk> chunks) = 0;
+  /// Looks at the packet before its flow (pre_flow) or its stream (pre_stream) takes it in, when
+  /// the engine wants that; may set Packet::untracked. Alerts come with those of inspect(), which
+  /// must follow for the same packet.
+  virtual void inspect_early(Packet& packet, PacketHook hook) = 0;
 
   /// True when a `tag` is active for this packet's session or host: EVE packet logging.
   [[nodiscard]] virtual bool tagged(const Packet& packet) = 0;

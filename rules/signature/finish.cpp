@@ -323,6 +323,17 @@ Status finish_rule(RuleBuilder& b) {
   }
   if (r.payload >= 0 && !tcp) r.require_packet = true;
   r.type = classify(r);
+  if (r.hook == PacketHook::pre_flow || r.hook == PacketHook::pre_stream) {
+    if (r.type == RuleType::transaction || r.type == RuleType::frame || !r.app_protos.empty())
+      return bad("at this hook nothing of the application layer is known yet");
+    if (r.hook == PacketHook::pre_flow && r.flow.used)
+      return bad("at the hook pre_flow the packet has no flow yet");
+    r.type = RuleType::packet;
+    r.require_packet = true;
+    r.require_stream = false;
+  } else if (r.hook == PacketHook::all && (r.type == RuleType::ip_only)) {
+    r.type = RuleType::packet;  // every packet, not once a flow
+  }
   if (r.transactional && r.type != RuleType::transaction)
     return bad("=> needs keywords that look at a transaction");
   if (r.type == RuleType::frame)

@@ -130,6 +130,7 @@ struct Packet {
   bool checksum_bad_ip = false, checksum_bad_l4 = false;
   bool no_inspect = false;  ///< flow was passed or bypassed
   bool no_payload = false;  ///< its payload is encrypted: rules on payload and stream do not apply
+  bool untracked = false;   ///< a config rule keeps it out of the flow table
 
   /// Decoder and stream events of this packet.
   std::array<EventId, 24> event_ids{};
@@ -181,13 +182,15 @@ struct Flow {
   AppProto app_proto{};         ///< agreed protocol
   AppProto app_proto_dir[2]{};  ///< per direction, before they agree (Suricata's alproto_ts/_tc)
   AppProto app_proto_expected{}, app_proto_original{};
-  bool app_proto_done = false;              ///< detection finished, successfully or not
-  bool passed = false;                      ///< a pass rule or bypass switched inspection off
-  bool no_payload = false;                  ///< from the next packet on payload is encrypted
-  bool alerted = false;                     ///< EVE flow.alerted
-  std::uint64_t parent_id = 0;              ///< expectation (ftp-data) or tunnel
-  std::uint64_t stream_octets[2] = {0, 0};  ///< reassembled, for stream_size
-  std::unique_ptr<EngineState> engine;      ///< flowbits, flowints, flowvars, stream cursors
+  bool app_proto_done = false;                  ///< detection finished, successfully or not
+  bool passed = false;                          ///< a pass rule or bypass switched inspection off
+  bool no_payload = false;                      ///< from the next packet on payload is encrypted
+  bool alerted = false;                         ///< EVE flow.alerted
+  bool elephant[2] = {false, false};            ///< by Dir: went over flow.rate-tracking
+  bool no_tx_log = false, no_flow_log = false;  ///< a config rule wants no records
+  std::uint64_t parent_id = 0;                  ///< expectation (ftp-data) or tunnel
+  std::uint64_t stream_octets[2] = {0, 0};      ///< reassembled, for stream_size
+  std::unique_ptr<EngineState> engine;          ///< flowbits, flowints, flowvars, stream cursors
 
   virtual ~Flow() = default;
   /// Live transactions, oldest first. Empty when there is no application layer.

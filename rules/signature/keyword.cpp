@@ -344,12 +344,38 @@ Status setup_number(RuleBuilder& b, std::string_view number, std::string_view va
   s.number = numbers().intern(number);
   auto parts = split_list(value);
   if (parts.empty()) return bad("needs a number");
-  if (parts.size() > 2) return bad("has too many parts");
-  if (parts.size() == 2) {
-    const auto which = parts[1];
+  if (parts.size() > 3) return bad("has too many parts");
+  if (parts[0].starts_with("count") && parts[0].size() > 5 &&
+      parts[0].find_first_of(" \t<>=!&0123456789") == 5) {
+    // How many values there are, whatever they are.
+    if (parts.size() != 1) return bad("count stands alone");
+    auto t = parse_number_test(parts[0].substr(5), UINT32_MAX);
+    if (!t) return bad(t.error());
+    s.which = Stage::Which::count;
+    s.count_test = *t;
+    b.add_stage(std::move(s));
+    return {};
+  }
+  if (parts.size() == 3) {
+    const auto colon = parts[2].find(':');
+    const auto from = parse_integer(parts[2].substr(0, colon));
+    const auto to =
+        colon == std::string_view::npos ? std::nullopt : parse_integer(parts[2].substr(colon + 1));
+    if (!from || !to)
+      return bad("'" + std::string(parts[2]) + "' is not a part of the list, such as 2:4");
+    const auto bound = [](std::int64_t v) {
+      return static_cast<std::int32_t>(std::clamp<std::int64_t>(v, -65536, 65535));
+    };
+    s.slice = {bound(*from), bound(*to)};
+  }
+  if (parts.size() >= 2) {
+    auto which = parts[1];
     if (which == "any") {
       s.which = Stage::Which::any;
-    } else if (which == "all") {
+    } else if (which == "or_absent") {
+      s.which = Stage::Which::any;
+      s.or_absent = true;
+    } else if (which == "all" || which == "all_or_absent") {
       s.which = Stage::Which::all_or_none;
     } else if (which == "all1") {
       s.which = Stage::Which::all;
@@ -358,11 +384,19 @@ Status setup_number(RuleBuilder& b, std::string_view number, std::string_view va
       if (!t) return bad(t.error());
       s.which = Stage::Which::count;
       s.count_test = *t;
-    } else if (const auto i = parse_integer(which.starts_with("index") ? which.substr(5) : which)) {
+    } else {
+      if (which.starts_with("oob_or")) {
+        s.or_absent = true;
+        which = which.substr(6);
+      } else if (which.starts_with("index")) {
+        which = which.substr(5);
+      }
+      const auto i = parse_integer(which);
+      if (!i)
+        return bad("'" + std::string(parts[1]) +
+                   "' is not any, all, all1, all_or_absent, or_absent, nb, oob_or or an index");
       s.which = Stage::Which::index;
       s.which_index = static_cast<std::int32_t>(std::clamp<std::int64_t>(*i, -65536, 65535));
-    } else {
-      return bad("'" + std::string(which) + "' is not any, all, all1, nb or an index");
     }
   }
   auto t = parse_named_number(parts[0], k);

@@ -196,7 +196,9 @@ HeaderPart WorkerMatcher::fit_addresses(const Rule& r) const {
 HeaderPart WorkerMatcher::fit_header(const Rule& r) const {
   using H = HeaderPart;
   const auto& p = *services_.packet;
-  if (!r.pkthdr) {
+  if (r.pkthdr) {
+    if ((r.arp && p.arp.empty()) || (r.ether && p.ethernet.empty())) return H::protocol;
+  } else {
     if (p.ip_version == 0) return H::not_ip;
     if (r.ip_versions != 3 && !(r.ip_versions & (p.ip_version == 4 ? 1 : 2))) return H::ip_version;
     if (!r.any_proto && !r.protos.test(p.ip_proto)) return H::protocol;
@@ -541,21 +543,45 @@ void WorkerMatcher::run_frames() {
 
 // --------------------------------------------------------------------------- entry
 
-std::span<const Alert> WorkerMatcher::inspect(Packet& packet, std::span<const StreamChunk> chunks) {
-  alerts_.clear();
-  queue_.clear();
-  fresh_tags_ = {};
-  packet_vars_.clear();
-  vars_of_ = &packet;
-  if (round_ > UINT32_MAX - 1024) {
-    std::fill(stamp_.begin(), stamp_.end(), 0U);
-    round_ = 0;
+void WorkerMatcher::begin(Packet& packet) {
+  if (early_ != &packet) {
+    queue_.clear();
+    fresh_tags_ = {};
+    packet_vars_.clear();
   }
+  early_ = nullptr;
+  alerts_.clear();
+  vars_of_ = &packet;
   services_.packet = &packet;
   services_.flow = packet.flow;
   services_.dir = packet.dir;
   services_.now_us = packet.time.us;
   services_.tx = nullptr;
+  services_.packet_vars = &packet_vars_;
+}
+
+void WorkerMatcher::inspect_early(Packet& packet, PacketHook hook) {
+  begin(packet);
+  early_ = &packet;
+  if (packet.no_inspect || (packet.flow && packet.flow->passed)) return;
+  for (const auto i : hook == PacketHook::pre_flow ? engine_->pre_flow : engine_->pre_stream) {
+    const auto& r = *engine_->rules[i];
+    const bool held = [&] {
+      RuleTimer timer(profile_, i);
+      Watch watch(*this, r, nullptr, nullptr);
+      bool stream_match = false;
+      return timer.verdict(watch.verdict(packet_rule(r, {}, stream_match)));
+    }();
+    if (held) matched(r, nullptr, nullptr, false);
+  }
+}
+
+std::span<const Alert> WorkerMatcher::inspect(Packet& packet, std::span<const StreamChunk> chunks) {
+  begin(packet);
+  if (round_ > UINT32_MAX - 1024) {
+    std::fill(stamp_.begin(), stamp_.end(), 0U);
+    round_ = 0;
+  }
   if (packet.no_inspect || (packet.flow && packet.flow->passed)) {
     if (trace_ != nullptr) [[unlikely]]
       trace_->skipped(packet);

@@ -50,6 +50,7 @@ class WorkerMatcher final : public Matcher {
   explicit WorkerMatcher(std::shared_ptr<const CompiledEngine> engine);
   ~WorkerMatcher() override;
   std::span<const Alert> inspect(Packet& packet, std::span<const StreamChunk> chunks) override;
+  void inspect_early(Packet& packet, PacketHook hook) override;
   [[nodiscard]] bool tagged(const Packet& packet) override;
   void write_metadata(const Packet* packet, Flow* flow, JsonWriter& json) override;
   void replace(std::shared_ptr<const Engine> engine) override;
@@ -88,6 +89,7 @@ class WorkerMatcher final : public Matcher {
   };
 
   // packet side
+  void begin(Packet& packet);
   void adopt(std::shared_ptr<const CompiledEngine> engine);
   void collect(std::uint32_t rule);
   void scan_payload(std::uint32_t scanner, Bytes data);
@@ -116,6 +118,7 @@ class WorkerMatcher final : public Matcher {
   // transactions
   void run_transactions(std::span<const StreamChunk> chunks);
   void inspect_transaction(Transaction& tx, TxPlan& plan, std::span<const StreamChunk> chunks);
+  [[nodiscard]] bool fires_again(const TxRule& rule, const Transaction& tx) const;
   void scan_slot(Transaction& tx, TxState::Side& side, TxPlan& plan, std::size_t slot);
   [[nodiscard]] Verdict check(const TxRule& rule, std::uint64_t& latched, Transaction& tx,
                               std::span<const StreamChunk> chunks, bool& fresh_payload);
@@ -135,6 +138,7 @@ class WorkerMatcher final : public Matcher {
   /// false: no alert. May change the action (rate_filter).
   [[nodiscard]] bool threshold(const Rule& rule, const ThresholdSpec& spec, Action& action,
                                std::uint64_t salt);
+  [[nodiscard]] bool unique_ports(const Rule& rule, const ThresholdSpec& spec);
   void start_tag(const Rule& rule, const TagSpec& tag);
 
   std::shared_ptr<const CompiledEngine> engine_;
@@ -152,7 +156,8 @@ class WorkerMatcher final : public Matcher {
   std::uint32_t round_ = 0;
   std::vector<std::uint32_t> candidates_, tx_hits_;
   std::vector<Alert> queue_, alerts_;
-  std::vector<std::pair<std::uint32_t, std::string>> packet_vars_;
+  const Packet* early_ = nullptr;  ///< the queue already holds what its early hooks matched
+  std::vector<PacketVar> packet_vars_;
   const Packet* vars_of_ = nullptr;
   std::uint64_t last_packet_number_ = UINT64_MAX;
 };

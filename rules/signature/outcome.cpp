@@ -1,6 +1,7 @@
 /// What becomes of a match: bits and variables, thresholds, suppression, pass, tags, the order and
 /// number of alerts.
 #include <algorithm>
+#include <cstring>
 
 #include "rules/signature/matcher.hpp"
 
@@ -8,7 +9,14 @@ namespace ww::sig {
 
 namespace {
 
-enum : std::uint64_t { kind_threshold = 1, kind_detection_filter = 2, kind_rate = 3, kind_tag = 4 };
+enum : std::uint64_t {
+  kind_threshold = 1,
+  kind_detection_filter = 2,
+  kind_rate = 3,
+  kind_tag = 4,
+  kind_unique = 5,
+  kind_unique_port = 6
+};
 constexpr std::uint32_t default_tag_packets = 256, max_tag = 1'000'000;
 
 std::uint64_t rule_key(const Rule& r) {
@@ -44,6 +52,7 @@ void WorkerMatcher::matched(const Rule& r, Transaction* tx, const Frame* frame, 
   if (frame && !tx && frame->tx_id != UINT64_MAX) a.tx_id = frame->tx_id;
   a.stream_match = stream_match;
   a.state_match = r.type == RuleType::transaction;
+  a.reach = static_cast<Alert::Reach>(r.scope);
   a.dir = services_.packet->dir;
   if (!scratch_.context.empty()) a.context = scratch_.context;
   a.order = r.index;
@@ -70,6 +79,64 @@ bool WorkerMatcher::suppressed(const Rule& r) const {
     }
   }
   return false;
+}
+
+/// `detection_filter: ..., unique_on`: counts different ports of a window. A port is remembered by
+/// the window that it was seen in, so that a new window starts from nothing.
+bool WorkerMatcher::unique_ports(const Rule& r, const ThresholdSpec& spec) {
+  const auto& p = *services_.packet;
+  const auto now = services_.now_us;
+  const auto window = static_cast<std::int64_t>(spec.seconds) * 1'000'000;
+  const auto id = rule_key(r);
+  CounterTable::Key key;
+  switch (spec.track) {
+    case Track::by_src:
+      key = address_key(kind_unique, id, &p.src, nullptr);
+      break;
+    case Track::by_dst:
+      key = address_key(kind_unique, id, nullptr, &p.dst);
+      break;
+    case Track::by_both:
+      key = address_key(kind_unique, id, &p.src, &p.dst);
+      break;
+    case Track::by_rule:
+      key = address_key(kind_unique, id, nullptr, nullptr);
+      break;
+    case Track::by_flow:
+      if (!p.flow) return false;
+      key = address_key(kind_unique, id, nullptr, nullptr);
+      std::memcpy(key.addresses.data(), &p.flow->id, sizeof p.flow->id);
+      break;
+  }
+  auto& table = services_.shared->thresholds;
+  std::int64_t start = now;
+  table.with(key, now, [&](CounterTable::Entry& e) {
+    if (!e.used || now - e.start_us > window) {
+      e.used = true;
+      e.start_us = now;
+      e.count = 0;
+    }
+    start = e.start_us;
+  });
+  auto port_key = key;
+  port_key.a = kind_unique_port;
+  port_key.b = id ^ (static_cast<std::uint64_t>(
+                         spec.unique == ThresholdSpec::Unique::src_port ? p.sport : p.dport)
+                     << 44);
+  bool fresh = false;
+  table.with(port_key, now, [&](CounterTable::Entry& e) {
+    fresh = !e.used || e.start_us != start;
+    e.used = true;
+    e.start_us = start;
+  });
+  std::uint32_t count = 0;
+  table.with(key, now, [&](CounterTable::Entry& e) {
+    e.used = true;
+    e.start_us = start;
+    e.count += fresh ? 1 : 0;
+    count = e.count;
+  });
+  return count > spec.count;
 }
 
 bool WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec, Action& action,
@@ -141,6 +208,7 @@ bool WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec, Action& 
   };
   CounterTable::Key key;
   const auto id = rule_key(r);
+  if (spec.unique != ThresholdSpec::Unique::none) return unique_ports(r, spec);
   switch (spec.track) {
     case Track::by_src:
       key = address_key(salt, id, &p.src, nullptr);
@@ -301,9 +369,10 @@ void WorkerMatcher::finalize(Packet& p) {
     if (a.action == Action::pass) {
       // Nothing after a pass is reported for this packet; what is bound to the flow passes all of
       // it.
-      const bool flow_wide =
+      bool flow_wide =
           r.type != RuleType::decode_event && r.type != RuleType::packet &&
           ((r.type != RuleType::packet_stream && r.type != RuleType::stream) || a.stream_match);
+      if (r.scope != Rule::Scope::automatic) flow_wide = r.scope == Rule::Scope::flow;
       if (flow_wide && p.flow) p.flow->passed = true;
       p.no_inspect = true;
       tell_fate(a, Fate::is_pass);
@@ -392,10 +461,10 @@ void WorkerMatcher::write_metadata(const Packet* packet, Flow* flow, JsonWriter&
   }
   if (packet_vars) {
     json.begin_array("pktvars");
-    for (const auto& [id, value] : packet_vars_) {
+    for (const auto& v : packet_vars_) {
       json.begin_object();
-      json.key_text(variable_name(id));
-      json.value_bytes(Bytes{reinterpret_cast<const std::uint8_t*>(value.data()), value.size()});
+      json.key_text(v.name.empty() ? variable_name(v.id) : v.name);
+      json.value_bytes(as_bytes(v.value));
       json.end_object();
     }
     json.end_array();

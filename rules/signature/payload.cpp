@@ -343,6 +343,7 @@ class Evaluation {
       note(i, true, at, end);
       const auto flow_mark = s_.captured_flow.size(), packet_mark = s_.captured_packet.size(),
                  context_mark = s_.context.size();
+      std::string key;
       for (std::size_t g = 0; g < p.captures.size(); ++g) {
         const auto group = s_.pcre.group(g + 1);
         if (!group.set) continue;
@@ -351,8 +352,11 @@ class Evaluation {
         const auto& to = p.captures[g];
         if (to.to == PcreOp::Capture::To::flow)
           s_.captured_flow.emplace_back(to.name, std::string(as_text(text)));
+        else if (to.to == PcreOp::Capture::To::packet && to.names_next)
+          key = as_text(text);
         else if (to.to == PcreOp::Capture::To::packet)
-          s_.captured_packet.emplace_back(to.name, std::string(as_text(text)));
+          s_.captured_packet.push_back(
+              {to.name, std::exchange(key, {}), std::string(as_text(text))});
         else
           s_.context.emplace_back(variable_name(to.name), json_text(text));
       }
@@ -521,6 +525,10 @@ class Evaluation {
         return std::abs(v - o.value) < 1e-9;
       case C::ne:
         return std::abs(v - o.value) >= 1e-9;
+      case C::between:
+        return v > o.value && v < o.upper;
+      case C::outside:
+        return v <= o.value || v >= o.upper;
     }
     return false;
   }

@@ -22,7 +22,8 @@ struct EvalScratch {
   std::string decoded;  ///< base64_decode
   std::string transformed[2];
   std::vector<std::pair<std::string, std::string>> context;  ///< dataset JSON
-  std::vector<std::pair<std::uint32_t, std::string>> captured_flow, captured_packet;
+  std::vector<std::pair<std::uint32_t, std::string>> captured_flow;
+  std::vector<PacketVar> captured_packet;
   std::uint32_t steps = 0;
   std::uint32_t step_limit = 3000;  ///< detect.inspection-recursion-limit
   std::uint64_t limit_hits = 0;

@@ -24,7 +24,7 @@ const std::vector<TransportWord>& transports() {
       {"udp6", {17}, 2},   {"udpv6", {17}, 2}, {"icmp", {1, 58}}, {"icmpv4", {1}},
       {"icmp4", {1}},      {"icmpv6", {58}},   {"icmp6", {58}},   {"sctp", {132}},
       {"igmp", {2}},       {"gre", {47}},      {"esp", {50}},     {"ah", {51}},
-      {"pkthdr", {}}};
+      {"pkthdr", {}},      {"arp", {}},        {"ether", {}}};
   return words;
 }
 
@@ -99,6 +99,8 @@ Status set_hook(RuleBuilder& b, std::string_view proto, std::string_view hook) {
   Stage s;
   s.kind = Stage::Kind::hook;
   s.name = std::string(proto) + ":" + std::string(hook);
+  if (hook.starts_with('<'))
+    return bad("'<' before a hook is for a firewall's rules; Wardwatch only watches");
   const auto underscore = hook.find('_');
   const auto side = hook.substr(0, underscore);
   const auto part =
@@ -119,6 +121,7 @@ Status set_hook(RuleBuilder& b, std::string_view proto, std::string_view hook) {
     if (progress < 0)
       return bad("unknown hook '" + std::string(hook) + "' of " + std::string(proto));
     s.progress = static_cast<std::uint8_t>(progress);
+    s.each_update = part == "body";
   } else {
     // The protocol's own states, when its parser registered them as `<proto>.progress.<state>`.
     s.kind = Stage::Kind::number;
@@ -127,6 +130,32 @@ Status set_hook(RuleBuilder& b, std::string_view proto, std::string_view hook) {
   }
   b.hook = hook;
   b.add_stage(std::move(s));
+  return {};
+}
+
+/// Where in its way a packet is looked at.
+Status set_packet_hook(RuleBuilder& b, std::string_view proto, std::string_view hook) {
+  auto& rule = b.rule();
+  if (hook == "all") {
+    rule.hook = PacketHook::all;
+  } else if (hook == "flow_start") {
+    rule.hook = PacketHook::flow_start;
+    PacketTest t;
+    t.text = hook;
+    t.test = [](const PacketTest&, MatchServices& m) {
+      return m.flow && m.flow->counters[index(m.packet->dir)].packets == 1;
+    };
+    b.test(std::move(t));
+  } else if (hook == "pre_flow") {
+    rule.hook = PacketHook::pre_flow;
+  } else if (hook == "pre_stream") {
+    rule.hook = PacketHook::pre_stream;
+  } else {
+    return bad("unknown hook '" + std::string(hook) + "' of " + std::string(proto) +
+               "; all, flow_start, pre_flow and pre_stream are known");
+  }
+  if ((rule.arp || rule.ether) && hook != "all" && hook != "pre_flow")
+    return bad(std::string(proto) + " has no flow: its hooks are all and pre_flow");
   return {};
 }
 
@@ -160,22 +189,12 @@ Status set_header_protocol(RuleBuilder& b, std::string_view word) {
     rule.any_proto = t.protos.empty();
     for (const auto p : t.protos) rule.protos.set(p);
     rule.ip_versions = t.versions;
-    rule.pkthdr = name == "pkthdr";
+    rule.arp = name == "arp";
+    rule.ether = name == "ether";
+    rule.pkthdr = name == "pkthdr" || rule.arp || rule.ether;
     rule.tcp_pkt = name == "tcp-pkt";
     rule.tcp_stream = name == "tcp-stream";
-    if (!hook.empty()) {
-      if (hook == "all") return {};
-      if (hook == "flow_start") {
-        PacketTest t2;
-        t2.text = "flow_start";
-        t2.test = [](const PacketTest&, MatchServices& m) {
-          return m.flow && m.flow->counters[0].packets + m.flow->counters[1].packets <= 1;
-        };
-        b.test(std::move(t2));
-        return {};
-      }
-      return bad("unknown hook '" + std::string(hook) + "' of " + name);
-    }
+    if (!hook.empty()) return set_packet_hook(b, name, hook);
     return {};
   }
   auto family = protocol_family(name);

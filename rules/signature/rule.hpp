@@ -49,7 +49,8 @@ struct PcreOp {
   /// Where capture group n+1 goes.
   struct Capture {
     enum class To : std::uint8_t { flow, packet, alert } to;
-    std::uint32_t name;  ///< VarId
+    std::uint32_t name;       ///< VarId
+    bool names_next = false;  ///< what it captures is the name of what the next group captures
   };
   std::vector<Capture> captures;
 };
@@ -118,8 +119,17 @@ struct DatarepOp {
 };
 struct EntropyOp {
   std::uint32_t octets = 0, offset = 0;
-  double value = 0;
-  enum class Compare : std::uint8_t { lt, le, gt, ge, eq, ne } compare = Compare::eq;
+  double value = 0, upper = 0;  ///< upper: the other end of a range, both exclusive
+  enum class Compare : std::uint8_t {
+    lt,
+    le,
+    gt,
+    ge,
+    eq,
+    ne,
+    between,
+    outside
+  } compare = Compare::eq;
 };
 /// Anything else that looks at a whole buffer: a function and its numbers.
 struct BufferCheckOp {
@@ -196,12 +206,17 @@ struct Stage {
   } against_now = Now::no;  ///< the number is a time
   enum class Which : std::uint8_t { any, all, all_or_none, index, count } which = Which::any;
   std::int32_t which_index = 0;
+  bool or_absent = false;  ///< holds as well when there is no value (`or_absent`, `oob_or`)
+  /// Only the values from one index up to, not with, another are looked at; negative ones count
+  /// from the end.
+  std::optional<std::pair<std::int32_t, std::int32_t>> slice;
   NumberTest count_test;
   // file
   std::vector<FileTest> file_tests;
   // hook
   std::uint8_t progress = 0;
   bool at_end = false;
+  bool each_update = false;  ///< the state grows (a body): holds anew with every piece of it
   // packet buffer
   Bytes (*packet_bytes)(const Packet&) = nullptr;
 };
@@ -242,6 +257,7 @@ struct ThresholdSpec {
   } type = Type::limit;
   Track track = Track::by_src;
   std::uint32_t count = 1, seconds = 60, multiplier = 2, timeout = 0;
+  enum class Unique : std::uint8_t { none, src_port, dst_port } unique = Unique::none;
   Action new_action = Action::alert;  ///< rate
 };
 struct SuppressSpec {
@@ -286,6 +302,9 @@ struct Rule {
   std::bitset<256> protos;       ///< IP protocols when not any
   std::uint8_t ip_versions = 3;  ///< bit 0: 4, bit 1: 6
   bool pkthdr = false, tcp_pkt = false, tcp_stream = false;
+  bool arp = false, ether = false;  ///< ARP messages, Ethernet frames of any kind
+  PacketHook hook = PacketHook::none;
+  enum class Scope : std::uint8_t { automatic, packet, flow } scope = Scope::automatic;
   std::string header_proto;
   std::vector<AppProto> app_protos;  ///< wanted application protocols; empty = any
   std::uint32_t src = 0, dst = 0, sport = 0, dport = 0;  ///< set indexes; 0 = any

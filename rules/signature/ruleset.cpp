@@ -224,9 +224,33 @@ Result<Action, std::string> parse_action(std::string_view s) {
   if (s == "drop") return Action::drop;
   if (s == "reject" || s == "rejectsrc" || s == "rejectdst" || s == "rejectboth")
     return Action::reject;
-  if (s == "accept") return bad("action 'accept' is for a firewall; Wardwatch only watches");
   return bad("unknown action '" + std::string(s.substr(0, 40)) +
-             "'; alert, pass, drop and reject are known");
+             "'; alert, config, pass, drop and reject are known");
+}
+
+/// `drop:flow`: what the action is for, where the rule says so itself.
+Result<Action, std::string> parse_scoped_action(std::string_view s, Rule::Scope& scope) {
+  const auto first = s.substr(0, s.find_first_of(":,"));
+  if (first == "accept" || s.find(',') != std::string_view::npos)
+    return bad("action '" + std::string(s.substr(0, 40)) +
+               "' is for a firewall; Wardwatch only watches");
+  const auto colon = s.find(':');
+  auto action = parse_action(s.substr(0, colon));
+  if (!action || colon == std::string_view::npos) return action;
+  const auto word = s.substr(colon + 1);
+  if (word == "hook" || word == "tx")
+    return bad("scope '" + std::string(word) +
+               "' of an action is for a firewall; Wardwatch only "
+               "watches");
+  if (*action != Action::pass && *action != Action::drop)
+    return bad("only pass and drop take a scope");
+  if (word == "packet")
+    scope = Rule::Scope::packet;
+  else if (word == "flow")
+    scope = Rule::Scope::flow;
+  else
+    return bad("scope '" + std::string(word.substr(0, 40)) + "' is not packet or flow");
+  return action;
 }
 
 }  // namespace
@@ -262,7 +286,7 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
   const auto column_of = [&](std::string_view word) {
     return static_cast<std::size_t>(word.data() - text.data()) + 1;
   };
-  const auto action = parse_action(words[0]);
+  const auto action = parse_scoped_action(words[0], rule->scope);
   if (!action) return refuse(1, action.error());
   rule->info.action = *action;
   rule->info.noalert = words[0] == "config";
@@ -444,6 +468,13 @@ Result<ThresholdSpec, std::string> parse_threshold(std::string_view value, Thres
     } else if (name == "seconds") {
       ok = take(spec.seconds);
       has_seconds = true;
+    } else if (name == "unique_on" && spec.type == ThresholdSpec::Type::detection_filter) {
+      if (v == "src_port")
+        spec.unique = ThresholdSpec::Unique::src_port;
+      else if (v == "dst_port")
+        spec.unique = ThresholdSpec::Unique::dst_port;
+      else
+        return bad("unique_on is src_port or dst_port");
     } else if (name == "multiplier") {
       ok = take(spec.multiplier);
     } else if (name == "timeout") {

@@ -174,14 +174,22 @@ class SharedState {
   std::map<std::string, std::shared_ptr<Dataset>> datasets_;
 };
 
+/// A value that a pcre captured for the packet under way.
+struct PacketVar {
+  std::uint32_t id = 0;
+  std::string name;  ///< in place of `id` when the traffic named it (`pkt:key,pkt:value`)
+  std::string value;
+};
+
 /// What keyword functions see while a packet is matched.
 class MatchServices {
  public:
-  const Packet* packet = nullptr;
+  Packet* packet = nullptr;
   Flow* flow = nullptr;
   const Rule* rule = nullptr;
   SharedState* shared = nullptr;
   Transaction* tx = nullptr;
+  const std::vector<PacketVar>* packet_vars = nullptr;
   Dir dir{};
   std::int64_t now_us = 0;
   std::uint64_t max_value_octets = 1024;

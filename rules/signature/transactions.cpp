@@ -95,7 +95,13 @@ void WorkerMatcher::inspect_transaction(Transaction& tx, TxPlan& plan,
         list[kept++] = pending;
         continue;
       }
-      if (verdict == Verdict::yes) matched(*t.rule, &tx, nullptr, stream_match);
+      if (verdict == Verdict::yes) {
+        matched(*t.rule, &tx, nullptr, stream_match);
+        if (fires_again(t, tx)) {
+          list[kept++] = {pending.tx_rule, 0};
+          continue;
+        }
+      }
       finished.push_back(pending.tx_rule);
     }
     list.resize(kept);
@@ -103,6 +109,16 @@ void WorkerMatcher::inspect_transaction(Transaction& tx, TxPlan& plan,
   if (!side.pending.empty()) work(side.pending, side.finished);
   if (!state.both.empty()) work(state.both, state.both_finished);
   services_.tx = nullptr;
+}
+
+/// A rule at the hook of a body matches with each piece of it, until the transaction is past it.
+bool WorkerMatcher::fires_again(const TxRule& t, const Transaction& tx) const {
+  for (std::uint32_t i = 0; i < t.count; ++i) {
+    const auto& b = engine_->bound[t.first + i];
+    if (b.stage->kind == Stage::Kind::hook && b.stage->each_update)
+      return !tx.complete[index(b.dir)] && tx.progress[index(b.dir)] == b.stage->progress;
+  }
+  return false;
 }
 
 void WorkerMatcher::scan_slot(Transaction& tx, TxState::Side& side, TxPlan& plan,
@@ -286,7 +302,9 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
   std::uint64_t seen = 0, hits = 0;
   std::uint64_t at_index = 0;
   bool has_index = false, open = false;
-  std::vector<bool> from_end;
+  // The places of values count only in these.
+  const bool keep = s.slice || (s.which == W::index && s.which_index < 0);
+  std::vector<bool> values;
   for (std::uint32_t i = 0; i < max_items; ++i) {
     std::uint64_t v = 0;
     const auto status = b.number(tx, b.dir, i, v);
@@ -311,39 +329,59 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
             (s.against_now == Stage::Now::before);
     if (scratch_.trace) [[unlikely]]
       scratch_.trace->number(s, i, v, hit);
-    if (s.which == W::any && hit)
+    if (s.which == W::any && !s.slice && hit)
       return s.absent == Stage::Absent::must ? Verdict::no : Verdict::yes;
     ++seen;
     hits += hit;
-    if (s.which == W::index && s.which_index >= 0 &&
+    if (s.which == W::index && !s.slice && s.which_index >= 0 &&
         i == static_cast<std::uint32_t>(s.which_index)) {
       at_index = hit;
       has_index = true;
       break;
     }
-    if (s.which == W::index && s.which_index < 0) from_end.push_back(hit);
+    if (keep) values.push_back(hit);
     if (status == BufferStatus::partial) {  // a value that may still change
       open = !complete;
       break;
     }
   }
   if (open) return Verdict::wait;
-  if (const auto back = static_cast<std::uint64_t>(-s.which_index);
-      !from_end.empty() && back <= from_end.size()) {
-    at_index = from_end[from_end.size() - back];
-    has_index = true;
+  if (keep) {
+    auto from = values.begin(), to = values.end();
+    if (s.slice) {
+      // An end outside the list leaves nothing.
+      const auto place = [&](std::int32_t v) {
+        return v < 0 ? v + static_cast<std::int64_t>(values.size()) : std::int64_t{v};
+      };
+      const auto lo = place(s.slice->first), hi = place(s.slice->second);
+      const auto size = static_cast<std::int64_t>(values.size());
+      if (lo < 0 || hi > size || lo >= hi)
+        to = from;
+      else
+        to = from + hi, from += lo;
+      seen = static_cast<std::uint64_t>(to - from);
+      hits = static_cast<std::uint64_t>(std::count(from, to, true));
+    }
+    if (s.which == W::index) {
+      const auto size = to - from;
+      const auto at = s.which_index < 0 ? s.which_index + size : std::ptrdiff_t{s.which_index};
+      has_index = at >= 0 && at < size;
+      at_index = has_index && from[at];
+    }
   }
   switch (s.which) {
     case W::any:
-      return Verdict::no;
+      if (s.slice && hits > 0) return Verdict::yes;
+      return seen == 0 && s.or_absent ? Verdict::yes : Verdict::no;
     case W::all:
-      return seen && hits == seen ? Verdict::yes : Verdict::no;
+      return seen > 0 && hits == seen ? Verdict::yes : Verdict::no;
     case W::all_or_none:
       return hits == seen ? Verdict::yes : Verdict::no;
     case W::count:
       return s.count_test.test(hits) ? Verdict::yes : Verdict::no;
     case W::index:
-      return has_index && at_index ? Verdict::yes : Verdict::no;
+      if (!has_index) return s.or_absent ? Verdict::yes : Verdict::no;
+      return at_index ? Verdict::yes : Verdict::no;
   }
   return Verdict::no;
 }

@@ -43,6 +43,32 @@ void MacSet::add(const std::uint8_t* source, const std::uint8_t* destination, Di
   put(dir == Dir::to_server ? dst : src, destination);
 }
 
+std::uint64_t FlowRate::add(std::size_t dir, Timestamp time, std::uint64_t octets) {
+  auto& s = sides_[dir];
+  const auto now = time.seconds();
+  if (s.ring.empty()) {
+    s.ring.assign(seconds_, 0);
+    s.last = now;
+  }
+  const auto place = [&](std::int64_t second) -> std::uint64_t& {
+    const auto n = static_cast<std::int64_t>(seconds_);
+    return s.ring[static_cast<std::size_t>((second % n + n) % n)];
+  };
+  if (now - s.last >= static_cast<std::int64_t>(seconds_)) {
+    std::fill(s.ring.begin(), s.ring.end(), 0);
+    s.sum = 0;
+    s.last = now;
+  }
+  while (s.last < now) {
+    auto& old = place(++s.last);
+    s.sum -= old;
+    old = 0;
+  }
+  place(s.last) += octets;  // a clock that steps back counts for the newest second
+  s.sum += octets;
+  return s.sum;
+}
+
 Dir Flow::direction(const sig::Packet& p) const {
   const bool ports = ip_proto == 6 || ip_proto == 17 || ip_proto == 132;
   if (ports && p.ip_proto == ip_proto) {
@@ -58,6 +84,8 @@ void Flow::swap_sides() {
   std::swap(seen[0], seen[1]);
   std::swap(app_proto_dir[0], app_proto_dir[1]);
   std::swap(stream_octets[0], stream_octets[1]);
+  std::swap(elephant[0], elephant[1]);
+  if (rate) rate->swap_sides();
   std::swap(min_ttl[0], min_ttl[1]);
   std::swap(max_ttl[0], max_ttl[1]);
   std::swap(icmp_type[0], icmp_type[1]);
@@ -72,6 +100,7 @@ void Flow::reset() {
   tcp.reset();
   engine.reset();
   macs.reset();
+  rate.reset();
   expectation.reset();
   policies.clear();
   id = 0;
@@ -91,7 +120,8 @@ void Flow::reset() {
     elephant[d] = false;
   }
   app_proto = app_proto_expected = app_proto_original = {};
-  app_proto_done = passed = no_payload = alerted = swapped = logged = dropped = false;
+  app_proto_done = passed = no_payload = alerted = swapped = logged = dropped = no_tx_log =
+      no_flow_log = false;
   parent_id = tx_count = 0;
   hash = 0;
   bucket_next = wheel_next = nullptr;

@@ -47,6 +47,25 @@ struct PolicyHit {
   std::string target, policy;
 };
 
+/// Octets of the last so many seconds, by direction: `flow.rate-tracking`.
+class FlowRate {
+ public:
+  static constexpr std::int64_t max_seconds = 3600;
+  explicit FlowRate(std::uint32_t seconds) : seconds_(seconds) {}
+  /// Counts a packet; tells the sum of the window that ends with it.
+  std::uint64_t add(std::size_t dir, Timestamp time, std::uint64_t octets);
+  void swap_sides() { std::swap(sides_[0], sides_[1]); }
+
+ private:
+  struct Side {
+    std::vector<std::uint64_t> ring;  ///< by second, modulo the window
+    std::int64_t last = 0;            ///< newest second counted
+    std::uint64_t sum = 0;
+  };
+  std::uint32_t seconds_;
+  Side sides_[2];
+};
+
 class Flow final : public sig::Flow {
  public:
   // Table links (FlowTable's own).
@@ -64,13 +83,13 @@ class Flow final : public sig::Flow {
   bool swapped = false;  ///< originator and responder were exchanged after the first packet
   bool logged = false;
   bool dropped = false;  ///< a drop rule matched on its stream or a transaction: EVE flow.action
-  bool elephant[2] = {false, false};
   std::uint64_t tx_count = 0;
   std::vector<PolicyHit> policies;
 
   std::unique_ptr<FlowPart> tcp;
   std::unique_ptr<FlowPart> app;
   std::unique_ptr<MacSet> macs;
+  std::unique_ptr<FlowRate> rate;
   std::shared_ptr<void> expectation;  ///< note left by the flow that expected this one
 
   [[nodiscard]] std::span<sig::Transaction* const> transactions() override {

@@ -83,6 +83,15 @@ FlowOptions FlowOptions::from(const Settings& s) {
       std::clamp<std::uint64_t>(s.size_or("flow.hash-size", o.hash_size), 256, 1U << 24));
   o.recovery_percent = static_cast<std::uint32_t>(
       std::clamp<std::int64_t>(s.integer_or("flow.emergency-recovery", 30), 1, 100));
+  if (s.has("flow.rate-tracking.bytes") || s.has("flow.rate-tracking.interval")) {
+    const auto octets = s.size_or("flow.rate-tracking.bytes", 0);
+    const auto seconds = s.integer_or("flow.rate-tracking.interval", 0);
+    if (octets == 0 || seconds < 1 || seconds > FlowRate::max_seconds)
+      throw std::runtime_error("flow.rate-tracking needs bytes and an interval of 1 to " +
+                               std::to_string(FlowRate::max_seconds) + " seconds");
+    o.rate_octets = octets;
+    o.rate_seconds = static_cast<std::uint32_t>(seconds);
+  }
   read_timeouts(s, "default", o.other);
   read_timeouts(s, "tcp", o.tcp);
   read_timeouts(s, "udp", o.udp);
@@ -232,6 +241,10 @@ void FlowTable::count_packet(Flow& f, sig::Packet& p) {
   f.seen[d] = true;
   ++f.counters[d].packets;
   f.counters[d].octets += p.frame.size();
+  if (options_.rate_seconds != 0 && !f.elephant[d]) {
+    if (!f.rate) f.rate = std::make_unique<FlowRate>(options_.rate_seconds);
+    f.elephant[d] = f.rate->add(d, p.time, p.frame.size()) >= options_.rate_octets;
+  }
   if (p.time > f.last) f.last = p.time;
   if (p.ttl != 0) {
     if (f.min_ttl[d] == 0 || p.ttl < f.min_ttl[d]) f.min_ttl[d] = p.ttl;

@@ -34,6 +34,9 @@ struct FlowOptions {
   std::uint64_t memory_cap = 128ULL << 20;  ///< flow.memcap: flows of all workers together
   std::uint32_t hash_size = 65536;
   std::uint32_t recovery_percent = 30;  ///< emergency ends when this share of the cap is free
+  std::uint64_t rate_octets =
+      0;  ///< flow.rate-tracking: so many in `rate_seconds` make an elephant
+  std::uint32_t rate_seconds = 0;  ///< 0: rates are not tracked
   std::uint32_t sweep_from = 0;  ///< look for expired flows only while more than this many are held
   std::uint64_t hash_seed = 0;
   FlowTimeouts tcp{60, 600, 60, 100, 5, 100, 10, 50}, udp{30, 300, 0, 100, 10, 100, 0, 50},

@@ -117,9 +117,11 @@ std::uint64_t AppFlow::frames_wanted_from(Dir dir, std::uint64_t edge) const {
   return from;
 }
 
-void AppFlow::change_protocol(std::string_view expected) {
+bool AppFlow::change_protocol(std::string_view expected) {
+  if (changing) return false;
   change_wanted = true;
   change_expected = expected;
+  return true;
 }
 
 void AppFlow::rename_protocol(std::string_view name) {
@@ -252,6 +254,7 @@ std::uint64_t AppLayer::read(Flow& flow, TcpSession& session, sig::Packet& packe
 /// A parser asked for the protocol to be recognised anew (STARTTLS, CONNECT, upgrade).
 void AppLayer::start_change(Flow& flow, AppFlow& app, TcpSession& session) {
   app.change_wanted = false;
+  app.changing = true;
   app.renamed_from = {};
   flow.app_proto_original = flow.app_proto;
   flow.app_proto_expected = sig::app_protos().find(app.change_expected);
@@ -353,6 +356,7 @@ std::uint64_t AppLayer::detect_tcp(Flow& flow, TcpSession& session, sig::Packet&
       return piece.offset + piece.data.size();
     }
     const auto at = parse(flow, packet, piece, &peer);
+    app.changing = false;
     if (flow.app_proto_dir[o] == AppProto{} && tracker_ != nullptr && depth_ == 0 &&
         !found.reversed) {
       ++depth_;
@@ -441,6 +445,13 @@ std::uint64_t AppLayer::parse(Flow& flow, sig::Packet& packet, const StreamPiece
     for (auto* tx : app.parser->transactions())
       if (tx->proto == AppProto{})
         tx->proto = flow.app_proto;  // detection binds getters by protocol
+  // Beyond the stream's depth nothing is read: rules must not wait for what will not come.
+  if (piece.depth)
+    for (auto* tx : app.parser->transactions())
+      if (!tx->complete[d]) {
+        tx->complete[d] = true;
+        ++tx->revision;
+      }
   flow.tx_count += made;
   if (entry != nullptr) counters_.transactions[entry->index] += made;
   if (peer != nullptr) peer->app_needed = 0;

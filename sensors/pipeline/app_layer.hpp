@@ -38,7 +38,7 @@ class AppFlow final : public FlowPart, public ParserContext {
                           std::uint64_t tx_id) override;
   void set_frame_length(std::uint64_t frame, std::int64_t length) override;
   void set_frame_tx(std::uint64_t frame, std::uint64_t tx_id) override;
-  void change_protocol(std::string_view expected) override;
+  bool change_protocol(std::string_view expected) override;
   void rename_protocol(std::string_view name) override;
   void expect_flow(const IpAddress& from, const IpAddress& to, std::uint16_t to_port,
                    std::string_view proto, std::shared_ptr<void> note) override;
@@ -73,6 +73,7 @@ class AppFlow final : public FlowPart, public ParserContext {
   /// end. Packets without news (most acknowledgements) need no look at the transactions.
   bool news[2] = {true, true};
   bool change_wanted = false;
+  bool changing = false;  ///< the protocol that a change led to has not read anything yet
   bool payload_bypassed = false;
   bool first_given[2] = {false, false};
   std::string change_expected;

@@ -124,6 +124,8 @@ void EveConfig::take_type(EveOutput& o, const std::string& name, const Settings&
     o.stats = true;
   } else if (name == "frame") {
     o.frames = true;
+  } else if (name == "arp") {
+    o.arp = true;
   } else if (name == "drop") {
     o.drop = true;
   } else if (name == "metadata") {

@@ -47,7 +47,7 @@ struct EveOutput {
   XffOptions xff;
   std::vector<EveType> types;
   bool alert = false, anomaly = false, flow = false, netflow = false, files = false, stats = false,
-       frames = false;
+       frames = false, arp = false;
   bool drop = false, metadata_events = false;
   AlertOptions alerts;
   XffOptions alert_xff, files_xff;

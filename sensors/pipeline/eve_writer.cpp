@@ -230,6 +230,30 @@ void EveWriter::tagged(const sig::Packet& p) {
   }
 }
 
+/// RFC 826, Ethernet and IPv4; the decoder lets nothing else through.
+void EveWriter::arp(const sig::Packet& p) {
+  static constexpr std::array<std::string_view, 5> opcodes = {"unknown", "request", "reply",
+                                                              "request_reverse", "reply_reverse"};
+  if (p.arp.size() < 28) return;
+  const auto* m = p.arp.data();
+  const auto opcode = load_be16(m + 6);
+  for (std::size_t i = 0; i < config_.outputs().size(); ++i) {
+    if (!config_.outputs()[i].arp) continue;
+    auto json = begin(i, p.time);
+    header(json, i, p, nullptr, Side::packet, "arp");
+    json.begin_object("arp");
+    json.field("hw_type", "ethernet");
+    json.field("proto_type", "ipv4");
+    json.field("opcode", opcodes[opcode < opcodes.size() ? opcode : 0]);
+    json.field("src_mac", mac(m + 8));
+    address(json, "src_ip", IpAddress::v4(m + 14));
+    json.field("dest_mac", mac(m + 18));
+    address(json, "dest_ip", IpAddress::v4(m + 24));
+    json.end_object();
+    end(i, json);
+  }
+}
+
 // ------------------------------------------------------------------------------------------
 // anomalies
 
@@ -365,7 +389,7 @@ void EveWriter::transactions(const sig::Packet& p, Flow& flow, sig::Matcher* mat
     const auto* protocol = app->protocol;
     if (tx->proto != AppProto{} && tx->proto != protocol->buffers.proto)
       if (const auto* own = find_protocol(tx->proto)) protocol = own;
-    if (tx->no_log) {
+    if (tx->no_log || flow.no_tx_log) {
       tx->logged = true;
       for (auto* file : tx->files)
         if (file != nullptr) file->logged = true;
@@ -512,6 +536,7 @@ void EveWriter::tcp_block(JsonWriter& json, const Flow& flow) {
 void EveWriter::flow_end(Flow& flow, FlowEnd reason, sig::Matcher* matcher) {
   if (flow.logged) return;
   flow.logged = true;
+  if (flow.no_flow_log) return;
   const auto age = flow.last.seconds() - flow.start.seconds();
   const auto times = [&](JsonWriter& json) {
     json.field("start", eve_time(flow.start));
@@ -532,6 +557,8 @@ void EveWriter::flow_end(Flow& flow, FlowEnd reason, sig::Matcher* matcher) {
       json.field("state", flow_state_name(flow.state));
       json.field("reason", flow_end_name(reason));
       json.field("alerted", flow.alerted);
+      if (flow.elephant[0]) json.field("elephant_toserver", true);
+      if (flow.elephant[1]) json.field("elephant_toclient", true);
       if (flow.dropped)
         json.field("action", "drop");
       else if (flow.passed)

@@ -30,6 +30,7 @@ class EveWriter {
   void alerts(const sig::Packet& p, std::span<const sig::Alert> alerts, sig::Matcher* matcher,
               StreamTracker& streams);
   void tagged(const sig::Packet& p);
+  void arp(const sig::Packet& p);
   void anomalies(const sig::Packet& p, Flow* flow);
   void transactions(const sig::Packet& p, Flow& flow, sig::Matcher* matcher, bool flow_end);
   void flow_end(Flow& flow, FlowEnd reason, sig::Matcher* matcher);

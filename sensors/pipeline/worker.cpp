@@ -66,20 +66,29 @@ Worker::Worker(PipelineShared& shared, std::vector<std::shared_ptr<EventSink>> s
           [this](Flow& f, FlowEnd reason) { end_flow(f, reason); },
           [this](const Flow& f, const sig::Packet& p) { return streams_.reuses(f, p); }) {
   app_.attach(streams_);
-  wants_frames_ = engine && engine->wants_frames();
+  note_wishes(engine.get());
   if (engine && engine->rule_count() != 0) matcher_ = sig::Matcher::create(std::move(engine));
-  app_.expect_rules(matcher_ != nullptr, wants_frames_);
-  eve_.set_matcher(matcher_.get());
+  take_rules();
 }
 
 Worker::~Worker() = default;
 
 void Worker::replace_engine(std::shared_ptr<const sig::Engine> engine) {
-  wants_frames_ = engine && engine->wants_frames();
+  note_wishes(engine.get());
   if (matcher_)
     matcher_->replace(std::move(engine));
   else if (engine && engine->rule_count() != 0)
     matcher_ = sig::Matcher::create(std::move(engine));
+  take_rules();
+}
+
+void Worker::note_wishes(const sig::Engine* engine) {
+  wants_frames_ = engine != nullptr && engine->wants_frames();
+  early_flow_ = engine != nullptr && engine->wants_early(sig::PacketHook::pre_flow);
+  early_stream_ = engine != nullptr && engine->wants_early(sig::PacketHook::pre_stream);
+}
+
+void Worker::take_rules() {
   app_.expect_rules(matcher_ != nullptr, wants_frames_);
   eve_.set_matcher(matcher_.get());
 }
@@ -98,7 +107,8 @@ void Worker::idle(Timestamp now) {
 }
 
 void Worker::packet(sig::Packet& p) {
-  auto* flow = flows_.take(p);
+  if (early_flow_) matcher_->inspect_early(p, sig::PacketHook::pre_flow);
+  auto* flow = p.untracked ? nullptr : flows_.take(p);
   if (flow != nullptr) {
     if (flow->counters[0].packets + flow->counters[1].packets == 1) app_.greet(*flow);
     if (macs_ && p.ethernet.size() >= 12) {
@@ -118,6 +128,7 @@ void Worker::packet(sig::Packet& p) {
       p.flow_established = true;
       flow->state = sig::FlowState::established;
     }
+    if (early_stream_ && !flow->dropped) matcher_->inspect_early(p, sig::PacketHook::pre_stream);
     if (tcp)
       streams_.packet(p, *flow);
     else if (p.ip_proto == 17 && flow->ip_proto == 17)
@@ -140,7 +151,9 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
         flow->alerted = true;
         for (const auto& a : found)
           if ((a.action == sig::Action::drop || a.action == sig::Action::reject) &&
-              (a.stream_match || a.state_match || for_application(*a.rule)))
+              (a.reach == sig::Alert::Reach::flow ||
+               (a.reach == sig::Alert::Reach::automatic &&
+                (a.stream_match || a.state_match || for_application(*a.rule)))))
             flow->dropped = true;
       }
       eve_.alerts(p, found, matcher_.get(), streams_);
@@ -152,6 +165,7 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
                               *flow);  // keeps the raw position moving, so that data is forgotten
   }
   eve_.anomalies(p, flow);
+  if (!p.arp.empty()) eve_.arp(p);
   if (flow == nullptr) return;
   if (flow->app) {
     if (AppLayer::of(*flow)->has_files()) {

@@ -69,6 +69,8 @@ class Worker final : public decode::Sink {
   void packet(sig::Packet& p) override;
 
  private:
+  void note_wishes(const sig::Engine* engine);
+  void take_rules();
   void inspect(sig::Packet& p, Flow* flow);
   void end_flow(Flow& flow, FlowEnd reason);
   void pseudo(Flow& flow, Dir dir);
@@ -81,7 +83,8 @@ class Worker final : public decode::Sink {
   const FileOptions& files_;
   EveWriter eve_;
   std::unique_ptr<sig::Matcher> matcher_;
-  bool wants_frames_ = false;  ///< some rule looks at frames
+  bool wants_frames_ = false;                       ///< some rule looks at frames
+  bool early_flow_ = false, early_stream_ = false;  ///< some rule looks before the flow, the stream
   bool macs_ = false;
   std::uint64_t packets_ = 0, octets_ = 0, alerts_ = 0;
   std::array<std::uint8_t, 64> pseudo_octets_{};

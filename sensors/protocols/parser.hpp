@@ -41,7 +41,8 @@ class ParserContext {
   virtual void set_frame_tx(std::uint64_t frame, std::uint64_t tx_id) = 0;
   /// Asks for the protocol to be detected again from the next octet on (STARTTLS, CONNECT,
   /// upgrade).
-  virtual void change_protocol(std::string_view expected) = 0;
+  /// @return false: the flow is just changing to the protocol that asks, and stays with it
+  virtual bool change_protocol(std::string_view expected) = 0;
   /// The same parser goes on, but what it reads turned out to have a name of its own (DNS inside
   /// HTTP/2): the flow, and rules and loggers for transactions of that protocol, go by it from now
   /// on.

@@ -204,7 +204,17 @@ bool flowvar_test(const PacketTest& t, MatchServices& m) {
     if (k == a.name) return (v.find(a.octets) != std::string::npos) != a.negated;
   return false;
 }
-Status flowvar(RuleBuilder& b, const Option& o, const Keyword&) {
+/// Captured by a rule that was looked at before, for the same packet.
+bool pktvar_test(const PacketTest& t, MatchServices& m) {
+  const auto& a = *static_cast<const VarArgument*>(t.data.get());
+  if (m.packet_vars == nullptr) return false;
+  for (const auto& v : *m.packet_vars)
+    if (v.name.empty() && v.id == a.name)
+      return (v.value.find(a.octets) != std::string::npos) != a.negated;
+  return false;
+}
+template <bool (*Test)(const PacketTest&, MatchServices&), std::uint8_t Rule::* Order>
+Status variable(RuleBuilder& b, const Option& o, const Keyword&) {
   const auto comma = o.value.find(',');
   if (comma == std::string_view::npos) return bad("needs name,\"value\"");
   auto a = std::make_shared<VarArgument>();
@@ -219,11 +229,11 @@ Status flowvar(RuleBuilder& b, const Option& o, const Keyword&) {
   if (!octets) return bad(octets.error());
   a->octets = std::move(*octets);
   PacketTest t;
-  t.test = &flowvar_test;
+  t.test = Test;
   t.data = a;
   t.require_packet = false;
   b.test(std::move(t));
-  auto& order = b.rule().order_flowvar;
+  auto& order = b.rule().*Order;
   order = order == 4 || order == 3 ? 3 : 2;
   return {};
 }
@@ -342,12 +352,19 @@ Status hostbits(RuleBuilder& b, const Option& o, const Keyword&) {
     b.rule().info.noalert = true;
     return {};
   }
-  if (parts.size() < 2 || parts.size() > 3) return bad("needs command,name and a side");
+  if (parts.size() < 2 || parts.size() > 4)
+    return bad("needs command,name and at most a side and seconds");
   auto h = std::make_shared<HostBit>();
   h->kind = kind_hostbit;
   h->seconds = 0;
   h->name = variable_id(parts[1]);
-  if (parts.size() == 3) {
+  if (parts.size() == 4) {
+    const auto v = parse_unsigned(parts[3]);
+    if (!v || *v == 0 || *v > UINT32_MAX)
+      return bad("'" + std::string(parts[3]) + "' is not a number of seconds");
+    h->seconds = static_cast<std::int64_t>(*v);
+  }
+  if (parts.size() >= 3) {
     if (parts[2] == "src")
       h->track = HostBit::Track::src;
     else if (parts[2] == "dst")
@@ -377,7 +394,12 @@ const KeywordRegistration registration{{
      .group = "state",
      .summary = "test a value that a pcre captured in the flow",
      .example = "flowvar:user,\"admin\";",
-     .setup = &flowvar},
+     .setup = &variable<flowvar_test, &Rule::order_flowvar>},
+    {.name = "pktvar",
+     .group = "state",
+     .summary = "test a value that a pcre captured for the packet",
+     .example = "pktvar:user,\"admin\";",
+     .setup = &variable<pktvar_test, &Rule::order_pktvar>},
     {.name = "xbits",
      .group = "state",
      .summary = "set and test bits of hosts or pairs of hosts, with expiry",
@@ -387,6 +409,7 @@ const KeywordRegistration registration{{
      .group = "state",
      .summary = "set and test bits of hosts",
      .example = "hostbits:set,scanner,src;",
+     .notes = "a number after the side is when a bit that is set runs out, in seconds",
      .setup = &hostbits},
 }};
 

@@ -5,8 +5,19 @@
 namespace ww::sig {
 namespace {
 
-void no_log(const PostAction&, MatchServices& m) {
-  if (m.tx != nullptr) m.tx->no_log = true;
+enum : std::uint64_t { transactions, flow_record };
+
+/// `scope tx`: the transaction at hand; `scope flow`: all that its flow still brings.
+void no_log(const PostAction& a, MatchServices& m) {
+  if (a.b == 0) {
+    if (m.tx != nullptr) m.tx->no_log = true;
+    return;
+  }
+  if (m.flow == nullptr) return;
+  (a.a == transactions ? m.flow->no_tx_log : m.flow->no_flow_log) = true;
+}
+void untrack(const PostAction&, MatchServices& m) {
+  if (m.flow == nullptr) m.packet->untracked = true;
 }
 
 Status config(RuleBuilder& b, const Option& o, const Keyword&) {
@@ -19,13 +30,31 @@ Status config(RuleBuilder& b, const Option& o, const Keyword&) {
                                                 : trim(text.substr(space))};
   };
   const auto [subsystem, action] = words(parts[0]);
+  const auto [type_word, type] = words(parts[1]);
+  const auto [scope_word, scope] = words(parts[2]);
   if (action != "disable") return bad("the action is disable");
-  if (subsystem != "logging") return bad("only logging can be disabled by a rule");
-  if (words(parts[1]) != std::pair<std::string_view, std::string_view>{"type", "tx"} ||
-      words(parts[2]) != std::pair<std::string_view, std::string_view>{"scope", "tx"})
-    return bad("logging goes with type tx, scope tx");
+  if (type_word != "type" || scope_word != "scope")
+    return bad("needs a subsystem with an action, a type and a scope");
   PostAction a;
-  a.run = &no_log;
+  if (subsystem == "logging") {
+    if (type == "tx" && (scope == "tx" || scope == "flow"))
+      a.a = transactions;
+    else if (type == "flow" && scope == "flow")
+      a.a = flow_record;
+    else
+      return bad("logging goes with type tx, scope tx or flow, and with type flow, scope flow");
+    a.b = scope == "flow";
+    a.run = &no_log;
+  } else if (subsystem == "tracking") {
+    if (type != "flow" || scope != "packet")
+      return bad("tracking goes with type flow, scope packet");
+    if (b.rule().hook != PacketHook::pre_flow)
+      return bad("tracking can only be disabled before there is a flow: write " +
+                 b.rule().header_proto + ":pre_flow in the header");
+    a.run = &untrack;
+  } else {
+    return bad("the subsystem is logging or tracking");
+  }
   b.action(std::move(a));
   return {};
 }
@@ -33,9 +62,12 @@ Status config(RuleBuilder& b, const Option& o, const Keyword&) {
 const KeywordRegistration registration{{
     {.name = "config",
      .group = "meta",
-     .summary = "write no records of the transaction that matched",
+     .summary = "write no records of what matched, or keep the packet out of the flow table",
      .example = "config:logging disable, type tx, scope tx;",
-     .notes = "with the action config the rule itself stays silent",
+     .notes =
+         "logging disable with type tx, scope tx or flow, and with type flow, scope flow; tracking "
+         "disable, type flow, scope packet at the hook pre_flow; with the action config the rule "
+         "itself stays silent",
      .setup = &config},
 }};
 

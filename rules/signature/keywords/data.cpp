@@ -435,41 +435,66 @@ Status base64_decode(RuleBuilder& b, const Option& o, const Keyword&) {
 }
 Status base64_data(RuleBuilder& b, const Option&, const Keyword&) { return b.select_base64(); }
 
+/// `4.5`, `>= 4.5`, `4-5` (both ends exclusive), `!4-5`.
+Status entropy_value(std::string_view text, EntropyOp& op) {
+  using C = EntropyOp::Compare;
+  text = trim(text);
+  const auto bits = [](std::string_view t) -> std::optional<double> {
+    const std::string number(trim(t));
+    if (number.empty() || number.find_first_not_of("0123456789.") != std::string::npos)
+      return std::nullopt;
+    char* end = nullptr;
+    const double v = std::strtod(number.c_str(), &end);
+    if (*end != '\0' || !(v >= 0.0 && v <= 8.0)) return std::nullopt;
+    return v;
+  };
+  for (const auto& [sign, code] : {std::pair<std::string_view, C>{"<=", C::le},
+                                   {">=", C::ge},
+                                   {"!=", C::ne},
+                                   {"==", C::eq},
+                                   {"<", C::lt},
+                                   {">", C::gt},
+                                   {"=", C::eq},
+                                   {"!", C::ne}})
+    if (text.starts_with(sign)) {
+      op.compare = code;
+      text = trim(text.substr(sign.size()));
+      break;
+    }
+  if (const auto dash = text.find('-');
+      dash != std::string_view::npos && (op.compare == C::eq || op.compare == C::ne)) {
+    const auto from = bits(text.substr(0, dash)), to = bits(text.substr(dash + 1));
+    if (!from || !to || *from >= *to)
+      return bad("'" + std::string(text) + "' is not a range within 0.0 to 8.0");
+    op.compare = op.compare == C::eq ? C::between : C::outside;
+    op.value = *from;
+    op.upper = *to;
+    return {};
+  }
+  const auto v = bits(text);
+  if (!v) return bad("value is 0.0 to 8.0");
+  op.value = *v;
+  return {};
+}
+
 Status entropy(RuleBuilder& b, const Option& o, const Keyword&) {
   EntropyOp op;
   bool value = false;
-  for (const auto part : split_list(o.value)) {
+  const auto parts = split_list(o.value);
+  for (const auto part : parts) {
     const auto words = split_words(part);
     if (words.empty()) return bad("an empty part");
     if ((words[0] == "bytes" || words[0] == "offset") && words.size() == 2) {
       const auto n = parse_unsigned(words[1]);
       if (!n || *n > UINT32_MAX) return bad("'" + std::string(words[1]) + "' is not a number");
       (words[0] == "bytes" ? op.octets : op.offset) = static_cast<std::uint32_t>(*n);
-    } else if (words[0] == "value") {
-      auto rest = trim(part.substr(5));
-      using C = EntropyOp::Compare;
-      op.compare = C::eq;
-      for (const auto& [text, code] : {std::pair<std::string_view, C>{"<=", C::le},
-                                       {">=", C::ge},
-                                       {"!=", C::ne},
-                                       {"==", C::eq},
-                                       {"<", C::lt},
-                                       {">", C::gt},
-                                       {"=", C::eq}})
-        if (rest.starts_with(text)) {
-          op.compare = code;
-          rest = trim(rest.substr(text.size()));
-          break;
-        }
-      char* end = nullptr;
-      const std::string number(rest);
-      op.value = std::strtod(number.c_str(), &end);
-      if (number.empty() || *end != '\0' || !(op.value >= 0.0 && op.value <= 8.0))
-        return bad("value is 0.0 to 8.0");
-      value = true;
-    } else {
-      return bad("unknown part '" + std::string(part) + "'");
+      continue;
     }
+    // The word `value` may be left out when nothing else is asked for.
+    const bool named = words[0] == "value";
+    if (!named && parts.size() > 1) return bad("unknown part '" + std::string(part) + "'");
+    if (auto ok = entropy_value(named ? part.substr(5) : part, op); !ok) return ok;
+    value = true;
   }
   if (!value) return bad("needs a value");
   b.add(op);

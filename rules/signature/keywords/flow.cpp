@@ -1,4 +1,4 @@
-/// `flow` and what it counts: flow.age, flow.pkts, flow.bytes, stream_size.
+/// `flow` and what it counts: flow.age, flow.pkts, flow.bytes, flow.elephant, stream_size.
 #include <algorithm>
 
 #include "rules/signature/keyword.hpp"
@@ -46,24 +46,46 @@ Status flow(RuleBuilder& b, const Option& o, const Keyword&) {
   return {};
 }
 
-enum : std::uint64_t { to_server = 0, to_client = 1, either = 2 };
+enum : std::uint64_t { to_server = 0, to_client = 1, either = 2, both = 3 };
 
-bool match_count(const PacketTest& t, MatchServices& m, std::uint64_t a, std::uint64_t b) {
+Result<std::uint64_t, std::string> parse_side(std::string_view side) {
+  if (side == "toserver" || side == "to_server") return to_server;
+  if (side == "toclient" || side == "to_client") return to_client;
+  if (side == "either") return either;
+  if (side == "both") return both;
+  return bad("'" + std::string(side) + "' is not toserver, toclient, either or both");
+}
+
+bool match_count(const PacketTest& t, std::uint64_t a, std::uint64_t b) {
   switch (t.a) {
     case to_server:
       return t.number.test(a);
     case to_client:
       return t.number.test(b);
+    case both:
+      return t.number.test(a) && t.number.test(b);
     default:
       return t.number.test(a) || t.number.test(b);
   }
-  (void)m;
 }
 bool packets_test(const PacketTest& t, MatchServices& m) {
-  return m.flow && match_count(t, m, m.flow->counters[0].packets, m.flow->counters[1].packets);
+  return m.flow && match_count(t, m.flow->counters[0].packets, m.flow->counters[1].packets);
 }
 bool octets_test(const PacketTest& t, MatchServices& m) {
-  return m.flow && match_count(t, m, m.flow->counters[0].octets, m.flow->counters[1].octets);
+  return m.flow && match_count(t, m.flow->counters[0].octets, m.flow->counters[1].octets);
+}
+bool elephant_test(const PacketTest& t, MatchServices& m) {
+  return m.flow && match_count(t, m.flow->elephant[0], m.flow->elephant[1]);
+}
+Status elephant(RuleBuilder& b, const Option& o, const Keyword&) {
+  PacketTest t;
+  t.test = &elephant_test;
+  const auto side = parse_side(trim(o.value));
+  if (!side) return bad(side.error());
+  t.a = *side;
+  t.number = NumberTest::equal(1);
+  b.test(std::move(t));
+  return {};
 }
 bool age_test(const PacketTest& t, MatchServices& m) {
   if (!m.flow) return false;
@@ -75,15 +97,10 @@ Status counted(RuleBuilder& b, std::string_view side, std::string_view value,
                decltype(PacketTest::test) test, std::uint64_t max) {
   PacketTest t;
   t.test = test;
-  if (side == "toserver" || side == "to_server")
-    t.a = to_server;
-  else if (side == "toclient" || side == "to_client")
-    t.a = to_client;
-  else if (side == "either")
-    t.a = either;
-  else
-    return bad("'" + std::string(side) + "' is not toserver, toclient or either");
-  auto n = parse_number_test(value, max);
+  const auto which = parse_side(side);
+  if (!which) return bad(which.error());
+  t.a = *which;
+  auto n = parse_number_test(value, max, true);
   if (!n) return bad(n.error());
   t.number = *n;
   b.test(std::move(t));
@@ -141,7 +158,7 @@ Status stream_size(RuleBuilder& b, const Option& o, const Keyword&) {
   const auto op = parts[1];
   if (op != "<" && op != ">" && op != "=" && op != "!=" && op != "<=" && op != ">=" && op != "!")
     return bad("unknown operator '" + std::string(op) + "'");
-  auto n = parse_number_test(std::string(op) + std::string(parts[2]), UINT32_MAX);
+  auto n = parse_number_test(std::string(op) + std::string(parts[2]), UINT32_MAX, true);
   if (!n) return bad(n.error());
   t.number = *n;
   b.test(std::move(t));
@@ -201,6 +218,14 @@ const KeywordRegistration registration{{
      .setup = &fixed_side<octets_test>,
      .buffer = "toclient",
      .max = UINT64_MAX},
+    {.name = "flow.elephant",
+     .group = "flow",
+     .summary = "the flow has gone over the rate of flow.rate-tracking",
+     .example = "flow.elephant:toserver;",
+     .notes =
+         "toserver, toclient, either or both; needs flow.rate-tracking (bytes, interval) in the "
+         "configuration",
+     .setup = &elephant},
     {.name = "stream_size",
      .group = "flow",
      .summary = "octets that a TCP stream has carried",

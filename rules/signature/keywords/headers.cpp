@@ -1,5 +1,5 @@
 /// Buffers cut from the packet itself: ipv4.hdr, ipv6.hdr, tcp.hdr, udp.hdr, icmpv4.hdr,
-/// icmpv6.hdr, igmp.hdr, ip.src, ip.dst.
+/// icmpv6.hdr, igmp.hdr, ether.hdr, ip.src, ip.dst.
 #include "rules/signature/keyword.hpp"
 
 namespace ww::sig {
@@ -35,6 +35,7 @@ Bytes igmp(const Packet& p) {
   return p.ip_version == 4 && p.ip_proto == 2 ? p.l4.first(std::min<std::size_t>(8, p.l4.size()))
                                               : Bytes{};
 }
+Bytes ethernet(const Packet& p) { return p.ethernet; }
 Bytes source(const Packet& p) { return p.src.bytes(); }
 Bytes destination(const Packet& p) { return p.dst.bytes(); }
 
@@ -58,6 +59,8 @@ const KeywordRegistration registration{{
     row("icmpv4.hdr", "ICMP header", "content:\"|08|\"; startswith;", &icmpv4),
     row("icmpv6.hdr", "ICMPv6 header", "content:\"|80|\"; startswith;", &icmpv6),
     row("igmp.hdr", "IGMP header", "content:\"|16|\"; startswith;", &igmp),
+    row("ether.hdr", "Ethernet header: destination, source, type",
+        "content:\"|08 06|\"; offset:12; depth:2;", &ethernet),
     row("ip.src", "source address, 4 or 16 octets", "dataset:set,scanners,type ip;", &source),
     row("ip.dst", "destination address, 4 or 16 octets", "dataset:set,victims,type ip;",
         &destination),

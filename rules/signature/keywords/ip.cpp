@@ -330,6 +330,18 @@ Status ip_proto(RuleBuilder& b, const Option& o, const Keyword& k) {
   return {};
 }
 
+Status l3_proto(RuleBuilder& b, const Option& o, const Keyword&) {
+  const auto v = lower(trim(o.value));
+  if (v == "ipv4" || v == "ip4")
+    b.rule().ip_versions &= 1;
+  else if (v == "ipv6" || v == "ip6")
+    b.rule().ip_versions &= 2;
+  else
+    return bad("is ipv4 or ipv6");
+  if (b.rule().ip_versions == 0) return bad("contradicts the rule's header");
+  return {};
+}
+
 // --------------------------------------------------------------------------- checksums, VLAN
 
 template <int Layer>  // 4: IPv4, 6: TCP, 17: UDP, 1 and 58: ICMP; Version 0: any
@@ -472,6 +484,11 @@ const KeywordRegistration others{{
      .example = "sameip;",
      .value = K::Value::none,
      .setup = &sameip},
+    {.name = "l3_proto",
+     .group = "ip",
+     .summary = "version of IP, where the header names neither",
+     .example = "l3_proto:ipv4;",
+     .setup = &l3_proto},
     {.name = "ip_proto",
      .group = "ip",
      .summary = "IP protocol, by number or name",

@@ -165,6 +165,10 @@ Status requires_(RuleBuilder& b, const Option& o, const Keyword&) {
 }
 
 const KeywordRegistration registration{{
+    {.name = "nfq_set_mark",
+     .group = "alerting",
+     .summary = "marks the packet in a netfilter queue",
+     .refused = "Wardwatch watches traffic and holds no packets in a queue"},
     {.name = "msg",
      .group = "meta",
      .summary = "text of the alert",

@@ -56,7 +56,7 @@ Status captures(std::string_view list, PcreOp& op, RuleBuilder& b) {
       op.captures.push_back({To::flow, id});
       b.rule().order_flowvar = 4;
     } else if (where == "pkt") {
-      op.captures.push_back({To::packet, id});
+      op.captures.push_back({To::packet, id, part.substr(colon + 1) == "key"});
       b.rule().order_pktvar = 4;
     } else if (where == "alert") {
       op.captures.push_back({To::alert, id});
@@ -189,7 +189,8 @@ const KeywordRegistration registration{
      .notes =
          "Flags: i m s x A E G; R relative to the match before; O lifts the match limits; B raw. "
          "Old rules name buffers: U I P Q H D M C S Y V W Z. Captures: "
-         "pcre:\"/(\\w+)/,flow:name\".",
+         "pcre:\"/(\\w+)/,flow:name\"; pkt:key,pkt:value takes a name and its value from two "
+         "groups.",
      .setup = &setup}};
 
 }  // namespace

@@ -16,6 +16,13 @@ Status detection_filter(RuleBuilder& b, const Option& o, const Keyword&) {
   filter.type = ThresholdSpec::Type::detection_filter;
   auto spec = parse_threshold(o.value, filter, nullptr);
   if (!spec) return bad(spec.error());
+  if (spec->unique != ThresholdSpec::Unique::none) {
+    const auto& r = b.rule();
+    bool ports = !r.app_protos.empty() || (!r.any_proto && r.protos.any());
+    for (std::size_t p = 0; p < r.protos.size() && r.app_protos.empty(); ++p)
+      ports = ports && (!r.protos.test(p) || p == 6 || p == 17 || p == 132);
+    if (!ports) return bad("unique_on needs a protocol with ports: tcp, udp or sctp");
+  }
   b.rule().detection_filter = *spec;
   return {};
 }
@@ -52,7 +59,7 @@ Status tag(RuleBuilder& b, const Option& o, const Keyword&) {
     else
       return bad("side is src or dst");
   } else if (!t.session) {
-    return bad("host needs a side: src or dst");
+    t.src = false;
   }
   b.rule().tags.push_back(t);
   return {};
@@ -79,6 +86,7 @@ const KeywordRegistration registration{{
      .group = "alerting",
      .summary = "alert after so many matches in a time",
      .example = "detection_filter:track by_src,count 10,seconds 60;",
+     .notes = "unique_on src_port or dst_port counts different ports, not matches",
      .setup = &detection_filter,
      .once = true},
     {.name = "tag",

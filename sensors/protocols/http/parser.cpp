@@ -69,7 +69,11 @@ ParseResult HttpParser::answer(Dir dir, const StreamInput& input, Connection::St
   const auto next = std::move(*change_to_);
   change_to_.reset();
   const auto taken = std::min(connection_->consumed(dir), input.data.size());
-  ctx_->change_protocol(next);
+  if (!ctx_->change_protocol(next) && !transactions().empty()) {
+    auto& tx = static_cast<HttpTransaction&>(*transactions().back());
+    tx.add_event(event("failed_protocol_change"));
+    ++tx.revision;
+  }
   return taken < input.data.size() ? ParseResult::more(taken) : ParseResult::ok();
 }
 

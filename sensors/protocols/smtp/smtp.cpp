@@ -499,7 +499,10 @@ bool SmtpParser::reply(ParserContext& ctx, std::string_view text) {
         tls_ = true;
         queue_.clear();
         if (tx != nullptr) settle(*tx);
-        ctx.change_protocol("tls");
+        if (!ctx.change_protocol("tls") && tx != nullptr) {
+          tx->add_event(event_id(Event::failed_protocol_change));
+          ++tx->revision;
+        }
       } else if (tx != nullptr) {
         tx->add_event(event_id(Event::tls_rejected));
         ++tx->revision;

@@ -42,9 +42,10 @@ class TestContext final : public ParserContext {
   void set_frame_tx(std::uint64_t frame, std::uint64_t tx_id) override {
     frames.at(frame - 1).tx_id = tx_id;
   }
-  void change_protocol(std::string_view expected) override {
+  bool change_protocol(std::string_view expected) override {
     changed = true;
     changed_to = expected;
+    return !still_changing;
   }
   void rename_protocol(std::string_view name) override {
     renamed_to = name;
@@ -61,6 +62,7 @@ class TestContext final : public ParserContext {
 
   std::vector<sig::Frame> frames;
   std::vector<std::string> events;
+  bool still_changing = false;  ///< change_protocol() is refused
   bool changed = false;
   std::string changed_to, renamed_to;
   bool bypassed = false;
