@@ -26,7 +26,9 @@ class Deflate final : public Inflater {
     s.next_out = out.data();
     s.avail_out = static_cast<std::uint32_t>(out.size());
     const int rc = isal_inflate(&s);
-    Step step{Status::more, in.size() - s.avail_in, out.size() - s.avail_out};
+    // At the end it gives back what it had read too far, even octets of an earlier piece.
+    const auto left = std::min<std::size_t>(s.avail_in, in.size());
+    Step step{Status::more, in.size() - left, out.size() - s.avail_out};
     // Negative: not valid; above these three: a wrapper that asks for what nobody can give it.
     if (rc != ISAL_DECOMP_OK && rc != ISAL_END_INPUT && rc != ISAL_OUT_OVERFLOW)
       step.status = Status::failed;

@@ -4,7 +4,10 @@
 #include <lzma.h>
 #include <zlib.h>
 
+#include <array>
 #include <map>
+
+#include "sensors/protocols/http/inflater.hpp"
 
 namespace ww::sensor::http {
 namespace {
@@ -144,6 +147,29 @@ TEST(BodyDecoder, ReportsCodingsNoHonestServerWrites) {
   EXPECT_EQ(decode("gzip, foo", gzip(text)).events.at(DecodeEvent::abnormal_coding), 1);
   EXPECT_EQ(decode("xgzip,", gzip(text)).text, text);
   EXPECT_TRUE(decode("identity", text).events.empty());
+}
+
+/// What was read too far is given back at the end, and may be older than the last piece.
+TEST(Inflater, NeverTakesMoreThanItWasGiven) {
+  const std::string plain(300, 'x');
+  std::vector<std::string> bodies{gzip(plain), raw(plain), zlib(plain), "\xb3 request fieldo",
+                                  "\xb3 request field"};
+  for (int first = 0; first < 256; ++first)
+    bodies.push_back(static_cast<char>(first) + std::string(" request fieldo and more"));
+  for (const auto& body : bodies)
+    for (const auto coding : {Coding::gzip, Coding::deflate, Coding::zlib})
+      for (std::size_t piece = 1; piece < 20; ++piece) {
+        const auto inflater = Inflater::make(coding, DecodeLimits{});
+        std::array<std::uint8_t, 64> space;
+        std::string_view left = body;
+        for (int steps = 0; !left.empty() && steps < 2000; ++steps) {
+          const auto part = left.substr(0, piece);
+          const auto s = inflater->step(as_bytes(part), space);
+          ASSERT_LE(s.taken, part.size()) << piece;
+          if (s.status == Inflater::Status::failed || s.status == Inflater::Status::end) break;
+          left.remove_prefix(s.taken);
+        }
+      }
 }
 
 TEST(BodyDecoder, StopsABomb) {
