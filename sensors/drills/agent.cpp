@@ -12,6 +12,7 @@
 
 #include "sensors/drills/restore.hpp"
 #include "sensors/drills/scratch.hpp"
+#include "sensors/drills/tool.hpp"
 #include "telemetry/orders.hpp"
 
 namespace ww::drills {
@@ -103,7 +104,21 @@ class Agent final : public DrillAgent {
   /// What a process before this one left: scratch folders, and orders that it had begun.
   void clean_up() {
     if (!o_.config.restore.empty() || !o_.config.detection.empty()) {
-      const auto removed = clean_scratch(o_.config.scratch);
+      std::string outside;
+      for (const auto& folder : left_in_scratch(o_.config.scratch))
+        for (const auto& t : o_.config.restore) {
+          const auto* tool = restore_tool(t);
+          if (tool == nullptr || tool->clean == nullptr || !tool->leaves(t, folder)) continue;
+          if (auto wrong = tool->clean(t, folder); !wrong.empty()) outside = std::move(wrong);
+        }
+      if (!outside.empty()) {
+        // How to clean it is known from the folder alone, so that stays until somebody looked.
+        blocked_ = "an earlier drill is not cleaned up: " + outside +
+                   "; clean it by hand and empty " + o_.config.scratch;
+        spdlog::error("drills: {}", blocked_);
+      }
+      const auto removed =
+          outside.empty() ? clean_scratch(o_.config.scratch) : Result<std::size_t, Problem>(0U);
       if (!removed) {
         spdlog::error("drills: {}", removed.error().text());
         blocked_ = removed.error().text();

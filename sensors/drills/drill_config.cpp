@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sensors/drills/tool.hpp"
 #include "sensors/logs/log_config.hpp"
 
 namespace ww::drills {
@@ -78,9 +79,10 @@ Result<DatabaseCheck, Problem> read_database(const Settings& s, const std::strin
 
 Result<RestoreTarget, Problem> read_target(const Settings& s, const std::string& at,
                                            const std::vector<backup::ProbeSpec>& probes) {
-  if (auto ok = logs::check_keys(s, at,
-                                 {"target", "asset", "job", "include", "timeout", "manifest",
-                                  "files", "min_files", "databases", "scan"});
+  if (auto ok =
+          logs::check_keys(s, at,
+                           {"target", "asset", "job", "include", "timeout", "manifest", "files",
+                            "min_files", "databases", "scan", "command", "signature", "signed_by"});
       !ok)
     return fail(ok.error());
   RestoreTarget t;
@@ -93,10 +95,24 @@ Result<RestoreTarget, Problem> read_target(const Settings& s, const std::string&
   if (probe == probes.end())
     return fail(bad(s, at + ".asset", "no probe of asset '" + asset + "'",
                     "add one under backup.probes: the drill restores what it looks at"));
-  if (probe->tool != "restic" && probe->tool != "borg" && probe->tool != "pgbackrest")
-    return fail(bad(s, at + ".asset", "backups of " + probe->tool + " cannot be restored here",
-                    "restic, borg and pgbackrest can"));
   t.probe = *probe;
+  t.command = s.list(at + ".command");
+  t.signature = s.text_or(at + ".signature", "");
+  t.signed_by = s.text_or(at + ".signed_by", "");
+  if (!t.command.empty()) {
+    for (const auto& [key, path] : {std::pair{".command", &t.command.front()},
+                                    {".signature", &t.signature},
+                                    {".signed_by", &t.signed_by}})
+      if (!path->starts_with('/'))
+        return fail(bad(s, at + key, "must be a whole path",
+                        "a restore command needs its signature and the site's key"));
+  } else if (restore_tool(t) == nullptr) {
+    std::string can;
+    for (const auto& [tool, info] : restore_tools())
+      if (tool != "command") can += (can.empty() ? "" : ", ") + std::string(tool);
+    return fail(bad(s, at + ".asset", "backups of " + probe->tool + " cannot be restored here",
+                    can + " can; for others give a signed command"));
+  }
   t.include = s.list(at + ".include");
   t.manifest = s.list(at + ".manifest");
   t.files = s.list(at + ".files");

@@ -19,6 +19,9 @@
 ///         manifest: [srv/pacs/SHA256SUMS]
 ///         files: [srv/pacs/db/app.sqlite]
 ///         min_files: 100
+///         command: [/opt/site/restore-veeam]      # instead of the probe's tool; signed
+///         signature: /opt/site/restore-veeam.sig
+///         signed_by: /etc/wardwatch/site.pem
 ///         scan: [clamdscan, --fdpass, --infected]   # 0: clean, 1: found something
 ///         databases:
 ///           - { type: sqlite, path: srv/pacs/db/app.sqlite,
@@ -51,6 +54,9 @@ struct RestoreTarget {
   std::vector<std::string> include, manifest, files;
   std::uint64_t min_files = 1;
   std::vector<DatabaseCheck> databases;
+  /// Instead of the probe's tool: a program that the site signed (docs/drills.md), and its proof.
+  std::vector<std::string> command;
+  std::string signature, signed_by;
   std::vector<std::string> scan;  ///< program and arguments; the restored folder follows them
   std::chrono::milliseconds timeout{4 * 3'600'000};
 };
@@ -62,6 +68,7 @@ struct DrillConfig {
   std::string scratch;
   std::uint64_t max_octets = 50ULL << 30, min_free = 5ULL << 30;
   std::vector<RestoreTarget> restore;
+  std::string verifier;  ///< program of verify-restore; "" = the one that runs
 };
 
 /// @param drills  settings below `drills`

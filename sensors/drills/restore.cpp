@@ -1,56 +1,28 @@
 #include "sensors/drills/restore.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <boost/json.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <mutex>
 #include <optional>
 #include <thread>
 
 #include "sensors/backup/access.hpp"
 #include "sensors/drills/scratch.hpp"
+#include "sensors/drills/tool.hpp"
 #include "sensors/drills/verify.hpp"
 #include "telemetry/net/enrol.hpp"
 
 namespace ww::drills {
-namespace json = boost::json;
 namespace {
 
 using Steady = std::chrono::steady_clock;
 using backup::Command;
 using backup::Finished;
 
-std::string member(const json::value& v, std::string_view name) {
-  if (!v.is_object()) return {};
-  const auto* m = v.get_object().if_contains(name);
-  return m != nullptr && m->is_string() ? std::string(m->get_string()) : std::string();
-}
-std::int64_t number(const json::value& v) {
-  boost::system::error_code ec;
-  return v.is_number() ? v.to_number<std::int64_t>(ec) : 0;
-}
-json::value parse(const std::string& text) {
-  json::parse_options options;
-  options.max_depth = 16;
-  boost::system::error_code ec;
-  auto v = json::parse(text, ec, {}, options);
-  return ec ? json::value() : v;
-}
-
-struct Chosen {
-  std::string id;
-  Timestamp time;
-  std::uint64_t octets = 0;  // expected; 0: not known
-};
-
 /// The run of one drill; each step gives an error text or "".
-class Restoring {
+class Restoring final : public Restore {
  public:
   Restoring(const DrillConfig& config, const RestoreTarget& target, const RestoreRequest& request,
             const Clock& clock, const std::atomic<bool>& stop, const Tell& tell)
@@ -60,6 +32,7 @@ class Restoring {
         clock_(clock),
         stop_(stop),
         tell_(tell),
+        tool_(restore_tool(target)),
         deadline_(Steady::now() + target.timeout) {}
 
   events::Drill run() {
@@ -82,21 +55,85 @@ class Restoring {
     if (good) report_.finished = rfc3339(clock_.now());
     phase("cleaning", "");
     const auto begin = Steady::now();
-    const bool cleaned = scratch->clean();
+    // What lies elsewhere first: how to clean it is written down in the scratch folder.
+    const auto outside = tool_ != nullptr && tool_->clean != nullptr
+                             ? tool_->clean(target_, scratch_)
+                             : std::string();
+    bool cleaned = scratch->clean();
     took("cleaning", begin);
-    if (!cleaned) {
+    if (!outside.empty()) {
+      good = cleaned = false;
+      error += (error.empty() ? "" : "; ") + ("not cleaned up: " + outside);
+    } else if (!cleaned) {
       good = false;
       error +=
           (error.empty() ? "" : "; ") + ("the scratch folder could not be removed: " + scratch_);
     }
-    if (stop_.load()) return finished("stopped", "stopped; what was restored is removed", cleaned);
+    if (stop_.load())
+      return finished("stopped",
+                      outside.empty() ? "stopped; what was restored is removed"
+                                      : "stopped; not cleaned up: " + outside,
+                      cleaned);
     return finished(good ? "passed" : "failed",
                     good ? "restored " + report_.snapshot.value_or("") + " and verified it" : error,
                     cleaned);
   }
 
+  const RestoreTarget& target() const override { return target_; }
+  const std::string& wanted() const override { return request_.snapshot; }
+  const std::string& scratch() const override { return scratch_; }
+  std::string data() const override { return scratch_ + "/data"; }
+  bool stopped() const override { return stop_.load(); }
+  std::chrono::milliseconds left() const override {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Steady::now());
+  }
+  std::optional<Finished> tool(std::vector<std::string> arguments, std::string& error,
+                               const std::string& folder) override {
+    const auto access = backup::tool_access(target_.probe);
+    Command c;
+    c.argv = access.command;
+    c.argv.insert(c.argv.end(), arguments.begin(), arguments.end());
+    c.environment = target_.probe.environment;
+    for (const auto& [k, v] : access.environment) c.environment[k] = v;
+    c.folder = folder.empty() ? scratch_ : folder;
+    return run(std::move(c), error);
+  }
+  std::optional<Finished> run(Command c, std::string& error) override {
+    if (left().count() <= 0) {
+      error = "the time limit of the target is over";
+      return {};
+    }
+    c.timeout = left();
+    const auto name = c.argv.front();
+    auto done = backup::run(c, &abort_);
+    if (!done) {
+      error = done.error().text();
+      return {};
+    }
+    if (stop_.load()) {
+      error = "stopped";
+      return {};
+    }
+    if (over_.load()) {
+      error = "more than drills.max_size was written";
+      return {};
+    }
+    if (done->timed_out) {
+      error = "the time limit of the target is over";
+      return {};
+    }
+    if (!done->good()) {
+      auto last_words = done->err.substr(done->err.size() > 600 ? done->err.size() - 600 : 0);
+      std::replace(last_words.begin(), last_words.end(), '\n', ' ');
+      error = name + " ended with " + std::to_string(done->exit_code) + ": " + last_words;
+      return {};
+    }
+    return std::move(*done);
+  }
+
  private:
   std::string steps() {
+    if (tool_ == nullptr) return "backups of " + target_.probe.tool + " cannot be restored here";
     phase("preparing", "looking for the snapshot");
     auto begin = Steady::now();
     Chosen chosen;
@@ -116,7 +153,7 @@ class Restoring {
     took("restoring", begin);
     phase("verifying", "");
     begin = Steady::now();
-    auto error = check();
+    auto error = check(chosen);
     took("verifying", begin);
     return error;
   }
@@ -147,155 +184,11 @@ class Restoring {
     return report_;
   }
 
-  /// Runs the tool with the probe's access, within what is left of the time.
-  std::optional<Finished> tool(std::vector<std::string> arguments, std::string& error,
-                               const std::string& folder = {}) {
-    const auto access = backup::tool_access(target_.probe);
-    Command c;
-    c.argv = access.command;
-    c.argv.insert(c.argv.end(), arguments.begin(), arguments.end());
-    c.environment = target_.probe.environment;
-    for (const auto& [k, v] : access.environment) c.environment[k] = v;
-    c.folder = folder.empty() ? scratch_ : folder;
-    return run(std::move(c), error);
-  }
-
-  std::optional<Finished> run(Command c, std::string& error) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Steady::now());
-    if (left.count() <= 0) {
-      error = "the time limit of the target is over";
-      return {};
-    }
-    c.timeout = left;
-    const auto name = c.argv.front();
-    auto done = backup::run(c, &abort_);
-    if (!done) {
-      error = done.error().text();
-      return {};
-    }
-    if (stop_.load()) {
-      error = "stopped";
-      return {};
-    }
-    if (over_.load()) {
-      error = "more than drills.max_size was written";
-      return {};
-    }
-    if (done->timed_out) {
-      error = "the time limit of the target is over";
-      return {};
-    }
-    if (!done->good()) {
-      auto said = done->err.substr(done->err.size() > 600 ? done->err.size() - 600 : 0);
-      std::replace(said.begin(), said.end(), '\n', ' ');
-      error = name + " ended with " + std::to_string(done->exit_code) + ": " + said;
-      return {};
-    }
-    return std::move(*done);
-  }
-
   // --- which snapshot
 
   std::string choose(Chosen& out) {
     const Watch watch(*this, 0);
-    const auto& tool_name = target_.probe.tool;
-    if (tool_name == "restic") return choose_restic(out);
-    if (tool_name == "borg") return choose_borg(out);
-    return choose_pgbackrest(out);
-  }
-
-  std::string choose_restic(Chosen& out) {
-    std::string error;
-    std::vector<std::string> a{"snapshots", "--json", "--no-lock"};
-    for (const auto* key : {"host", "tag", "path"})
-      if (const auto v = target_.probe.text(key); !v.empty()) {
-        a.push_back(std::string("--") + key);
-        a.push_back(v);
-      }
-    const auto done = tool(a, error);
-    if (!done) return error;
-    const auto list = parse(done->out);
-    if (!list.is_array()) return "restic gave no list of snapshots";
-    for (const auto& s : list.get_array()) {
-      const auto id = member(s, "id");
-      const auto time = parse_time(member(s, "time"));
-      if (id.empty() || !time) continue;
-      const bool wanted =
-          request_.snapshot == "latest" ? out.time < *time : id.starts_with(request_.snapshot);
-      if (wanted) {
-        out.id = id;
-        out.time = *time;
-      }
-    }
-    if (out.id.empty()) return "no snapshot " + request_.snapshot + " in the repository";
-    if (target_.include.empty()) {
-      const auto stats =
-          tool({"stats", "--json", "--no-lock", "--mode", "restore-size", out.id}, error);
-      if (!stats) return error;
-      const auto v = parse(stats->out);
-      if (v.is_object())
-        if (const auto* n = v.get_object().if_contains("total_size"))
-          out.octets = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number(*n)));
-    }
-    return {};
-  }
-
-  std::string choose_borg(Chosen& out) {
-    std::string error;
-    const auto done = tool({"list", "--json"}, error, target_.probe.folder);
-    if (!done) return error;
-    const auto v = parse(done->out);
-    const auto* list = v.is_object() ? v.get_object().if_contains("archives") : nullptr;
-    if (list == nullptr || !list->is_array()) return "borg gave no list of archives";
-    for (const auto& s : list->get_array()) {
-      const auto name = member(s, "name");
-      const auto time = parse_time(member(s, "start"));  // local time: TZ is UTC for the program
-      if (name.empty() || !time) continue;
-      if (request_.snapshot == "latest"
-              ? out.time < *time
-              : request_.snapshot == name || request_.snapshot == member(s, "id")) {
-        out.id = name;
-        out.time = *time;
-      }
-    }
-    if (out.id.empty()) return "no archive " + request_.snapshot + " in the repository";
-    if (!target_.include.empty()) return {};
-    const auto info = tool({"info", "--json", "::" + out.id}, error, target_.probe.folder);
-    if (!info) return error;
-    const auto i = parse(info->out);
-    boost::system::error_code ec;
-    if (const auto* n = i.find_pointer("/archives/0/stats/original_size", ec))
-      out.octets = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number(*n)));
-    return {};
-  }
-
-  std::string choose_pgbackrest(Chosen& out) {
-    std::string error;
-    const auto done = tool({"info", "--output=json"}, error);
-    if (!done) return error;
-    const auto v = parse(done->out);
-    if (!v.is_array()) return "pgbackrest gave no information";
-    for (const auto& stanza : v.get_array()) {
-      const auto* list = stanza.is_object() ? stanza.get_object().if_contains("backup") : nullptr;
-      if (list == nullptr || !list->is_array()) continue;
-      for (const auto& b : list->get_array()) {
-        boost::system::error_code ec;
-        const auto label = member(b, "label");
-        const auto* stop_at = b.find_pointer("/timestamp/stop", ec);
-        const auto* size = b.find_pointer("/info/size", ec);
-        if (label.empty() || stop_at == nullptr) continue;
-        const Timestamp time{number(*stop_at) * 1'000'000};
-        if (request_.snapshot == "latest" ? out.time < time : request_.snapshot == label) {
-          out.id = label;
-          out.time = time;
-          out.octets = size != nullptr
-                           ? static_cast<std::uint64_t>(std::max<std::int64_t>(0, number(*size)))
-                           : 0;
-        }
-      }
-    }
-    return out.id.empty() ? "no backup " + request_.snapshot + " in the repository" : "";
+    return tool_->choose(*this, out);
   }
 
   // --- restoring
@@ -344,51 +237,28 @@ class Restoring {
     std::thread thread_;
   };
 
-  [[nodiscard]] std::string data() const { return scratch_ + "/data"; }
-
   std::string fetch(const Chosen& chosen) {
     phase("restoring", chosen.id);
     const Watch watch(*this, chosen.octets);
     std::error_code ec;
     std::filesystem::create_directory(data(), ec);
-    std::string error;
-    std::vector<std::string> a;
-    if (target_.probe.tool == "restic") {
-      a = {"restore", chosen.id, "--no-lock", "--target", data()};
-      for (const auto& i : target_.include) {
-        a.emplace_back("--include");
-        a.push_back(i);
-      }
-      return tool(a, error) ? "" : error;
-    }
-    if (target_.probe.tool == "borg") {
-      a = {"extract", "::" + chosen.id};
-      for (const auto& i : target_.include) a.push_back(i.starts_with('/') ? i.substr(1) : i);
-      return tool(a, error, data()) ? "" : error;
-    }
-    // --type=immediate: as far as the backup itself is consistent, no later log.
-    a = {"restore",
-         "--set=" + chosen.id,
-         "--pg1-path=" + data(),
-         "--lock-path=" + scratch_ + "/lock",
-         "--type=immediate",
-         "--target-action=promote",
-         "--archive-mode=off"};
-    return tool(a, error) ? "" : error;
+    auto error = tool_->fetch(*this, chosen);
+    if (error.empty() && over_.load()) error = "more than drills.max_size was written";
+    if (error.empty() && stop_.load()) error = "stopped";
+    return error;
   }
 
   // --- verifying
 
-  std::string check() {
+  std::string check(const Chosen& chosen) {
     const Watch watch(*this, 0);
     const auto spec = scratch_ + "/verify.json";
     if (auto written = net::write_file(spec, verify_spec(data(), target_), 0600); !written)
       return written.error().text();
     Command c;
-    char self[4096];
-    const auto n = ::readlink("/proc/self/exe", self, sizeof self);
-    c.argv = {std::string(self, n > 0 ? static_cast<std::size_t>(n) : 0), "verify-restore",
-              "--spec", spec};
+    std::error_code ec;
+    const auto self = std::filesystem::read_symlink("/proc/self/exe", ec).string();
+    c.argv = {config_.verifier.empty() ? self : config_.verifier, "verify-restore", "--spec", spec};
     c.folder = scratch_;
     c.max_output = 1U << 20;
     std::string error;
@@ -398,7 +268,9 @@ class Restoring {
     if (!result) return "verifying: " + result.error();
     report_.files = result->files;
     report_.bytes = result->octets;
-    if (target_.probe.tool == "pgbackrest") check_postgres(*result);
+    result->passed.insert(result->passed.end(), said.passed.begin(), said.passed.end());
+    result->failed.insert(result->failed.end(), said.failed.begin(), said.failed.end());
+    if (tool_->check != nullptr) tool_->check(*this, chosen, *result);
     if (auto why = scan(*result); !why.empty()) return why;
     report_.passed = result->passed;
     report_.failed = result->failed;
@@ -427,74 +299,13 @@ class Restoring {
     return {};
   }
 
-  /// Starts the restored server on a socket in the scratch place, asks, stops it.
-  void check_postgres(VerifyResult& r) {
-    std::string bin;
-    std::error_code ec;
-    for (std::filesystem::directory_iterator it("/usr/lib/postgresql", ec), end; !ec && it != end;
-         it.increment(ec))
-      if (std::filesystem::exists(it->path() / "bin/pg_ctl", ec))
-        bin = (it->path() / "bin").string();
-    if (bin.empty()) {
-      r.failed.emplace_back("opens: no PostgreSQL server is installed here to start it with");
-      return;
-    }
-    std::string error;
-    const auto call = [&](std::vector<std::string> argv) {
-      Command c;
-      c.argv = std::move(argv);
-      c.folder = scratch_;
-      c.max_output = 1U << 20;
-      return run(std::move(c), error);
-    };
-    const auto started = call(
-        {bin + "/pg_ctl", "-D", data(), "-w", "-t", "120", "-l", scratch_ + "/postgres.log", "-o",
-         "-c listen_addresses='' -c unix_socket_directories='" + scratch_ + "' -c hba_file='" +
-             hba() + "' -c archive_mode=off -c logging_collector=off",
-         "start"});
-    if (!started) {
-      std::ifstream log(scratch_ + "/postgres.log");
-      std::string said((std::istreambuf_iterator<char>(log)), {});
-      if (said.size() > 600) said.erase(0, said.size() - 600);
-      std::replace(said.begin(), said.end(), '\n', ' ');
-      r.failed.push_back("opens: " + error.substr(0, 200) + ": " + said);
-      return;
-    }
-    r.passed.emplace_back("opens: PostgreSQL");
-    for (const auto& d : target_.databases) {
-      if (d.type != "postgres") continue;
-      for (const auto& q : d.queries) {
-        error.clear();
-        // A transaction that cannot write: the query only looks.
-        auto done = call({bin + "/psql", "-XAtq", "-h", scratch_, "-U", "postgres", "-d",
-                          d.path.empty() ? "postgres" : d.path, "-c",
-                          "set default_transaction_read_only = on", "-c", q.sql});
-        std::string value = done ? done->out.substr(0, done->out.find('\n')) : error;
-        const bool good = done && (!q.expect || value == *q.expect) &&
-                          (!q.min || std::strtod(value.c_str(), nullptr) >= *q.min);
-        (good ? r.passed : r.failed)
-            .push_back("queries: " + q.sql.substr(0, 120) + " = " + value.substr(0, 120));
-      }
-    }
-    Command c;  // also when the drill is stopped or its time is over
-    c.argv = {bin + "/pg_ctl", "-D", data(), "-w", "-t", "20", "-m", "immediate", "stop"};
-    c.folder = scratch_;
-    c.timeout = std::chrono::seconds(30);
-    (void)backup::run(c, nullptr);
-  }
-  /// Only processes of this user reach the socket's folder (0700), so it trusts them.
-  std::string hba() {
-    const auto path = scratch_ + "/pg_hba.conf";
-    (void)net::write_file(path, "local all all trust\n", 0600);
-    return path;
-  }
-
   const DrillConfig& config_;
   const RestoreTarget& target_;
   const RestoreRequest& request_;
   const Clock& clock_;
   const std::atomic<bool>& stop_;
   const Tell& tell_;
+  const RestoreTool* tool_;
   const Steady::time_point deadline_;
   std::atomic<bool> abort_{false}, over_{false};
   std::string scratch_;

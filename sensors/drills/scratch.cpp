@@ -134,13 +134,17 @@ std::uint64_t free_octets(const std::string& path) {
   return static_cast<std::uint64_t>(v.f_bavail) * v.f_frsize;
 }
 
-Result<std::size_t, Problem> clean_scratch(const std::string& root) {
-  std::size_t n = 0;
+std::vector<std::string> left_in_scratch(const std::string& root) {
   std::vector<std::string> left;
   std::error_code ec;
   for (fs::directory_iterator it(root, ec), end; !ec && it != end; it.increment(ec))
     if (it->path().filename().string().starts_with(prefix)) left.push_back(it->path().string());
-  for (const auto& path : left) {
+  return left;
+}
+
+Result<std::size_t, Problem> clean_scratch(const std::string& root) {
+  std::size_t n = 0;
+  for (const auto& path : left_in_scratch(root)) {
     if (!remove_tree(path))
       return fail(Problem{"cannot remove what an earlier drill left", path,
                           "remove it by hand; no restore drill starts until then"});

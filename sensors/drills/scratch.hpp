@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "telemetry/result.hpp"
 
@@ -37,6 +38,8 @@ struct TreeSize {
 /// Regular files below a folder, symbolic links not followed.
 [[nodiscard]] TreeSize tree_size(const std::string& path);
 [[nodiscard]] std::uint64_t free_octets(const std::string& path);
+/// Folders of drills that earlier processes left.
+[[nodiscard]] std::vector<std::string> left_in_scratch(const std::string& root);
 /// Removes what earlier processes left. Touches only folders that Scratch makes.
 /// @return how many were removed; a Problem when one could not be
 [[nodiscard]] Result<std::size_t, Problem> clean_scratch(const std::string& root);

@@ -2,15 +2,14 @@
 /// backup, `mode: set` the folder as one. File names are not told: a backup's id is a digest of
 /// name, size and time.
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <openssl/evp.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <memory>
 
+#include "sensors/backup/file_set.hpp"
 #include "sensors/backup/json.hpp"
 #include "sensors/backup/policy.hpp"
 #include "sensors/backup/probe.hpp"
@@ -20,48 +19,17 @@ namespace ww::backup {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t max_files = 500'000;
-
-struct Found {
-  std::string path;
-  std::uint64_t size = 0;
-  Timestamp changed;
-};
-
-Timestamp time_of(const timespec& t) {
-  return {static_cast<std::int64_t>(t.tv_sec) * 1'000'000 + t.tv_nsec / 1000};
-}
-
-std::vector<Found> walk(const ProbeSpec& spec, Look& look, Report& report) {
-  std::vector<Found> out;
-  const auto root = spec.text("path");
-  const auto pattern = spec.text("pattern", "*");
-  std::error_code ec;
-  fs::recursive_directory_iterator it(root, fs::directory_options::skip_permission_denied, ec), end;
-  if (ec) {
-    report.failed("no_repository", "cannot read the folder " + root + ": " + ec.message());
-    return out;
+std::vector<FileFound> walk(const ProbeSpec& spec, Look& look, Report& report) {
+  auto found = find_files(spec.text("path"), spec.text("pattern", "*"),
+                          [&] { return !look.stopped() && look.left().count() > 0; });
+  if (!found.error.empty()) {
+    report.failed("no_repository", found.error);
+  } else if (found.cut && found.files.size() >= max_backup_files) {
+    report.warn("too_large", found.cut_why);
+  } else if (found.cut && !look.stopped()) {
+    report.failed("timeout", found.cut_why);
   }
-  for (; it != end; it.increment(ec)) {
-    if (ec || look.stopped()) break;
-    if (look.left().count() <= 0) {
-      report.failed("timeout", "the folder could not be read within the probe's time");
-      break;
-    }
-    struct stat s{};
-    const auto path = it->path().string();
-    if (::lstat(path.c_str(), &s) != 0 || !S_ISREG(s.st_mode)) continue;
-    if (::fnmatch(pattern.c_str(), it->path().filename().c_str(), 0) != 0) continue;
-    if (out.size() >= max_files) {
-      report.warn("too_large", "more than 500000 files; the rest is not looked at");
-      break;
-    }
-    out.push_back({path, static_cast<std::uint64_t>(s.st_size), time_of(s.st_mtim)});
-  }
-  std::sort(out.begin(), out.end(), [](const Found& a, const Found& b) {
-    return a.changed != b.changed ? a.changed < b.changed : a.path < b.path;
-  });
-  return out;
+  return std::move(found.files);
 }
 
 std::string beginning(const std::string& path) {
@@ -167,7 +135,8 @@ void check_manifest(const ProbeSpec& spec, Look& look, Report& report) {
   if (*i.integrity == "failed") report.warn("damaged", memory["integrity_why"]);
 }
 
-void each_file(const ProbeSpec& spec, Look& look, Report& report, const std::vector<Found>& files) {
+void each_file(const ProbeSpec& spec, Look& look, Report& report,
+               const std::vector<FileFound>& files) {
   report.inventory.snapshots.emplace();
   report.inventory.snapshots_total = 0;
   const auto settle = std::chrono::seconds(
@@ -175,9 +144,7 @@ void each_file(const ProbeSpec& spec, Look& look, Report& report, const std::vec
   for (const auto& f : files) {
     // A file that still grows is no backup yet.
     const bool growing = f.changed <= look.now() && look.now() - f.changed < settle;
-    auto& run = report.add_run(
-        sha256_hex(f.path + '\n' + std::to_string(f.size) + '\n' + std::to_string(f.changed.us))
-            .substr(0, 16));
+    auto& run = report.add_run(file_backup_id(f));
     run.finished = run.data_time = rfc3339(f.changed);
     run.bytes_total = f.size;
     run.files_total = 1;
@@ -197,7 +164,8 @@ void each_file(const ProbeSpec& spec, Look& look, Report& report, const std::vec
   }
 }
 
-void whole_set(const ProbeSpec& spec, Look& look, Report& report, const std::vector<Found>& files) {
+void whole_set(const ProbeSpec& spec, Look& look, Report& report,
+               const std::vector<FileFound>& files) {
   std::uint64_t octets = 0, changed = 0;
   auto& memory = look.memory();
   const auto watermark = parse_time(memory["newest"]);
@@ -211,10 +179,7 @@ void whole_set(const ProbeSpec& spec, Look& look, Report& report, const std::vec
   }
   if (files.empty()) return report.warn("empty", "there are no files");
   const auto newest = files.back().changed;
-  const auto id = sha256_hex(std::to_string(files.size()) + ':' + std::to_string(octets) + ':' +
-                             std::to_string(newest.us))
-                      .substr(0, 16);
-  auto& run = report.add_run(id);
+  auto& run = report.add_run(set_backup(files).id);
   run.finished = run.data_time = rfc3339(newest);
   run.bytes_total = octets;
   run.files_total = files.size();
