@@ -78,9 +78,14 @@ class DetectorImpl final : public Detector {
     take_new_rules();
     Pass pass;
     views_.clear();
-    for (const auto& e : events) views_.push_back(e.json);
+    auto readable = SIZE_MAX;
+    for (const auto& e : events) {
+      views_.push_back(e.json);
+      readable = std::min(readable, e.readable);
+    }
     if (evaluator_ != nullptr) {
-      for (const auto& m : evaluator_->evaluate(views_)) on_match(m, events[m.event_index], pass);
+      for (const auto& m : evaluator_->evaluate(views_, readable))
+        on_match(m, events[m.event_index], pass);
     }
     for (const auto& e : events)
       if (e.type == "alert") on_signature(e, pass);

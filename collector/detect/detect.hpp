@@ -66,6 +66,7 @@ struct DetectEvent {
   std::string_view json, id, site, sensor, type;
   Timestamp time;
   std::string_view drill_run = {};  ///< of a known drill: hits are the drill's, nobody is called
+  std::size_t readable = 0;         ///< octets behind `json` that may be read, whatever they are
 };
 
 struct BacktestQuery {

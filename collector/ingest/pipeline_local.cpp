@@ -161,8 +161,8 @@ class LocalPipelineImpl final : public LocalPipeline {
       for (const auto& b : out.group.batches)
         for (const auto& e : b.events) {
           const auto& known = ids[i++];
-          events.push_back(
-              {e.json, known.id, b.site, b.sensor, known.type, e.time, known.drill_run});
+          events.push_back({e.json, known.id, b.site, b.sensor, known.type, e.time, known.drill_run,
+                            e.json.capacity() - e.json.size()});
         }
       if (detector_ != nullptr) detector_->process(events, out.group.records);
       for (auto* watcher : options_.watchers) watcher->watch(events, out.group.records);

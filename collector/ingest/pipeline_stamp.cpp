@@ -149,7 +149,8 @@ Result<Stamped, std::string> Stamper::stamp(const std::string& json, const Stamp
   } else {
     begin = end = json.rfind('}');
   }
-  constexpr std::size_t envelope_octets = 256;
+  // With room behind it for readers that look a little further than they must.
+  constexpr std::size_t envelope_octets = 256 + 64;
   e.json.reserve(json.size() + envelope_octets);
   e.json.append(json, 0, begin);
   if (f.envelopes == 0 && f.members > 0) e.json += ',';

@@ -27,6 +27,8 @@ struct Options {
 
 constexpr std::size_t batch_events = 1024;
 constexpr std::size_t longest_event = 64 << 20;
+constexpr std::size_t first_block = 256 << 10;  // small enough that what was read is still near
+constexpr std::size_t spare = 64;               // octets behind a line that the reader may look at
 
 std::shared_ptr<const sigma::Engine> load(const Options& options, sigma::LoadReport& report) {
   sigma::LoadOptions load_options;
@@ -103,7 +105,7 @@ class Run {
   }
 
   void flush() {
-    for (const auto& match : evaluator_->evaluate(views_)) {
+    for (const auto& match : evaluator_->evaluate(views_, spare)) {
       const auto index = first_ + match.event_index;
       if (!match.rule->silent) print(match, index);
       if (!match.rule->feeds) continue;
@@ -171,7 +173,7 @@ class Run {
 
 /// Hands every line of a file to `run`, in place: a line is a piece of the block that was read.
 void read_lines(int file, const std::string& name, Run& run) {
-  std::vector<char> block(1U << 20U);
+  std::vector<char> block(first_block + spare);
   std::size_t have = 0;
   bool dropping = false;  // in a line that is too long; it counts as one that is no event
   const auto hand_over = [&](std::string_view line) {
@@ -181,7 +183,7 @@ void read_lines(int file, const std::string& name, Run& run) {
     run.line(line);
   };
   for (;;) {
-    const auto n = ::read(file, block.data() + have, block.size() - have);
+    const auto n = ::read(file, block.data() + have, block.size() - spare - have);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0)
       throw Failure{Exit::usage, {std::strerror(errno), name, "check the path of the events"}};
@@ -197,7 +199,7 @@ void read_lines(int file, const std::string& name, Run& run) {
     if (n == 0) return;
     have -= at;
     std::memmove(block.data(), block.data() + at, have);
-    if (have < block.size()) continue;
+    if (have < block.size() - spare) continue;
     if (block.size() < longest_event) {
       block.resize(block.size() * 2);
     } else {

@@ -483,25 +483,60 @@ void Compiler::put_in_index(PatternId id) {
   p.found = p.cased ? Pattern::Found::hinted : Pattern::Found::index;
 }
 
+namespace {
+
+/// A number is compared as it is written canonically, not as the text has it.
+bool numeric(std::string_view part) {
+  return part.find_first_not_of("0123456789+-.e") == std::string_view::npos;
+}
+
+}  // namespace
+
 /// The rarest part of each literal that stands in an event's text as it stands in the value.
-void Compiler::put_in_keyword_hints(PatternId id) {
+void Compiler::note_keyword_parts(PatternId id) {
   const auto special = [](char c) {
     return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == '\x7f';
   };
-  for (const std::string_view literal : hints(engine_.patterns.all()[id])) {
+  const auto literals = hints(engine_.patterns.all()[id]);
+  auto& parts = engine_.keyword_parts[id];
+  for (const std::string_view literal : literals) {
     std::string_view best;
     for (std::size_t at = 0; at < literal.size();) {
       std::size_t end = at;
       while (end < literal.size() && !special(literal[end])) ++end;
       const auto run = literal.substr(at, std::min(end - at, longest_indexed_literal));
-      // Numbers are compared as they are written canonically, not as the text has them.
-      const bool numeric = run.find_first_not_of("0123456789+-.e") == std::string_view::npos;
-      if (!numeric && (best.empty() || commonness(run) < commonness(best))) best = run;
+      const auto better = [&] {
+        return best.empty() ||
+               (numeric(run) != numeric(best) ? numeric(best) : commonness(run) < commonness(best));
+      };
+      if (!run.empty() && better()) best = run;
       at = end + 1;
     }
-    if (best.empty()) engine_.keyword_hints_complete = false;
-    engine_.keyword_hints.add(std::string(best), id);
+    if (best.empty()) {  // nothing can be said of it
+      parts.clear();
+      return;
+    }
+    parts.emplace_back(best);
   }
+}
+
+std::shared_ptr<const KeywordHints> EngineImpl::keyword_hints(
+    const std::vector<PatternId>& of) const {
+  auto out = std::make_shared<KeywordHints>();
+  for (const auto id : of) {
+    const auto it = keyword_parts.find(id);
+    if (it == keyword_parts.end() || it->second.empty()) out->usable = false;
+    if (!out->usable) return out;
+    for (const auto& part : it->second) {
+      out->numeric = out->numeric || numeric(part);
+      out->ascii = out->ascii && std::none_of(part.begin(), part.end(), [](char c) {
+                     return static_cast<unsigned char>(c) >= 0x80;
+                   });
+      out->parts.add(part, id);
+    }
+  }
+  out->usable = out->parts.build(true).empty() && !out->parts.empty();
+  return out;
 }
 
 void Compiler::note_indexed_slots() {
@@ -527,8 +562,7 @@ void Compiler::finish(LoadReport& report) {
     for (const auto id : rule_triggers_[rule]) {
       triggers[id].push_back(rule);
       put_in_index(id);
-      if (engine_.patterns.all()[id].slot == 0 && triggers[id].size() == 1)
-        put_in_keyword_hints(id);
+      if (engine_.patterns.all()[id].slot == 0 && triggers[id].size() == 1) note_keyword_parts(id);
     }
   // Long lists are cheaper to find in passing than to try one by one, and so is everything that is
   // looked for in all values.
@@ -555,12 +589,10 @@ void Compiler::finish(LoadReport& report) {
                                  triggers[p].end());
   }
   engine_.trigger_first[patterns] = static_cast<std::uint32_t>(engine_.trigger_rules.size());
-  engine_.uses_keywords.assign(engine_.infos.size(), false);
+  engine_.keyword_triggers.resize(engine_.infos.size());
   for (std::uint32_t rule = 0; rule < rule_triggers_.size(); ++rule)
     for (const auto id : rule_triggers_[rule])
-      if (engine_.patterns.all()[id].slot == 0) engine_.uses_keywords[rule] = true;
-  if (auto said = engine_.keyword_hints.build(); !said.empty())
-    engine_.keyword_hints_complete = false;
+      if (engine_.patterns.all()[id].slot == 0) engine_.keyword_triggers[rule].push_back(id);
   for (Slot slot = 0; slot < engine_.index.size(); ++slot)
     if (engine_.index[slot])
       if (auto said = engine_.index[slot]->build(); !said.empty())
@@ -568,24 +600,41 @@ void Compiler::finish(LoadReport& report) {
             {{}, 0, "field '" + engine_.fields.name(slot) + "': Vectorscan: " + said});
 }
 
-Plan EngineImpl::make_plan(const std::vector<bool>& wanted) const {
+Plan EngineImpl::make_plan(const std::vector<bool>& wanted, HintCache& cache) const {
   Plan plan;
   plan.mask.assign(infos.size() / 64 + 1, 0);
   plan.slots.assign(fields.slots() / 64 + 1, 0);
+  std::vector<PatternId> keywords;
   for (std::size_t rule = 0; rule < infos.size(); ++rule)
     if (wanted[rule] && !infos[rule].correlation) {
       plan.mask[rule >> 6] |= std::uint64_t{1} << (rule & 63U);
-      plan.keywords = plan.keywords || uses_keywords[rule];
+      keywords.insert(keywords.end(), keyword_triggers[rule].begin(), keyword_triggers[rule].end());
       for (const auto slot : indexed_slots[rule])
         plan.slots[slot >> 6U] |= std::uint64_t{1} << (slot & 63U);
     }
   for (const auto rule : untriggered)
     if (plan.has(rule)) plan.always.push_back(rule);
+  if (keywords.empty()) return plan;
+  std::sort(keywords.begin(), keywords.end());
+  keywords.erase(std::unique(keywords.begin(), keywords.end()), keywords.end());
+  auto& shared = cache[keywords];
+  if (shared == nullptr) shared = keyword_hints(keywords);
+  plan.keywords = shared;
   return plan;
 }
 
+std::vector<const Plan*> EngineImpl::plans() const {
+  std::vector<const Plan*> out{&everything, &unknown_channel};
+  for (const auto& [name, entry] : channels) {
+    out.push_back(&entry.other);
+    for (const auto& [id, plan] : entry.by_id) out.push_back(&plan);
+  }
+  return out;
+}
+
 void EngineImpl::build_routes() {
-  everything = make_plan(std::vector<bool>(infos.size(), true));
+  HintCache cache;
+  everything = make_plan(std::vector<bool>(infos.size(), true), cache);
   std::vector<bool> wanted(infos.size());
   std::map<std::string, std::uint32_t> known_sources;  // rules share few different log sources
   std::vector<std::uint32_t> source_of;
@@ -601,7 +650,7 @@ void EngineImpl::build_routes() {
     std::vector<bool> applies;
     for (const auto* s : distinct) applies.push_back(windows_applies(*s, name, id));
     for (std::size_t rule = 0; rule < infos.size(); ++rule) wanted[rule] = applies[source_of[rule]];
-    return make_plan(wanted);
+    return make_plan(wanted, cache);
   };
   unknown_channel = plan_for("", -1);
   for (const auto* table : {&windows_categories(), &windows_services()})

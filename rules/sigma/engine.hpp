@@ -44,12 +44,20 @@ struct Program {
   std::uint16_t entry = 0;
 };
 
+/// What the event's text must hold for some keyword rule of a plan to be possible.
+struct KeywordHints {
+  LiteralSet parts;
+  bool usable = true;    ///< every keyword has a part that stands in the text as it is
+  bool numeric = false;  ///< some part is a number, which a value may write otherwise
+  bool ascii = true;     ///< no part has other characters
+};
+
 /// The rules that can concern an event, once its log source is known.
 struct Plan {
   std::vector<std::uint64_t> mask;    ///< a bit for each rule
   std::vector<std::uint32_t> always;  ///< rules that no index can notice
   std::vector<std::uint64_t> slots;   ///< a bit for each field in which these rules need the index
-  bool keywords = false;              ///< some rule looks at any value
+  std::shared_ptr<const KeywordHints> keywords;  ///< null when no rule looks at any value
   [[nodiscard]] bool looks_at(Slot slot) const {
     return (slots[slot >> 6U] >> (slot & 63U) & 1U) != 0;
   }
@@ -91,15 +99,14 @@ class EngineImpl final : public Engine {
   std::vector<std::uint32_t>
       trigger_first;  ///< the same, flat: [first[p], first[p+1]) of trigger_rules
   std::vector<std::uint32_t> trigger_rules;
-  std::vector<std::uint32_t> untriggered;        ///< rules that no index can notice
-  std::vector<bool> uses_keywords;               ///< by rule
+  std::vector<std::uint32_t> untriggered;                ///< rules that no index can notice
+  std::vector<std::vector<PatternId>> keyword_triggers;  ///< by rule: patterns over any value
   std::vector<std::vector<Slot>> indexed_slots;  ///< by rule: fields in which it needs the index
   std::vector<std::unique_ptr<FieldIndex>>
       index;  ///< by slot; null when nothing is looked for there
   /// Plain parts of what keyword rules wait for, looked for in the event's text before its values
-  /// are gathered. Not usable when some keyword has no plain part.
-  LiteralSet keyword_hints;
-  bool keyword_hints_complete = true;
+  /// are gathered. None: the keyword has no such part.
+  std::map<PatternId, std::vector<std::string>> keyword_parts;
   std::vector<CompiledCorrelation> correlations;
   std::vector<std::vector<std::uint32_t>> feeds;  ///< by rule: correlations that it is a source of
 
@@ -116,7 +123,13 @@ class EngineImpl final : public Engine {
   std::map<std::string, Channel, std::less<>> channels;
   Plan unknown_channel;
 
-  [[nodiscard]] Plan make_plan(const std::vector<bool>& wanted) const;
+  /// Plans with the same keywords share what finds them.
+  using HintCache = std::map<std::vector<PatternId>, std::shared_ptr<const KeywordHints>>;
+  [[nodiscard]] Plan make_plan(const std::vector<bool>& wanted, HintCache& cache) const;
+  /// Those made with the engine.
+  [[nodiscard]] std::vector<const Plan*> plans() const;
+  [[nodiscard]] std::shared_ptr<const KeywordHints> keyword_hints(
+      const std::vector<PatternId>& patterns) const;
   void build_routes();
 };
 
@@ -161,7 +174,7 @@ class Compiler {
   void place(std::uint32_t label);
   bool write_program(const Expr& tree);
   void put_in_index(PatternId id);
-  void put_in_keyword_hints(PatternId id);
+  void note_keyword_parts(PatternId id);
   void note_indexed_slots();
   FieldIndex& field_index(Slot slot);
 

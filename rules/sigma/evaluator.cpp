@@ -24,18 +24,18 @@ class EvaluatorImpl final : public Evaluator {
       if (fi && !fi->anywhere.empty() &&
           hs_alloc_scratch(fi->anywhere.database(), &scratch_) != HS_SUCCESS)
         throw std::bad_alloc();
-    if (!engine_->keyword_hints.empty() &&
-        hs_alloc_scratch(engine_->keyword_hints.database(), &scratch_) != HS_SUCCESS)
-      throw std::bad_alloc();
+    for (const auto* plan : engine_->plans()) make_room_for(*plan);
     candidates_.reserve(engine_->infos.size());
   }
   ~EvaluatorImpl() override { hs_free_scratch(scratch_); }
   EvaluatorImpl(const EvaluatorImpl&) = delete;
   EvaluatorImpl& operator=(const EvaluatorImpl&) = delete;
 
-  std::span<const Match> evaluate(std::span<const std::string_view> events) override {
+  std::span<const Match> evaluate(std::span<const std::string_view> events,
+                                  std::size_t readable) override {
     matches_.clear();
-    for (std::size_t i = 0; i < events.size(); ++i) one(events[i], static_cast<std::uint32_t>(i));
+    for (std::size_t i = 0; i < events.size(); ++i)
+      one(events[i], readable, static_cast<std::uint32_t>(i));
     return matches_;
   }
 
@@ -50,8 +50,14 @@ class EvaluatorImpl final : public Evaluator {
   // A pattern's truth for the current event: epoch in the upper bits, so nothing has to be cleared.
   static constexpr std::uint32_t is_true = 1, is_hinted = 2, is_false = 3;
 
-  void one(std::string_view event, std::uint32_t position) {
-    if (!reader_.read(event)) {
+  void make_room_for(const Plan& plan) {
+    if (plan.keywords != nullptr && !plan.keywords->parts.empty() &&
+        hs_alloc_scratch(plan.keywords->parts.database(), &scratch_) != HS_SUCCESS)
+      throw std::bad_alloc();
+  }
+
+  void one(std::string_view event, std::size_t readable, std::uint32_t position) {
+    if (!reader_.read(event, readable)) {
       ++unparsable_;
       return;
     }
@@ -70,7 +76,7 @@ class EvaluatorImpl final : public Evaluator {
         scan(*fi, slot, plan);
     plan_ = &plan;
     keywords_done_ = false;
-    if (plan.keywords && keywords_possible(plan)) find_keywords();
+    if (plan.keywords != nullptr && keywords_possible(*plan.keywords)) find_keywords();
     const auto before = matches_.size();
     const bool sampled = epoch_ % cost_sample == 0;
     for (std::size_t i = 0; i < candidates_.size();
@@ -86,18 +92,11 @@ class EvaluatorImpl final : public Evaluator {
 
   /// Whether the event's text holds what a keyword rule of this plan waits for. Gathering all
   /// values costs more than all the rest, and few events need it.
-  bool keywords_possible(const Plan& plan) {
-    if (!engine_->keyword_hints_complete || engine_->keyword_hints.empty()) return true;
-    const auto text = reader_.folded_text();
-    if (text.empty()) return true;
-    bool possible = false;
-    engine_->keyword_hints.scan(text, scratch_, [&](PatternId id) {
-      const auto* rules = engine_->trigger_rules.data();
-      for (auto k = engine_->trigger_first[id]; !possible && k < engine_->trigger_first[id + 1];
-           ++k)
-        possible = plan.has(rules[k]);
-    });
-    return possible;
+  bool keywords_possible(const KeywordHints& hints) {
+    if (!hints.usable) return true;
+    const auto text = reader_.plain_text(hints.ascii);
+    return text.empty() || hints.parts.any_in(text, scratch_) ||
+           (hints.numeric && reader_.has_odd_number());
   }
 
   void find_keywords() {
@@ -111,11 +110,12 @@ class EvaluatorImpl final : public Evaluator {
     for (const auto id : fi.present) found(id, plan);
     for (const auto* value = reader_.first(slot); value != nullptr; value = reader_.next(*value)) {
       if (!value->comparable()) continue;
-      if (!fi.exact.empty()) fi.exact.find(value->fold, on_found);
-      if (value->fold.empty()) continue;
-      if (!fi.prefix.empty()) fi.prefix.walk<false>(value->fold, on_found);
-      if (!fi.suffix.empty()) fi.suffix.walk<true>(value->fold, on_found);
-      if (!fi.anywhere.empty()) fi.anywhere.scan(value->fold, scratch_, on_found);
+      const auto text = reader_.folded(*value);
+      if (!fi.exact.empty()) fi.exact.find(text, on_found);
+      if (text.empty()) continue;
+      if (!fi.prefix.empty()) fi.prefix.walk<false>(text, on_found);
+      if (!fi.suffix.empty()) fi.suffix.walk<true>(text, on_found);
+      if (!fi.anywhere.empty()) fi.anywhere.scan(text, scratch_, on_found);
     }
   }
 
@@ -189,7 +189,7 @@ class EvaluatorImpl final : public Evaluator {
       std::int64_t id = -1;
       const auto text = text_of(engine_->event_id);
       std::from_chars(text.data(), text.data() + text.size(), id);
-      const auto it = engine_->channels.find(channel->fold);
+      const auto it = engine_->channels.find(reader_.folded(*channel));
       if (it == engine_->channels.end()) return engine_->unknown_channel;
       for (const auto& [known, plan] : it->second.by_id)
         if (known == id) return plan;
@@ -220,11 +220,17 @@ class EvaluatorImpl final : public Evaluator {
       plan_key_ += '\n';
     }
     if (const auto it = plans_.find(plan_key_); it != plans_.end()) return it->second;
-    if (plans_.size() >= max_cached_plans) plans_.clear();
+    if (plans_.size() >= max_cached_plans) {
+      plans_.clear();
+      hint_cache_.clear();
+    }
     std::vector<bool> wanted(engine_->infos.size());
     for (std::size_t rule = 0; rule < wanted.size(); ++rule)
       wanted[rule] = declared_applies(engine_->sources[rule], declared);
-    return plans_.emplace(plan_key_, engine_->make_plan(wanted)).first->second;
+    const auto& plan =
+        plans_.emplace(plan_key_, engine_->make_plan(wanted, hint_cache_)).first->second;
+    make_room_for(plan);
+    return plan;
   }
 
   std::shared_ptr<const EngineImpl> engine_;
@@ -240,6 +246,7 @@ class EvaluatorImpl final : public Evaluator {
   std::uint32_t epoch_ = 0;
   std::uint64_t unparsable_ = 0;
   std::map<std::string, Plan, std::less<>> plans_;
+  EngineImpl::HintCache hint_cache_;
   std::string plan_key_;
 };
 

@@ -1,6 +1,6 @@
 #include "rules/sigma/event.hpp"
 
-#include <emmintrin.h>
+#include <tmmintrin.h>
 
 #include <algorithm>
 #include <array>
@@ -14,7 +14,8 @@
 namespace ww::sigma {
 namespace {
 
-constexpr int max_depth = 64;               // deeper values are not looked at
+constexpr int max_depth = 64;  // deeper values are not looked at
+static_assert(readable_behind >= simdjson::SIMDJSON_PADDING);
 constexpr std::size_t max_values = 65'536;  // per event; what comes after is not looked at
 constexpr std::size_t arena_block = 64 * 1024;
 constexpr std::uint16_t overlay_rank = 1000;
@@ -38,27 +39,6 @@ constexpr std::pair<std::string_view, std::string_view> aliases[] = {
     {"Event.System.Execution.#attributes.ProcessID", "Execution_ProcessID"},
     {"Event.System.Security.#attributes.UserID", "Security_UserID"},
 };
-
-std::uint64_t hash_of(std::string_view s) {
-  // Two multiplications over words: names are short and not chosen by the sender, collisions only
-  // cost a compare.
-  std::uint64_t h = s.size() * 0x9e3779b97f4a7c15ULL;
-  const char* p = s.data();
-  auto n = s.size();
-  while (n >= 8) {
-    std::uint64_t w;
-    std::memcpy(&w, p, 8);
-    h = (h ^ w) * 0xff51afd7ed558ccdULL;
-    h ^= h >> 32;
-    p += 8;
-    n -= 8;
-  }
-  std::uint64_t w = 0;
-  for (std::size_t i = 0; i < n; ++i)
-    w |= std::uint64_t{static_cast<unsigned char>(p[i])} << (8 * i);
-  h = (h ^ w) * 0xc4ceb9fe1a85ec53ULL;
-  return h ^ (h >> 29);
-}
 
 }  // namespace
 
@@ -106,7 +86,7 @@ void FieldTable::freeze() {
   mask_ = size - 1;
   for (auto& [path, entry] : entries_) {
     entry.path = path;
-    entry.hash = hash_of(path);
+    entry.hash = short_hash(path);
     entry.used = true;
     auto at = entry.hash & mask_;
     while (table_[at].used) at = (at + 1) & mask_;
@@ -115,7 +95,7 @@ void FieldTable::freeze() {
 }
 
 const FieldTable::Entry* FieldTable::look_up(std::string_view path) const {
-  const auto hash = hash_of(path);
+  const auto hash = short_hash(path);
   for (auto at = hash & mask_; table_[at].used; at = (at + 1) & mask_)
     if (table_[at].hash == hash && table_[at].path == path) return &table_[at];
   return nullptr;
@@ -143,7 +123,7 @@ std::string_view EventReader::fold(std::string_view text) {
   return {out, n};
 }
 
-bool EventReader::read(std::string_view json) {
+bool EventReader::read(std::string_view json, std::size_t readable) {
   ++epoch_;
   if (epoch_ == 0) {
     for (auto& s : slots_) s.epoch = 0;
@@ -154,13 +134,18 @@ bool EventReader::read(std::string_view json) {
   have_all_ = have_folded_ = false;
   arena_block_ = arena_used_ = 0;
   if (arena_.size() > 8) arena_.resize(8);  // one huge event does not keep its memory
-  if (input_.size() < json.size() + simdjson::SIMDJSON_PADDING)
-    input_.resize(std::max<std::size_t>(4096, (json.size() + simdjson::SIMDJSON_PADDING) * 2));
-  std::memcpy(input_.data(), json.data(), json.size());
-  std::memset(input_.data() + json.size(), 0, simdjson::SIMDJSON_PADDING);
-  input_size_ = json.size();
-  if (parser_.iterate(input_.data(), json.size(), input_.size()).get(document_) !=
-      simdjson::SUCCESS)
+  if (json.empty()) return false;
+  json_ = json;
+  capacity_ = json.size() + readable;
+  if (readable < readable_behind) {  // the parser looks a little further than the event goes
+    if (input_.size() < json.size() + readable_behind)
+      input_.resize(std::max<std::size_t>(4096, (json.size() + readable_behind) * 2));
+    std::memcpy(input_.data(), json.data(), json.size());
+    std::memset(input_.data() + json.size(), 0, readable_behind);
+    json_ = {input_.data(), json.size()};
+    capacity_ = input_.size();
+  }
+  if (parser_.iterate(json_.data(), json_.size(), capacity_).get(document_) != simdjson::SUCCESS)
     return false;
   simdjson::ondemand::object object;
   if (document_.get_object().get(object) != simdjson::SUCCESS) return false;
@@ -256,7 +241,7 @@ bool EventReader::scalar(simdjson::ondemand::value& value, simdjson::ondemand::j
         out.text = lenient_text(value);
         if (out.text.data() == nullptr) return false;
       }
-      out.fold = fold(out.text);
+      out.folded = false;
       return true;
     }
     case simdjson::ondemand::json_type::number: {
@@ -299,7 +284,7 @@ std::string_view EventReader::lenient_text(simdjson::ondemand::value& value) {
   simdjson::ondemand::raw_json_string raw;
   if (value.get_raw_json_string().get(raw) != simdjson::SUCCESS) return {};
   const char* in = raw.raw();
-  const char* const limit = input_.data() + input_size_;
+  const char* const limit = json_.data() + json_.size();
   const char* end = in;
   while (end < limit && *end != '"') end += *end == '\\' ? 2 : 1;
   if (end >= limit) return {};
@@ -388,7 +373,7 @@ const std::vector<Value>& EventReader::all_values() {
   // A parser of its own: rewinding the first would hand its string memory, where the fields' texts
   // are, out again.
   simdjson::ondemand::object object;
-  if (all_parser_.iterate(input_.data(), input_size_, input_.size()).get(all_document_) !=
+  if (all_parser_.iterate(json_.data(), json_.size(), capacity_).get(all_document_) !=
           simdjson::SUCCESS ||
       all_document_.get_object().get(object) != simdjson::SUCCESS)
     return all_;
@@ -429,47 +414,92 @@ bool EventReader::collect(simdjson::ondemand::value value, int depth) {
 
 namespace {
 
-/// Whether every escape stands for a quote, a backslash or a control character, so that all other
-/// characters stand in the text as themselves.
-bool plain_escapes(std::string_view json) {
-  const auto* p = json.data();
-  const std::size_t n = json.size();
-  std::size_t skip = 0;
-  for (std::size_t i = 0; i < n; i += 16) {
-    unsigned found = 0;
-    if (i + 16 <= n) {
-      const auto block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
-      found = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8('\\'))));
-    } else {
-      for (std::size_t k = i; k < n; ++k) found |= (p[k] == '\\' ? 1U : 0U) << (k - i);
-    }
-    for (; found != 0; found &= found - 1) {
-      const auto at = i + static_cast<unsigned>(std::countr_zero(found));
-      if (at < skip) continue;
-      if (at + 1 >= n) return false;
-      switch (p[at + 1]) {
-        case '"':
-        case '\\':
-        case 'b':
-        case 'f':
-        case 'n':
-        case 'r':
-        case 't':
-          break;
-        default:  // \u, \/, and what is no escape at all
-          return false;
-      }
-      skip = at + 2;
-    }
+/// What stands behind a backslash for a quote, a backslash or a control character: a bit for each
+/// of 16 octets.
+std::uint64_t plainly_escaped(__m128i block) {
+  // Sets of the upper halves of octets, by their lower half: '"' b r (2), \ (c), t (4), f (6), n
+  // (e).
+  const auto by_low = _mm_setr_epi8(0, 0, 13, 0, 8, 0, 4, 0, 0, 0, 0, 0, 2, 0, 4, 0);
+  const auto by_high = _mm_setr_epi8(0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0);
+  const auto half = _mm_set1_epi8(15);
+  const auto low = _mm_shuffle_epi8(by_low, _mm_and_si128(block, half));
+  const auto high = _mm_shuffle_epi8(by_high, _mm_and_si128(_mm_srli_epi16(block, 4), half));
+  const auto none = _mm_cmpeq_epi8(_mm_and_si128(low, high), _mm_setzero_si128());
+  return static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(none)) ^ 0xffffU);
+}
+
+std::uint64_t mask_of(__m128i block) { return static_cast<unsigned>(_mm_movemask_epi8(block)); }
+
+/// Follows a text in pieces of 64 octets.
+struct Classifier {
+  std::uint64_t escaped_before = 0;  // the last octet before was a backslash that counts
+  bool plain = true;                 // every escape so far
+  std::uint64_t above_ascii = 0;
+
+  void take(const char* octets) {
+    const auto* p = reinterpret_cast<const __m128i*>(octets);
+    const auto a = _mm_loadu_si128(p), b = _mm_loadu_si128(p + 1), c = _mm_loadu_si128(p + 2),
+               d = _mm_loadu_si128(p + 3);
+    const auto slash = _mm_set1_epi8('\\');
+    auto backslash = mask_of(_mm_cmpeq_epi8(a, slash)) | mask_of(_mm_cmpeq_epi8(b, slash)) << 16U |
+                     mask_of(_mm_cmpeq_epi8(c, slash)) << 32U |
+                     mask_of(_mm_cmpeq_epi8(d, slash)) << 48U;
+    above_ascii |= mask_of(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)));
+    if ((backslash | escaped_before) == 0) return;
+    // Runs of backslashes escape each other in pairs (as simdjson finds it).
+    constexpr std::uint64_t even = 0x5555555555555555ULL;
+    backslash &= ~escaped_before;
+    const auto follows = backslash << 1U | escaped_before;
+    const auto odd_starts = backslash & ~even & ~follows;
+    const auto runs = odd_starts + backslash;
+    escaped_before = runs < odd_starts ? 1 : 0;
+    const auto escaped = (even ^ runs << 1U) & follows;
+    const auto good = plainly_escaped(a) | plainly_escaped(b) << 16U | plainly_escaped(c) << 32U |
+                      plainly_escaped(d) << 48U;
+    // Else: \u, \/, and what is no escape at all.
+    plain = plain && (escaped & ~good) == 0;
   }
-  return true;
+};
+
+/// Whether a text beyond ASCII has a letter that folds to one of ASCII: the Kelvin sign, the long
+/// s.
+bool folds_to_ascii(std::string_view text) {
+  return text.find("\xe2\x84\xaa") != std::string_view::npos ||
+         text.find("\xc5\xbf") != std::string_view::npos;
 }
 
 }  // namespace
 
-std::string_view EventReader::folded_text() {
-  const std::string_view json(input_.data(), input_size_);
-  return plain_escapes(json) ? fold(json) : std::string_view();
+std::string_view EventReader::plain_text(bool for_ascii) {
+  Classifier text;
+  std::size_t i = 0;
+  for (; i + 64 <= json_.size(); i += 64) text.take(json_.data() + i);
+  if (i < json_.size()) {
+    char rest[64] = {};
+    std::memcpy(rest, json_.data() + i, json_.size() - i);
+    text.take(rest);
+  }
+  if (!text.plain || text.escaped_before != 0) return {};
+  if (text.above_ascii == 0 || (for_ascii && !folds_to_ascii(json_))) return json_;
+  return fold(json_);
+}
+
+bool EventReader::has_odd_number() const {
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  for (std::size_t i = 1; i < json_.size(); ++i) {
+    const char c = json_[i];
+    if ((c != '.' && c != 'e' && c != 'E') || !digit(json_[i - 1])) continue;
+    auto at = i;
+    while (at > 0 && (digit(json_[at - 1]) || json_[at - 1] == '-')) --at;
+    while (at > 0 && space(json_[at - 1])) --at;
+    if (at == 0 || json_[at - 1] == '[' || json_[at - 1] == ',') return true;
+    if (json_[at - 1] != ':') continue;
+    --at;
+    while (at > 0 && space(json_[at - 1])) --at;
+    if (at > 0 && json_[at - 1] == '"') return true;  // else a time within a text
+  }
+  return false;
 }
 
 std::string_view EventReader::all_folded() {
@@ -477,7 +507,7 @@ std::string_view EventReader::all_folded() {
   have_folded_ = true;
   all_folded_.clear();
   for (const auto& value : all_values()) {
-    all_folded_ += value.fold;
+    all_folded_ += folded(value);
     all_folded_ += '\xff';
   }
   return all_folded_;

@@ -15,14 +15,18 @@ namespace ww::sigma {
 using Slot = std::uint16_t;  ///< 0 = "any value", what keywords look at
 inline constexpr Slot no_slot = 0xffff;
 
-/// A scalar of the event. `fold` is the text in simple case folding; it may share memory with
-/// `text`.
+/// Octets behind an event that the reader may look at, whatever they are.
+inline constexpr std::size_t readable_behind = 64;
+
+/// A scalar of the event. Its text in simple case folding is made when somebody asks
+/// (EventReader::folded).
 struct Value {
   enum class Kind : std::uint8_t { null, text, number, boolean, object };
   std::string_view text;
-  std::string_view fold;
+  mutable std::string_view fold;
   std::uint32_t next = 0;  ///< 1 + position of the field's next value (arrays), 0 = last
   Kind kind = Kind::null;
+  mutable bool folded = true;
   /// Objects and nulls have no text to compare.
   [[nodiscard]] bool comparable() const { return kind != Kind::null && kind != Kind::object; }
 };
@@ -76,18 +80,33 @@ class EventReader {
   explicit EventReader(const FieldTable& fields);
 
   /// @param json  one object, borrowed until the next call
+  /// @param readable  octets behind it that may be read; with fewer than `readable_behind` it is
+  /// copied
   /// @return false when it is not a JSON object
-  bool read(std::string_view json);
+  bool read(std::string_view json, std::size_t readable = 0);
   /// All scalar values of the event in order, for keywords. Reads the event a second time, at most
   /// once per event.
   const std::vector<Value>& all_values();
   /// All folded values joined by octet 0xff (which UTF-8 never has): one scan finds keywords.
   std::string_view all_folded();
 
-  /// The event's own text, folded, for a look before all values are gathered: what has no quote,
-  /// backslash or control character in it, is not made of digits alone, and is not in here, is in
-  /// no value. Empty when escapes in the text make that untrue.
-  std::string_view folded_text();
+  /// The event's own text, for a look before all values are gathered: what is folded, has no quote,
+  /// backslash or control character in it, and is not in here in any case of ASCII letters, is in
+  /// no value; but see has_odd_number(). Empty when escapes in the text make that untrue.
+  /// @param for_ascii  only ASCII is going to be looked for
+  std::string_view plain_text(bool for_ascii);
+  /// Whether some number may be written otherwise than it compares (1.0, 1e3). It may be wrong only
+  /// in saying so.
+  [[nodiscard]] bool has_odd_number() const;
+
+  /// The value's text in simple case folding.
+  std::string_view folded(const Value& value) {
+    if (!value.folded) {
+      value.fold = fold(value.text);
+      value.folded = true;
+    }
+    return value.fold;
+  }
 
   /// The first value of a field, or nullptr when the event does not have the field.
   [[nodiscard]] const Value* first(Slot slot) const {
@@ -120,8 +139,9 @@ class EventReader {
   const FieldTable& fields_;
   simdjson::ondemand::parser parser_, all_parser_;
   simdjson::ondemand::document document_, all_document_;
-  std::vector<char> input_;
-  std::size_t input_size_ = 0;
+  std::vector<char> input_;  // a copy, when nothing may be read behind the event
+  std::string_view json_;
+  std::size_t capacity_ = 0;
   std::vector<State> slots_;
   std::uint32_t epoch_ = 0;
   std::vector<Value> values_, all_;

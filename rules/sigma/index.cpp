@@ -56,22 +56,6 @@ void Trie::build() {
   pending_.shrink_to_fit();
 }
 
-std::uint64_t ExactMap::hash_of(std::string_view text) {
-  std::uint64_t h = text.size() * 0x9e3779b97f4a7c15ULL;
-  const char* p = text.data();
-  auto n = text.size();
-  for (; n >= 8; p += 8, n -= 8) {
-    std::uint64_t w;
-    std::memcpy(&w, p, 8);
-    h = (h ^ w) * 0xff51afd7ed558ccdULL;
-    h ^= h >> 32;
-  }
-  std::uint64_t w = 0;
-  std::memcpy(&w, p, n);
-  h = (h ^ w) * 0xc4ceb9fe1a85ec53ULL;
-  return h ^ (h >> 29);
-}
-
 void ExactMap::build() {
   if (pending_.empty()) return;
   std::sort(pending_.begin(), pending_.end());
@@ -82,7 +66,7 @@ void ExactMap::build() {
   for (std::size_t i = 0; i < pending_.size();) {
     const auto& text = pending_[i].first;
     Entry e;
-    const auto hash = hash_of(text);
+    const auto hash = short_hash(text);
     e.hash = static_cast<std::uint32_t>(hash >> 32);
     e.text = static_cast<std::uint32_t>(texts_.size());
     e.size = static_cast<std::uint32_t>(text.size());
@@ -104,7 +88,7 @@ void ExactMap::build() {
 
 LiteralSet::~LiteralSet() { hs_free_database(database_); }
 
-std::string LiteralSet::build() {
+std::string LiteralSet::build(bool any_case) {
   if (pending_.empty()) return {};
   std::sort(pending_.begin(), pending_.end());
   std::vector<const char*> texts;
@@ -114,13 +98,18 @@ std::string LiteralSet::build() {
     const auto& text = pending_[i].first;
     texts.push_back(text.data());
     sizes.push_back(text.size());
-    flags.push_back(0);
+    flags.push_back(any_case ? HS_FLAG_CASELESS : 0);
     ids.push_back(static_cast<unsigned>(lists_.size()));
     const auto first = static_cast<std::uint32_t>(ids_.size());
     for (; i < pending_.size() && pending_[i].first == text; ++i)
       if (ids_.size() == first || ids_.back() != pending_[i].second)
         ids_.push_back(pending_[i].second);
     lists_.emplace_back(first, static_cast<std::uint32_t>(ids_.size()) - first);
+  }
+  if (!any_case) {
+    std::vector<std::string_view> views;
+    for (std::size_t i = 0; i < texts.size(); ++i) views.emplace_back(texts[i], sizes[i]);
+    probes_.emplace().build(views);
   }
   hs_compile_error_t* error = nullptr;
   const auto rc = hs_compile_lit_multi(texts.data(), flags.data(), ids.data(), sizes.data(),

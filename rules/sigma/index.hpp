@@ -5,11 +5,14 @@
 #include <hs.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "rules/sigma/pattern.hpp"
+#include "rules/sigma/probe_set.hpp"
+#include "rules/sigma/text.hpp"
 
 namespace ww::sigma {
 
@@ -65,7 +68,7 @@ class ExactMap {
   [[nodiscard]] bool empty() const { return table_.empty(); }
   template <class F>
   void find(std::string_view text, const F& found) const {
-    const auto hash = hash_of(text);
+    const auto hash = short_hash(text);
     for (auto at = hash & mask_;; at = (at + 1) & mask_) {
       const auto& e = table_[at];
       if (e.count == 0) return;
@@ -78,7 +81,6 @@ class ExactMap {
   }
 
  private:
-  static std::uint64_t hash_of(std::string_view text);
   struct Entry {
     std::uint32_t hash = 0, text = 0, size = 0, first = 0, count = 0;
   };
@@ -89,7 +91,8 @@ class ExactMap {
   std::uint64_t mask_ = 0;
 };
 
-/// Literals anywhere in a text, by Vectorscan.
+/// Literals anywhere in a text: by probing where texts are short, as values of events mostly are,
+/// and by Vectorscan where they are long.
 class LiteralSet {
  public:
   LiteralSet() = default;
@@ -97,8 +100,9 @@ class LiteralSet {
   LiteralSet(const LiteralSet&) = delete;
   LiteralSet& operator=(const LiteralSet&) = delete;
   void add(std::string text, PatternId pattern) { pending_.emplace_back(std::move(text), pattern); }
+  /// @param any_case  ASCII letters of the text may be of either case; else it is folded
   /// @return what Vectorscan refused, in words, or ""
-  [[nodiscard]] std::string build();
+  [[nodiscard]] std::string build(bool any_case = false);
   [[nodiscard]] bool empty() const { return database_ == nullptr; }
   [[nodiscard]] const hs_database_t* database() const { return database_; }
   template <class F>
@@ -107,6 +111,13 @@ class LiteralSet {
       const LiteralSet* self;
       const F* found;
     } context{this, &found};
+    if (probes_ && text.size() <= longest_probed) {
+      probes_->scan(text, [&](std::uint32_t number) {
+        const auto [first, count] = lists_[number];
+        for (std::uint32_t k = 0; k < count; ++k) found(ids_[first + k]);
+      });
+      return;
+    }
     const auto on_match = [](unsigned id, unsigned long long, unsigned long long, unsigned,
                              void* c) {
       auto& ctx = *static_cast<Context*>(c);
@@ -117,12 +128,22 @@ class LiteralSet {
     (void)hs_scan(database_, text.data(), static_cast<unsigned>(text.size()), 0, scratch, on_match,
                   &context);
   }
+  /// Whether any of them is in the text.
+  [[nodiscard]] bool any_in(std::string_view text, hs_scratch_t* scratch) const {
+    const auto on_match = [](unsigned, unsigned long long, unsigned long long, unsigned, void*) {
+      return 1;
+    };
+    return hs_scan(database_, text.data(), static_cast<unsigned>(text.size()), 0, scratch, on_match,
+                   nullptr) == HS_SCAN_TERMINATED;
+  }
 
  private:
   std::vector<std::pair<std::string, PatternId>> pending_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> lists_;
   std::vector<PatternId> ids_;
   hs_database_t* database_ = nullptr;
+  std::optional<ProbeSet> probes_;
+  static constexpr std::size_t longest_probed = 1024;
 };
 
 struct FieldIndex {

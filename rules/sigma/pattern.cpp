@@ -125,8 +125,8 @@ std::optional<double> part_of(const Value& value, TimePart part) {
 bool refers(const Pattern& p, EventReader& event, const Value& value) {
   for (const auto* other = event.first(p.other); other != nullptr; other = event.next(*other)) {
     if (!other->comparable()) continue;
-    const auto a = p.cased ? value.text : value.fold;
-    const auto b = p.cased ? other->text : other->fold;
+    const auto a = p.cased ? value.text : event.folded(value);
+    const auto b = p.cased ? other->text : event.folded(*other);
     switch (p.ref) {
       case RefMode::equals:
         if (a == b) return true;
@@ -152,7 +152,8 @@ bool contains(std::string_view text, std::string_view needle) {
 }
 
 bool value_holds(const Pattern& p, EventReader& event, const Value& value) {
-  const auto text = p.cased ? value.text : value.fold;
+  const bool as_is = p.cased || p.kind > Pattern::Kind::wildcard;
+  const auto text = as_is ? value.text : event.folded(value);
   switch (p.kind) {
     case Pattern::Kind::exact:
       return text == p.text;

@@ -85,8 +85,11 @@ class Evaluator {
   virtual ~Evaluator() = default;
   /// @param events  one JSON object each, borrowed for the call; one that does not parse matches
   /// nothing and is counted
+  /// @param readable  octets behind each event that may be read too, whatever they are: with 64 of
+  /// them no event is copied
   /// @return all matches, silent rules included, by event then rule; borrowed until the next call
-  virtual std::span<const Match> evaluate(std::span<const std::string_view> events) = 0;
+  virtual std::span<const Match> evaluate(std::span<const std::string_view> events,
+                                          std::size_t readable = 0) = 0;
   /// The condition tree of a rule with the truth of each node and the value that made it so, as one
   /// JSON object.
   virtual void explain(std::uint32_t rule_index, std::string_view event, JsonWriter& out) = 0;

@@ -266,7 +266,66 @@ std::size_t decode(std::string_view text, std::uint32_t& cp) {
   return n;
 }
 
+template <class Word>
+bool fold_word_pair(char* out, const char* in, std::size_t n) {
+  constexpr Word ones = static_cast<Word>(~Word{0}) / 0xff;
+  Word a, b;  // the first and the last octets, which may overlap
+  std::memcpy(&a, in, sizeof a);
+  std::memcpy(&b, in + n - sizeof b, sizeof b);
+  if (((a | b) & (ones * 0x80)) != 0) return false;
+  const auto lower = [](Word w) {
+    const Word from_a = w + ones * (0x80 - 'A'), above_z = w + ones * (0x7f - 'Z');
+    return static_cast<Word>(w | ((from_a & ~above_z & (ones * 0x80)) >> 2U));
+  };
+  a = lower(a);
+  b = lower(b);
+  std::memcpy(out, &a, sizeof a);
+  std::memcpy(out + n - sizeof b, &b, sizeof b);
+  return true;
+}
+
+/// Folds fewer than 16 octets of ASCII. @return false, with nothing of use written, when others are
+/// among them
+bool fold_small(char* out, const char* in, std::size_t n) {
+  if (n >= 8) return fold_word_pair<std::uint64_t>(out, in, n);
+  if (n >= 4) return fold_word_pair<std::uint32_t>(out, in, n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto c = static_cast<unsigned char>(in[i]);
+    if (c >= 0x80) return false;
+    out[i] = static_cast<char>(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+  }
+  return true;
+}
+
 }  // namespace
+
+std::uint64_t short_hash(std::string_view s) {
+  const char* p = s.data();
+  const auto n = s.size();
+  std::uint64_t h = n * 0x9e3779b97f4a7c15ULL;
+  std::uint64_t last = 0;
+  if (n >= 8) {
+    std::uint64_t w;
+    for (std::size_t i = 0; i + 8 < n; i += 8) {
+      std::memcpy(&w, p + i, 8);
+      h = (h ^ w) * 0xff51afd7ed558ccdULL;
+      h ^= h >> 32U;
+    }
+    std::memcpy(&last, p + n - 8, 8);
+  } else if (n >= 4) {
+    std::uint32_t a, b;
+    std::memcpy(&a, p, 4);
+    std::memcpy(&b, p + n - 4, 4);
+    last = std::uint64_t{a} << 32U | b;
+  } else if (n > 0) {
+    const auto octet = [&](std::size_t i) {
+      return std::uint64_t{static_cast<unsigned char>(p[i])};
+    };
+    last = octet(0) << 16U | octet(n / 2) << 8U | octet(n - 1);
+  }
+  h = (h ^ last) * 0xc4ceb9fe1a85ec53ULL;
+  return h ^ h >> 29U;
+}
 
 std::size_t fold_to(char* out, std::string_view text) {
   char* const begin = out;
@@ -283,6 +342,8 @@ std::size_t fold_to(char* out, std::string_view text) {
       in += 16;
       out += 16;
     }
+    const auto rest = static_cast<std::size_t>(end - in);
+    if (rest < 16 && fold_small(out, in, rest)) return static_cast<std::size_t>(out - begin) + rest;
     for (int i = 0; i < 16 && in != end; ++i) {
       const auto c = static_cast<unsigned char>(*in);
       if (c < 0x80) {

@@ -69,6 +69,9 @@ class Str {
 /// Appends `text` with simple case folding. Octets that are not UTF-8 are kept.
 void append_folded(std::string& out, std::string_view text);
 [[nodiscard]] std::string folded(std::string_view text);
+/// For tables of names and values that nobody gains by making collide: a collision costs a compare.
+[[nodiscard]] std::uint64_t short_hash(std::string_view text);
+
 /// Folds into memory of the caller, who provides room for `fold_room(text.size())` octets.
 /// @return octets written
 [[nodiscard]] std::size_t fold_to(char* out, std::string_view text);
