@@ -136,6 +136,16 @@ Status packet_event_keyword(RuleBuilder& b, const Option& o, const Keyword&) {
   return {};
 }
 
+/// Names of older rule files for events that are called otherwise now.
+std::string_view current_event(std::string_view name) {
+  static constexpr std::pair<std::string_view, std::string_view> old[] = {
+      {"ike.weak_crypto_nodh", "ike.weak_crypto_no_dh"},
+      {"ike.weak_crypto_noauth", "ike.weak_crypto_no_auth"}};
+  for (const auto& [before, now] : old)
+    if (before == name) return now;
+  return name;
+}
+
 Status app_event(RuleBuilder& b, const Option& o, const Keyword&) {
   const auto name = lower(trim(o.value));
   const auto dot = name.find('.');
@@ -166,7 +176,7 @@ Status app_event(RuleBuilder& b, const Option& o, const Keyword&) {
   s.kind = Stage::Kind::event;
   s.name = "app-layer-event:" + name;
   // A protocol's other names ("ikev2", "ssl") mean the same events.
-  s.event = events().intern(std::string(protocol_name(proto)) + name.substr(dot));
+  s.event = events().intern(current_event(std::string(protocol_name(proto)) + name.substr(dot)));
   b.add_stage(std::move(s));
   return {};
 }

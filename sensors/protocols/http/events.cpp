@@ -113,6 +113,8 @@ constexpr MessageEvent messages[] = {
     // Notes that are no events.
     {"Missing inbound transaction data", ""},
     {"Missing outbound transaction data", ""},
+    {"Inbound parser is in", ""},
+    {"Outbound parser is in", ""},
     {"C-L value with extra data", ""},
     {"Request line: unknown method", ""},
     {"Response header value contains null", ""},

@@ -120,11 +120,15 @@ bool read_string(ByteReader& in, std::size_t max, std::string& out, HpackEntry::
 bool HpackDecoder::decode(Bytes block, std::vector<HpackEntry>& out) {
   ByteReader in(block);
   std::size_t octets = 0;
+  left_over_ = false;
   while (!in.empty()) {
     const auto before = out.size();
     const bool go_on = instruction(in, out);
     for (auto i = before; i < out.size(); ++i) octets += out[i].name.size() + out[i].value.size();
-    if (!go_on) return true;
+    if (!go_on) {
+      left_over_ = !in.empty();
+      return true;
+    }
     if (octets > limits_.block_octets || out.size() > limits_.block_fields) return false;
   }
   return true;

@@ -43,6 +43,8 @@ class HpackDecoder {
   /// entries.
   /// @return false when the block was cut at a limit
   [[nodiscard]] bool decode(Bytes block, std::vector<HpackEntry>& out);
+  /// The last block went on behind something that could not be read.
+  [[nodiscard]] bool left_over() const { return left_over_; }
   /// SETTINGS_HEADER_TABLE_SIZE of the peer: the table shrinks to it; it grows by a size update
   /// only.
   void set_max_table(std::uint32_t octets);
@@ -63,6 +65,7 @@ class HpackDecoder {
   std::deque<Row> table_;  // newest first
   std::size_t octets_ = 0, max_octets_ = 4096;
   std::uint64_t last_id_ = 0;
+  bool left_over_ = false;
 };
 
 /// Decodes a Huffman-coded string (RFC 7541 section 5.2). False when it is not valid or longer than

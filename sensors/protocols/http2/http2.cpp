@@ -381,6 +381,7 @@ void Http2Parser::decode_block(Dir dir, HttpTransaction& tx) {
   auto& notes = static_cast<Stream&>(*tx.http2).side[sig::index(dir)];
   std::vector<HpackEntry> entries;
   if (!side.hpack.decode(side.block, entries)) event(&tx, "reassembly_limit_reached");
+  if (side.hpack.left_over()) event(&tx, "extra_header_data");
   const bool trailer = notes.has_headers;
   notes.has_headers = true;
   std::uint64_t logged_last = 0;

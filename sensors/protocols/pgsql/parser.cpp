@@ -15,6 +15,7 @@ const EventId invalid_length = sig::events().intern("pgsql.invalid_length");
 const EventId malformed_request = sig::events().intern("pgsql.malformed_request");
 const EventId malformed_response = sig::events().intern("pgsql.malformed_response");
 const EventId too_many_transactions = sig::events().intern("pgsql.too_many_transactions");
+const EventId too_many_responses = sig::events().intern("pgsql.too_many_responses");
 
 constexpr std::size_t max_held = 256U << 10;  ///< octets of a message that are looked at
 constexpr std::size_t max_parameters = 256;   ///< ParameterStatus kept of a transaction
@@ -296,7 +297,10 @@ bool PgsqlParser::server(ParserContext& ctx, const Header& h, Bytes body) {
       const auto name = ww::pgsql::c_string(body);
       const auto value = ww::pgsql::c_string(body.subspan(std::min(body.size(), name.size() + 1)));
       tx->has_response = true;
-      if (tx->parameters.size() < max_parameters) tx->parameters.emplace_back(name, value);
+      if (tx->parameters.size() < max_parameters)
+        tx->parameters.emplace_back(name, value);
+      else
+        tx->add_event(too_many_responses);
       break;
     }
     case 'E':

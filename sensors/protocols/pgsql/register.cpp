@@ -122,7 +122,7 @@ Protocol describe() {
   p.loggers = {logger};
   p.buffers.buffers = {{sig::buffers().intern("pgsql.query"), Dir::to_server, &get_query}};
   p.events = {"pgsql.invalid_length", "pgsql.malformed_request", "pgsql.malformed_response",
-              "pgsql.too_many_transactions"};
+              "pgsql.too_many_transactions", "pgsql.too_many_responses"};
   return p;
 }
 

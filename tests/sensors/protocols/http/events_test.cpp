@@ -1,4 +1,5 @@
 /// Each event of HTTP by the message that raises it, and ordinary messages that raise none.
+#include "sensors/protocols/http/events.hpp"
 #include "tests/sensors/protocols/driver.hpp"
 
 namespace ww::sensor::test {
@@ -60,6 +61,15 @@ TEST(HttpEvents, OfRequestLines) {
   expect(all_events("GET /index", ok("Content-Length: 0\r\n")), "request_line_incomplete");
 }
 
+TEST(HttpEvents, OfDecoders) {
+  // What makes the decoder say so is in decode_test.cpp.
+  const auto name = [](http::DecodeEvent e) {
+    return std::string(sig::events().name(http::event_of(e)));
+  };
+  EXPECT_EQ(name(http::DecodeEvent::bomb), "http.compression_bomb");
+  EXPECT_EQ(name(http::DecodeEvent::lzma_memory), "http.lzma_memlimit_reached");
+}
+
 TEST(HttpEvents, OfHosts) {
   expect(of_request("GET / HTTP/1.1\r\n\r\n"), "missing_host_header");
   expect(of_request("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n"), "host_header_ambiguous");
@@ -116,6 +126,8 @@ TEST(HttpEvents, OfResponses) {
   expect(of_response("HTTP/1.1 200 OK\r\n folded\r\nContent-Length: 0\r\n\r\n"),
          "invalid_response_field_folding");
   expect(of_response(ok("X: " + std::string(20000, 'x') + "\r\n")), "response_field_too_long");
+  expect(of_response(ok("Content-Length: 0\r\n") + "something that was not asked for\r\n\r\n"),
+         "response_body_unexpected");
   expect(of_response(ok("Content-Length: x\r\n")), "invalid_content_length_field_in_response");
   expect(of_response(ok("Content-Length: 3\r\nContent-Length: 4\r\n", "abcd")),
          "duplicate_content_length_field_in_response");

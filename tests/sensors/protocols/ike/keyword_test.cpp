@@ -31,6 +31,8 @@ TEST(IkeKeywords, EventsAnswerToBothNamesOfTheProtocol) {
   EXPECT_EQ(sids("app-layer-event:ike.weak_crypto_enc"), Sids{1});
   EXPECT_EQ(sids("app-layer-event:ikev2.weak_crypto_dh"), Sids{1});
   EXPECT_EQ(sids("app-layer-event:ikev2.weak_crypto_no_auth"), Sids{1});
+  EXPECT_EQ(sids("app-layer-event:ike.weak_crypto_noauth"), Sids{1});  // of older rule files
+  EXPECT_EQ(sids("app-layer-event:ike.weak_crypto_nodh"), Sids{});
   EXPECT_EQ(sids("app-layer-event:ikev2.weak_crypto_prf"), Sids{});
 }
 

@@ -205,6 +205,19 @@ TEST(Pgsql, BoundsLiveTransactions) {
   EXPECT_TRUE(d.complete(0));
 }
 
+TEST(Pgsql, BoundsWhatItKeepsOfAnAnswer) {
+  const auto events = [](int parameters) {
+    Driver d("pgsql", 6);
+    d.client(startup);
+    std::string answer = auth(0);
+    for (int i = 0; i < parameters; ++i) answer += message('S', "TimeZone\0UTC\0"s);
+    d.server(answer + ready);
+    return d.events(0);
+  };
+  EXPECT_EQ(events(257), (std::vector<std::string>{"pgsql.too_many_responses"}));
+  EXPECT_TRUE(events(256).empty());
+}
+
 TEST(Pgsql, PassesOverWhatItNeedNotHold) {
   Driver d("pgsql", 6);
   d.client(query("select big"));

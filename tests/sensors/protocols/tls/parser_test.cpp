@@ -134,6 +134,35 @@ TEST(TlsEvents, OfSslVersion2) {
             "error_message_encountered");
 }
 
+TEST(TlsEvents, OfCertificates) {
+  const auto with = [](std::string_view hex) {
+    const auto der = unhex(hex);
+    const auto one = be(der.size(), 3) + der;
+    return events({hello, answer, {s, record(22, message(11, be(one.size(), 3) + one))}});
+  };
+  EXPECT_EQ(with("3005"), "certificate_invalid_length");
+  EXPECT_EQ(with("30063084fffffffa"), "invalid_certificate");
+  EXPECT_EQ(with("0401aa"), "certificate_invalid_der");
+  EXPECT_EQ(with("30093007a0030401003000"), "certificate_invalid_version");
+  EXPECT_EQ(with("300730050403010203"), "certificate_invalid_serial");
+  EXPECT_EQ(with("30083006020101020101"), "certificate_invalid_algorithmidentifier");
+  EXPECT_EQ(with("300a30080201013000020101"), "certificate_invalid_x509name");
+  EXPECT_EQ(with("300c300a02010130003000020101"), "certificate_invalid_date");
+  // ..., extensions that are no SEQUENCE
+  const std::string_view up_to_key =
+      "020101 3000 3000 301e170d3234303130313030303030305a170d3235303130313030303030305a 3000 3000";
+  const auto inside = unhex(up_to_key) + unhex("a3020500");
+  std::string hex;
+  const auto whole =
+      be(0x30, 1) + be(inside.size() + 2, 1) + be(0x30, 1) + be(inside.size(), 1) + inside;
+  for (const char octet : whole) {
+    constexpr char digits[] = "0123456789abcdef";
+    hex += digits[static_cast<unsigned char>(octet) >> 4];
+    hex += digits[octet & 15];
+  }
+  EXPECT_EQ(with(hex), "certificate_invalid_extensions");
+}
+
 TEST(TlsEvents, AFatalAlertEndsTheConnectionWithoutOne) {
   Driver d("tls", 6);
   d.client(hello.octets);
