@@ -1,11 +1,13 @@
 /// Transforms of sticky buffers: what a buffer is turned into before a rule looks at it.
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <libpsl.h>
 #include <openssl/evp.h>
 #include <pcre2.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <cctype>
+#include <memory>
 
 #include "rules/signature/dataset.hpp"
 #include "rules/signature/keyword.hpp"
@@ -187,45 +189,33 @@ bool inflate_all(const Transform& t, Bytes in, Out& out, std::uint64_t) {
   return !out.empty();
 }
 
-/// The registrable domain (one label and its public suffix) or the suffix alone; suffixes are the
-/// common two-level ones.
-bool two_level_suffix(std::string_view tld, std::string_view second) {
-  static constexpr std::string_view seconds[] = {"ac",  "co",  "com", "edu", "gov", "ltd", "me",
-                                                 "net", "nhs", "nic", "org", "or",  "plc", "police",
-                                                 "sch", "go",  "ne",  "gob", "mil", "asn", "id"};
-  static constexpr std::string_view countries[] = {"uk", "jp", "au", "nz", "za", "br", "kr", "il",
-                                                   "in", "tr", "mx", "ar", "cn", "tw", "hk", "sg",
-                                                   "my", "th", "id", "ke", "ng", "ua"};
-  return std::find(std::begin(countries), std::end(countries), tld) != std::end(countries) &&
-         std::find(std::begin(seconds), std::end(seconds), second) != std::end(seconds);
+/// The Public Suffix List: the system's, or the one that the library brings when that is newer.
+const psl_ctx_t* public_suffixes() {
+  static const std::unique_ptr<psl_ctx_t, void (*)(psl_ctx_t*)> list(psl_latest(nullptr),
+                                                                     &psl_free);
+  return list ? list.get() : psl_builtin();
 }
-std::string_view suffix_of(std::string_view host) {
-  const auto last = host.rfind('.');
-  if (last == std::string_view::npos) return {};
-  const auto tld = host.substr(last + 1);
-  const auto before = host.rfind('.', last - 1);
-  const auto second_at = last == 0 ? std::string_view::npos : before;
-  const auto second = second_at == std::string_view::npos
-                          ? host.substr(0, last)
-                          : host.substr(second_at + 1, last - second_at - 1);
-  if (two_level_suffix(tld, second) && second_at != std::string_view::npos)
-    return host.substr(second_at + 1);
-  return tld;
-}
-bool tld(const Transform&, Bytes in, Out& out, std::uint64_t) {
-  const auto s = suffix_of(as_text(in));
-  if (s.empty()) return false;
-  out = s;
-  return true;
-}
-bool domain(const Transform&, Bytes in, Out& out, std::uint64_t) {
+/// The end of a host name that the list knows: its public suffix, or with one label more.
+template <const char* (*Part)(const psl_ctx_t*, const char*)>
+bool suffix(const Transform&, Bytes in, Out& out, std::uint64_t) {
+  constexpr std::size_t max_host = 1024;
   const auto host = as_text(in);
-  const auto s = suffix_of(host);
-  if (s.empty() || s.size() >= host.size()) return false;
-  const auto rest = host.substr(0, host.size() - s.size() - 1);
-  const auto dot = rest.rfind('.');
-  out = dot == std::string_view::npos ? host : host.substr(dot + 1);
+  if (host.empty() || host.size() > max_host || host.front() == '.' ||
+      host.find('\0') != std::string_view::npos)
+    return false;
+  const auto name = lower(host);
+  const auto* found = Part(public_suffixes(), name.c_str());
+  if (found == nullptr || *found == '\0') return false;
+  out = host.substr(static_cast<std::size_t>(found - name.c_str()));
   return true;
+}
+template <const char* (*Part)(const psl_ctx_t*, const char*)>
+Status suffix_setup(RuleBuilder& b, const Option&, const Keyword& k) {
+  if (public_suffixes() == nullptr) return bad("the public suffix list cannot be read");
+  Transform t;
+  t.run = &suffix<Part>;
+  t.name = k.name;
+  return b.add_transform(std::move(t));
 }
 
 /// a, b: offset and length as int64; b INT64_MAX: to the end; negative counts from the end.
@@ -443,14 +433,16 @@ const KeywordRegistration registration{{
      .group = g,
      .summary = "the registrable domain of a host name",
      .example = "dns.query; domain; content:\"example.org\";",
+     .notes = "by the Public Suffix List; has no data when the name is a public suffix itself",
      .value = V::none,
-     .setup = &plain<&domain>},
+     .setup = &suffix_setup<&psl_registrable_domain>},
     {.name = "tld",
      .group = g,
-     .summary = "the top-level domain of a host name",
+     .summary = "the public suffix of a host name",
      .example = "dns.query; tld; content:\"org\";",
+     .notes = "by the Public Suffix List: co.uk as well as org",
      .value = V::none,
-     .setup = &plain<&tld>},
+     .setup = &suffix_setup<&psl_unregistrable_domain>},
     {.name = "subslice",
      .group = g,
      .summary = "a part of the buffer: offset, length; negative counts from the end",

@@ -211,7 +211,13 @@ void SmbParser::read_answer2(ParserContext& ctx, Bytes all, std::uint64_t missin
       (config_.max_read_size != 0 && length > config_.max_read_size))
     return flag(Event::read_response_too_large);
   const auto octets = part(all, where, length);
-  if (is_pipe(p.key)) return pipe(ctx, Dir::to_client, p.key, octets, missing);
+  // An asynchronous answer does not name its tree: what it brings tells a pipe from a file, and
+  // what has become a file stays one.
+  const bool async = (load_le32(all.data() + 16) & 2) != 0;
+  const auto known = handles_.find(p.key);
+  const bool file = known != handles_.end() && known->second.tx[1] != UINT64_MAX;
+  if (!file && (async ? dcerpc::parse_header(octets).has_value() : is_pipe(p.key)))
+    return pipe(ctx, Dir::to_client, p.key, octets, missing);
   data(ctx, Dir::to_client, p.key, p.offset, octets,
        std::min<std::uint64_t>(missing, length - octets.size()));
 }

@@ -273,6 +273,31 @@ TEST(Transaction, TransformsLeadToTheRightOctets) {
   EXPECT_EQ(on("www.example.org"), (Sids{1, 6}));
 }
 
+TEST(Transaction, PublicSuffixesAreThoseOfTheList) {
+  Rules rules(
+      "alert http any any -> any any (http.uri; domain; content:\"trust.nhs.uk\"; bsize:12; "
+      "sid:1;)\n"
+      "alert http any any -> any any (http.uri; tld; content:\"co.uk\"; bsize:5; sid:2;)\n"
+      "alert http any any -> any any (http.uri; tld; content:\"kobe.jp\"; endswith; sid:3;)\n"
+      "alert http any any -> any any (http.uri; domain; content:\"City.kobe.jp\"; bsize:12; "
+      "sid:4;)\n"
+      "alert http any any -> any any (http.uri; domain; content:\"uk\"; sid:5;)\n"
+      "alert http any any -> any any (http.uri; tld; content:\"nosuchtld\"; bsize:9; sid:6;)\n");
+  EXPECT_EQ(rules.errors(), "");
+  const auto on = [&](const char* name) {
+    TxWire wire;
+    wire.tx.name = name;
+    return wire.see(rules);
+  };
+  EXPECT_EQ(on("a.b.trust.nhs.uk"), (Sids{1, 5}));
+  EXPECT_EQ(on("www.shop.co.uk"), (Sids{2, 5}));
+  EXPECT_EQ(on("co.uk"), Sids{2});                  // a suffix has no domain
+  EXPECT_EQ(on("x.ward.kobe.jp"), Sids{3});         // *.kobe.jp
+  EXPECT_EQ(on("www.City.kobe.jp"), (Sids{3, 4}));  // !city.kobe.jp, written as it came
+  EXPECT_EQ(on("host.nosuchtld"), Sids{6});
+  EXPECT_EQ(on(".uk"), Sids{});
+}
+
 TEST(Transaction, ReloadForgetsRuleNumbersOfTheOldRules) {
   Rules first(
       "alert http any any -> any any (http.uri; content:\"admin\"; http.request_header; "

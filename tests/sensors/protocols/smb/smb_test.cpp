@@ -254,6 +254,25 @@ TEST(SmbPipe, OtherOctetsAreNoCall) {
   EXPECT_TRUE(talk.files().empty());
 }
 
+TEST(SmbPipe, AnAsynchronousAnswerNamesNoTree) {
+  const auto answer = [](std::uint64_t m, const std::string& octets, bool async) {
+    return netbios(
+        smb2({8, m, true, 0, 1, 0, async ? 2U : 0U},
+             le<2>(17) + le<1>(80) + le<1>(0) + le<4>(octets.size()) + le<8>(0) + octets));
+  };
+  Talk call("smb");
+  open_pipe(call).client(write(3, 0, rpc::bind(1))).server(written(3)).client(read(4, 0, 1024));
+  call.server(answer(4, rpc::bind_ack(1), true));
+  EXPECT_EQ(call.count(), 3U);
+  EXPECT_TRUE(call.files().empty());
+  Talk other("smb");
+  open_pipe(other).client(read(3, 0, 64)).server(answer(3, "octets of a tool", true));
+  EXPECT_EQ(other.count(), 3U) << "a file, as far as anybody can tell";
+  other.client(read(4, 16, 64)).server(answer(4, " and more", false));
+  EXPECT_EQ(other.count(), 3U);
+  ASSERT_EQ(other.files().size(), 1U);
+}
+
 TEST(SmbSecurity, ReadsNtlmssp) {
   const auto text = utf16("NHS") + utf16("anna") + utf16("WS1");
   const auto field = [](std::size_t length, std::size_t at) {
