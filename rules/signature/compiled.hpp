@@ -9,6 +9,7 @@
 
 #include "rules/signature/ruleset.hpp"
 #include "rules/signature/scanner.hpp"
+#include "rules/signature/scanner_cache.hpp"
 #include "rules/signature/state.hpp"
 
 namespace ww::sig {
@@ -62,6 +63,15 @@ struct AddressIndex {
   std::vector<std::uint32_t> unindexed;
 };
 
+/// Pattern databases made while no rules are in memory, for the second reading of the same rules.
+struct Prepared {
+  std::string identity;
+  std::vector<Scanner> scanners;      ///< to be compiled
+  Databases databases;                ///< compiled
+  std::vector<RuleProblem> problems;  ///< of the cache
+  [[nodiscard]] Result<void, std::string> compile();
+};
+
 class CompiledEngine final : public Engine {
  public:
   CompiledEngine() = default;
@@ -89,8 +99,10 @@ class CompiledEngine final : public Engine {
   }
 
   /// Builds everything below from a finished rule set.
-  [[nodiscard]] Result<void, std::string> build(RuleSet& set, const EngineOptions& options,
-                                                LoadReport& report);
+  /// @return false when the databases are to be compiled apart (Prepared::compile), and all of this
+  /// to be done again
+  [[nodiscard]] Result<bool, std::string> build(RuleSet& set, const EngineOptions& options,
+                                                Prepared& prepared, LoadReport& report);
 
   std::vector<std::unique_ptr<Rule>> rules;
   SetTable sets;
@@ -125,8 +137,9 @@ class CompiledEngine final : public Engine {
   void bind(RuleSet& set, LoadReport& report);
   void index_packets();
   void index_addresses();
-  [[nodiscard]] Result<void, std::string> compile_scanners(const EngineOptions& options,
-                                                           LoadReport& report);
+  [[nodiscard]] Result<bool, std::string> compile_scanners(const EngineOptions& options,
+                                                           Prepared& prepared);
+  [[nodiscard]] bool restore_scanners(const Databases& databases);
   std::uint32_t scanner_for(const std::string& name);
   std::unordered_map<std::string, std::uint32_t> scanner_names_;
 };

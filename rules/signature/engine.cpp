@@ -1,17 +1,9 @@
 #include "rules/signature/engine.hpp"
 
-#include <fcntl.h>
-#include <hs.h>
 #include <malloc.h>
-#include <openssl/evp.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "rules/signature/compiled.hpp"
@@ -43,7 +35,8 @@ BufferStatus get_file_magic(const Transaction& tx, Dir dir, std::uint32_t i, Buf
 }
 
 constexpr std::size_t max_ports_indexed = 64;
-constexpr std::string_view cache_magic = "WWSIG002";
+/// From so many patterns on, databases are compiled while no rule is held in memory.
+constexpr std::size_t compile_apart_from = 2000;
 
 std::size_t port_count(const PortSet& set) {
   std::size_t n = 0;
@@ -60,15 +53,6 @@ const ProtocolBuffers* registered(AppProto proto) {
 std::string transform_names(const Stage& s) {
   std::string out;
   for (const auto& t : s.transforms) (out += '|') += t.name;
-  return out;
-}
-
-std::string sha256_hex(std::string_view data) {
-  unsigned char digest[32];
-  unsigned n = 0;
-  EVP_Digest(data.data(), data.size(), digest, &n, EVP_sha256(), nullptr);
-  std::string out;
-  append_hex(out, Bytes{digest, 32});
   return out;
 }
 
@@ -428,98 +412,71 @@ void CompiledEngine::index_addresses() {
   build(ip_dst, by_dst, false);
 }
 
-// --------------------------------------------------------------------------- scanners and their
-// cache
+// --------------------------------------------------------------------------- scanners
 
-Result<void, std::string> CompiledEngine::compile_scanners(const EngineOptions& options,
-                                                           LoadReport& report) {
-  std::string identity(cache_magic);
-  identity += hs_version();
-  hs_platform_info_t platform{};
-  hs_populate_platform(&platform);
-  identity.append(reinterpret_cast<const char*>(&platform), sizeof platform);
-  for (auto& s : scanners) {
-    s.seal();
-    s.append_identity(identity);
-  }
-  std::string path;
-  if (!options.cache_folder.empty()) {
-    path = options.cache_folder + "/signatures-" + sha256_hex(identity).substr(0, 32) + ".hsdb";
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat st{};
-    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
-      const auto size = static_cast<std::size_t>(st.st_size);
-      void* map = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-      if (map != MAP_FAILED) {
-        ByteReader in(Bytes{static_cast<const std::uint8_t*>(map), size});
-        bool ok = in.text(cache_magic.size()) == cache_magic && in.u32le() == scanners.size();
-        for (auto& s : scanners) {
-          if (!ok) break;
-          const auto n = in.u64le();
-          const auto blob = in.text(static_cast<std::size_t>(n));
-          ok = in.ok() && s.restore(blob);
-        }
-        munmap(map, size);
-        close(fd);
-        if (ok) {
-          from_cache = true;
-          return {};
-        }
-        for (auto& s : scanners)
-          if (s.database()) {  // a half-read cache: compile all again
-            report.problems.push_back({RuleProblem::Severity::warning, path, 0, 0, 0,
-                                       "the compiled cache is damaged; compiling again"});
-            return tl::unexpected<std::string>("damaged cache");
-          }
-      } else {
-        close(fd);
-      }
-    } else if (fd >= 0) {
-      close(fd);
-    }
-  }
-  // The compiler leaves tens of MiB of freed memory behind for each large database.
+Result<void, std::string> Prepared::compile() {
   for (auto& s : scanners) {
     if (auto ok = s.compile(); !ok) return ok;
+    databases.push_back(s.serialise());
+    s.drop();
+    // The compiler leaves tens of MiB of freed memory behind for each large database.
     if (s.pattern_count() > 100) malloc_trim(0);
   }
-  if (path.empty()) return {};
-  std::error_code ec;
-  std::filesystem::create_directories(options.cache_folder, ec);
-  const auto temporary = path + "." + std::to_string(getpid());
-  {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    out << cache_magic;
-    const auto count = static_cast<std::uint32_t>(scanners.size());
-    out.write(reinterpret_cast<const char*>(&count), 4);
-    for (const auto& s : scanners) {
-      const auto blob = s.serialise();
-      const std::uint64_t n = blob.size();
-      out.write(reinterpret_cast<const char*>(&n), 8);
-      out.write(blob.data(), static_cast<std::streamsize>(blob.size()));
-    }
-    if (!out.flush()) ec = std::make_error_code(std::errc::io_error);
-  }
-  if (!ec) std::filesystem::rename(temporary, path, ec);
-  if (ec) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    report.problems.push_back({RuleProblem::Severity::warning, path, 0, 0, 0,
-                               "cannot write the compiled cache: " + ec.message()});
-  }
+  scanners.clear();
   return {};
 }
 
-Result<void, std::string> CompiledEngine::build(RuleSet& set, const EngineOptions& options,
-                                                LoadReport& report) {
+bool CompiledEngine::restore_scanners(const Databases& databases) {
+  bool ok = databases.size() == scanners.size();
+  for (std::size_t i = 0; ok && i < scanners.size(); ++i) ok = scanners[i].restore(databases[i]);
+  if (!ok)
+    for (auto& s : scanners) s.drop();
+  return ok;
+}
+
+Result<bool, std::string> CompiledEngine::compile_scanners(const EngineOptions& options,
+                                                           Prepared& prepared) {
+  std::size_t patterns = 0;
+  for (auto& s : scanners) {
+    s.seal();
+    patterns += s.pattern_count();
+  }
+  const auto identity = database_identity(scanners);
+  if (prepared.identity == identity && restore_scanners(std::exchange(prepared.databases, {})))
+    return true;
+  const ScannerCache cache(options.cache_folder);
+  if (prepared.identity.empty()) {
+    if (const auto kept = cache.load(identity, prepared.problems);
+        kept && restore_scanners(*kept)) {
+      from_cache = true;
+      return true;
+    }
+    if (patterns >= compile_apart_from) {
+      prepared.identity = identity;
+      prepared.scanners = std::move(scanners);
+      return false;
+    }
+  }
+  Prepared here;
+  here.scanners = std::move(scanners);
+  scanners.clear();
+  for (auto& s : here.scanners) {
+    if (auto ok = s.compile(); !ok) return tl::unexpected(ok.error());
+    here.databases.push_back(s.serialise());
+  }
+  scanners = std::move(here.scanners);
+  cache.store(identity, here.databases, prepared.problems);
+  return true;
+}
+
+Result<bool, std::string> CompiledEngine::build(RuleSet& set, const EngineOptions& options,
+                                                Prepared& prepared, LoadReport& report) {
   rules = std::move(set.rules);
   sets = std::move(set.sets);
   bind(set, report);
   index_packets();
   index_addresses();
-  auto ok = compile_scanners(options, report);
-  if (!ok && ok.error() == "damaged cache") return ok;
-  return ok;
+  return compile_scanners(options, prepared);
 }
 
 // --------------------------------------------------------------------------- load
@@ -552,25 +509,37 @@ Result<std::shared_ptr<const Engine>, Problem> Engine::load(const std::vector<st
         static_cast<std::uint32_t>(std::clamp<std::int64_t>(match, 1, 10'000'000)),
         static_cast<std::uint32_t>(std::clamp<std::int64_t>(depth, 1, 1'000'000)));
   }
-  // A damaged cache is the one thing worth a second try, without it.
+  // The pattern compiler takes twice the memory that all rules do. With many patterns and no cache
+  // the rules are therefore read, forgotten while it works, and read again, which takes a tenth of
+  // its time: the peak is the larger, not the sum.
+  Prepared prepared;
   for (int attempt = 0; attempt < 2; ++attempt) {
     LoadReport mine;
-    RuleSet set(options, shared);
-    for (const auto& f : files) set.load(f, mine);
-    if (!options.threshold_file.empty()) set.load_thresholds(options.threshold_file, mine);
-    set.finish(mine);
-    auto engine = std::make_shared<CompiledEngine>();
-    engine->shared = shared;
-    engine->max_alerts = max_alerts;
-    engine->step_limit = steps;
-    const auto built = engine->build(set, options, mine);
-    if (!built && built.error() == "damaged cache" && attempt == 0) {
-      options.cache_folder.clear();
-      continue;
+    {
+      RuleSet set(options, shared);
+      for (const auto& f : files) set.load(f, mine);
+      if (!options.threshold_file.empty()) set.load_thresholds(options.threshold_file, mine);
+      set.finish(mine);
+      auto engine = std::make_shared<CompiledEngine>();
+      engine->shared = shared;
+      engine->max_alerts = max_alerts;
+      engine->step_limit = steps;
+      const auto built = engine->build(set, options, prepared, mine);
+      if (!built) {
+        report = std::move(mine);
+        return fail(Problem{built.error(), "", "report this rule set"});
+      }
+      if (*built) {
+        mine.problems.insert(mine.problems.end(), prepared.problems.begin(),
+                             prepared.problems.end());
+        report = std::move(mine);
+        return std::shared_ptr<const Engine>(std::move(engine));
+      }
     }
-    report = std::move(mine);
-    if (!built) return fail(Problem{built.error(), "", "report this rule set"});
-    return std::shared_ptr<const Engine>(std::move(engine));
+    if (auto ok = prepared.compile(); !ok)
+      return fail(Problem{ok.error(), "", "report this rule set"});
+    ScannerCache(options.cache_folder)
+        .store(prepared.identity, prepared.databases, prepared.problems);
   }
   return fail(Problem{"cannot build the signature engine", "", ""});
 }

@@ -7,8 +7,9 @@
 
 namespace ww::sig {
 
-Scanner::~Scanner() {
-  if (db_) hs_free_database(db_);
+Scanner::~Scanner() { drop(); }
+void Scanner::drop() {
+  if (db_) hs_free_database(std::exchange(db_, nullptr));
 }
 Scanner::Scanner(Scanner&& o) noexcept
     : name(std::move(o.name)),

@@ -33,6 +33,8 @@ class Scanner {
   [[nodiscard]] Result<void, std::string> compile();
   [[nodiscard]] bool restore(std::string_view serialised);
   [[nodiscard]] std::string serialise() const;
+  /// Frees the database; the patterns stay.
+  void drop();
 
   /// Calls `f(context, value)` for each rule whose pattern occurs; a rule may come twice.
   void scan(Bytes data, hs_scratch* scratch, void (*f)(void*, std::uint32_t), void* context) const;

@@ -1,7 +1,10 @@
 #include "sensors/setup/options.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -97,6 +100,35 @@ void settle_auto(Settings& settings, const sig::Engine& engine) {
     settings.set(hassh, "yes");
 }
 
+namespace {
+
+/// Where compiled rules are kept when nobody says: what systemd gives (CacheDirectory=), else the
+/// user's cache folder. Few rules are compiled sooner than looked up.
+std::string default_cache(const std::vector<std::string>& files) {
+  constexpr std::uintmax_t worth_it = 1U << 20;  // octets of rules
+  std::uintmax_t octets = 0;
+  for (const auto& f : files) {
+    std::error_code ec;
+    const auto n = fs::file_size(f, ec);
+    if (!ec) octets += n;
+  }
+  if (octets < worth_it) return {};
+  const auto folder = [](const char* variable, const char* below) {
+    const char* value = std::getenv(variable);  // read before any thread starts
+    return value != nullptr && *value == '/' ? value + std::string(below) : std::string();
+  };
+  for (auto path : {folder("CACHE_DIRECTORY", ""), folder("XDG_CACHE_HOME", "/wardwatch"),
+                    folder("HOME", "/.cache/wardwatch")}) {
+    if (path.empty()) continue;
+    std::error_code ec;
+    fs::create_directories(path, ec);
+    return !ec && ::access(path.c_str(), W_OK) == 0 ? path : std::string();
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const sig::Engine>, Problem> load_rules(const CommonArguments& a,
                                                                const Settings& settings,
                                                                std::size_t show) {
@@ -140,7 +172,7 @@ Result<std::shared_ptr<const sig::Engine>, Problem> load_rules(const CommonArgum
   options.classification_file = side("classification-file", "classification.config");
   options.reference_file = side("reference-config-file", "reference.config");
   options.threshold_file = side("threshold-file", "");
-  options.cache_folder = settings.text_or("detect.cache-folder", "");
+  options.cache_folder = settings.text_or("detect.cache-folder", default_cache(files));
   sig::LoadReport report;
   auto engine = sig::Engine::load(files, options, report);
   if (!engine) return fail(engine.error());
