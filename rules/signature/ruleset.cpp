@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "rules/signature/protocols.hpp"
 #include "rules/signature/rule_text.hpp"
@@ -127,62 +126,88 @@ void RuleSet::load(const std::string& path, LoadReport& report) {
         {RuleProblem::Severity::error, path, 0, 0, 0, "cannot read the rule file"});
     return;
   }
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (options_.base_folder.empty()) {
-    const auto keep = options_.base_folder;
-    options_.base_folder = fs::path(path).parent_path().string();
-    load_text(text.str(), path, report);
-    options_.base_folder = keep;
-    return;
+  const auto keep = options_.base_folder;
+  if (keep.empty()) options_.base_folder = fs::path(path).parent_path().string();
+  // In pieces: rule files are a third of what all their rules take in memory.
+  Lines lines(*this, path, report);
+  std::string piece(read_octets, '\0');
+  while (in) {
+    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    lines.feed(std::string_view(piece).substr(0, static_cast<std::size_t>(in.gcount())));
   }
-  load_text(text.str(), path, report);
+  lines.finish();
+  options_.base_folder = keep;
 }
 
 void RuleSet::load_text(std::string_view text, const std::string& file, LoadReport& report) {
-  std::uint32_t number = 0, first = 0;
-  std::string joined;
-  bool joining = false;
-  const auto one = [&](std::string_view rule, std::uint32_t line) {
-    rule = trim(rule);
-    if (rule.empty() || rule.front() == '#') return;
-    if (rule.size() > max_rule_octets || rules.size() >= max_rules) {
-      report.problems.push_back(
-          {RuleProblem::Severity::error, file, line, 1, 0,
-           rules.size() >= max_rules ? "more than a million rules" : "a rule over 64 KiB"});
-      ++report.refused;
+  Lines lines(*this, file, report);
+  lines.feed(text);
+  lines.finish();
+}
+
+void RuleSet::Lines::feed(std::string_view text) {
+  while (!text.empty()) {
+    const auto eol = text.find('\n');
+    if (eol == std::string_view::npos) {
+      keep(text);
       return;
     }
-    if (!parse_rule(rule, file, line, report)) ++report.refused;
-  };
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  while (!text.empty()) {
-    ++number;
-    const auto eol = text.find('\n');
-    auto line = text.substr(0, eol);
-    text.remove_prefix(eol == std::string_view::npos ? text.size() : eol + 1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    const auto bare = trim(line);
-    if (!joining && (bare.empty() || bare.front() == '#')) continue;
-    if (bare.ends_with('\\')) {
-      if (!joining) {
-        first = number;
-        joined.clear();
-      }
-      joining = true;
-      const auto at = line.rfind('\\');
-      joined += line.substr(0, at);
-      continue;
-    }
-    if (joining) {
-      joined += line;
-      joining = false;
-      one(joined, first);
+    if (pending_.empty()) {
+      line(text.substr(0, eol));
     } else {
-      one(line, number);
+      keep(text.substr(0, eol));
+      line(pending_);
+      pending_.clear();
     }
+    text.remove_prefix(eol + 1);
   }
-  if (joining) one(joined, first);
+}
+
+/// The start of a line whose end is not here yet. What is over the limit is not kept; that it was
+/// longer is.
+void RuleSet::Lines::keep(std::string_view text) {
+  constexpr auto most = max_rule_octets + 1;
+  pending_ += text.substr(0, most - std::min(pending_.size(), most));
+}
+
+void RuleSet::Lines::finish() {
+  if (!pending_.empty()) line(std::exchange(pending_, {}));
+  if (joining_) rule(joined_, first_);
+  joining_ = false;
+}
+
+void RuleSet::Lines::line(std::string_view line) {
+  if (++number_ == 1 && line.starts_with("\xef\xbb\xbf")) line.remove_prefix(3);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  const auto bare = trim(line);
+  if (!joining_ && (bare.empty() || bare.front() == '#')) return;
+  if (bare.ends_with('\\')) {
+    if (!joining_) {
+      first_ = number_;
+      joined_.clear();
+    }
+    joining_ = true;
+    if (joined_.size() <= max_rule_octets) joined_ += line.substr(0, line.rfind('\\'));
+  } else if (joining_) {
+    if (joined_.size() <= max_rule_octets) joined_ += line;
+    joining_ = false;
+    rule(joined_, first_);
+  } else {
+    rule(line, number_);
+  }
+}
+
+void RuleSet::Lines::rule(std::string_view text, std::uint32_t line) {
+  text = trim(text);
+  if (text.empty() || text.front() == '#') return;
+  if (text.size() > max_rule_octets || set_.rules.size() >= max_rules) {
+    report_.problems.push_back(
+        {RuleProblem::Severity::error, file_, line, 1, 0,
+         set_.rules.size() >= max_rules ? "more than a million rules" : "a rule over 64 KiB"});
+    ++report_.refused;
+    return;
+  }
+  if (!set_.parse_rule(text, file_, line, report_)) ++report_.refused;
 }
 
 // --------------------------------------------------------------------------- one rule

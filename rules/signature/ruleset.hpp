@@ -56,6 +56,27 @@ class RuleSet {
   SetTable sets;
 
  private:
+  /// Rules out of text that comes in pieces: lines, continued ones joined.
+  class Lines {
+   public:
+    Lines(RuleSet& set, const std::string& file, LoadReport& report)
+        : set_(set), file_(file), report_(report) {}
+    void feed(std::string_view text);
+    void finish();
+
+   private:
+    void keep(std::string_view text);
+    void line(std::string_view line);
+    void rule(std::string_view text, std::uint32_t line);
+    RuleSet& set_;
+    const std::string& file_;
+    LoadReport& report_;
+    std::string pending_, joined_;
+    std::uint32_t number_ = 0, first_ = 0;
+    bool joining_ = false;
+  };
+  static constexpr std::size_t read_octets = 256 * 1024;
+
   void load_classifications(LoadReport& report);
   bool parse_rule(std::string_view text, const std::string& file, std::uint32_t line,
                   LoadReport& report);

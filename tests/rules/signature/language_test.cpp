@@ -127,6 +127,29 @@ TEST(PortSets, RangesAndNegation) {
 }
 
 /// The whole of Emerging Threats Open, disabled rules too, when it stands beside the checkout.
+TEST(RuleFiles, AreReadTheSameWhereverThePiecesEnd) {
+  // More than one piece of 256 KiB, every kind of line somewhere across the border: comments,
+  // continued rules, CR LF.
+  std::string text = "\xef\xbb\xbf# first\r\n";
+  constexpr std::uint32_t many = 6000;
+  for (std::uint32_t i = 1; i <= many; ++i) {
+    const auto n = std::to_string(i);
+    text += "alert tcp any any -> any any (msg:\"" + std::string(i % 97, 'm') + "\"; ";
+    if (i % 3 == 0) text += "\\\r\n  ";
+    text += "content:\"needle\"; sid:" + n + ";)" + (i % 2 == 0 ? "\r\n" : "\n");
+    if (i % 5 == 0) text += "#" + std::string(i % 301, 'c') + "\n";
+  }
+  ASSERT_GT(text.size(), 2U * 256 * 1024);
+  text += "alert tcp any any -> any any (msg:\"" + std::string(70'000, 'x') + "\"; sid:7001;)\n";
+  text += "alert tcp any any -> any any (msg:\"last, without an end of line\"; sid:7002;)";
+  const Rules rules(text);
+  EXPECT_EQ(rules.report.loaded, many + 1);
+  EXPECT_EQ(rules.report.refused, 1U);
+  ASSERT_EQ(rules.report.problems.size(), 1U) << rules.errors();
+  EXPECT_EQ(rules.report.problems[0].what, "a rule over 64 KiB");
+  EXPECT_EQ(rules.report.problems[0].line, 2 + many + many / 3 + many / 5);
+}
+
 TEST(RuleCorpus, EmergingThreatsOpenLoadsWithoutRefusal) {
   const char* shared = std::getenv("WARDWATCH_SHARED");
   const std::string root = shared ? shared : WW_SOURCE_DIR "/../shared";
