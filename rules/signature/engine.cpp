@@ -417,7 +417,7 @@ void CompiledEngine::index_addresses() {
 Result<void, std::string> Prepared::compile() {
   for (auto& s : scanners) {
     if (auto ok = s.compile(); !ok) return ok;
-    databases.push_back(s.serialise());
+    databases.add(s.serialise());
     s.drop();
     // The compiler leaves tens of MiB of freed memory behind for each large database.
     if (s.pattern_count() > 100) malloc_trim(0);
@@ -462,7 +462,7 @@ Result<bool, std::string> CompiledEngine::compile_scanners(const EngineOptions& 
   scanners.clear();
   for (auto& s : here.scanners) {
     if (auto ok = s.compile(); !ok) return tl::unexpected(ok.error());
-    here.databases.push_back(s.serialise());
+    here.databases.add(s.serialise());
   }
   scanners = std::move(here.scanners);
   cache.store(identity, here.databases, prepared.problems);

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
+#include <memory>
 
 #include "telemetry/json_writer.hpp"
 
@@ -23,11 +25,17 @@ constexpr std::string_view magic = "WWSIG003";
 constexpr std::string_view prefix = "signatures-", suffix = ".hsdb";
 constexpr std::uint64_t max_octets = 1ULL << 30;
 
-std::string sha256(std::string_view data) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
+constexpr std::size_t digest_octets = 32;
+
+std::string sha256(std::initializer_list<std::string_view> parts) {
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                        &EVP_MD_CTX_free);
+  unsigned char digest[EVP_MAX_MD_SIZE] = {};
   unsigned n = 0;
-  EVP_Digest(data.data(), data.size(), digest, &n, EVP_sha256(), nullptr);
-  return {reinterpret_cast<const char*>(digest), n};
+  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  for (const auto part : parts) EVP_DigestUpdate(context.get(), part.data(), part.size());
+  EVP_DigestFinal_ex(context.get(), digest, &n);
+  return {reinterpret_cast<const char*>(digest), digest_octets};
 }
 
 void warn(std::vector<RuleProblem>& problems, const std::string& path, std::string what) {
@@ -71,6 +79,44 @@ std::string read_all(int fd, std::uint64_t size) {
 
 }  // namespace
 
+void Databases::add(std::string_view database) {
+  octets_ += database;
+  ends_.push_back(octets_.size());
+}
+
+std::string_view Databases::operator[](std::size_t i) const {
+  const auto from = i == 0 ? start_ : ends_[i - 1];
+  return std::string_view(octets_).substr(from, ends_[i] - from);
+}
+
+std::string Databases::head() const {
+  std::string out;
+  const auto put = [&out](std::uint64_t number) {
+    for (int i = 0; i < 8; ++i) out += static_cast<char>(number >> (8 * i));
+  };
+  put(size());
+  for (std::size_t i = 0; i < size(); ++i) put((*this)[i].size());
+  return out;
+}
+
+bool Databases::parse(std::string file, std::size_t at) {
+  ByteReader in(as_bytes(std::string_view(file).substr(at)));
+  const auto count = in.u64le();
+  if (!in.ok() || count > in.left() / 8) return false;
+  start_ = at + 8 + static_cast<std::size_t>(count) * 8;
+  auto end = start_;
+  ends_.clear();
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto n = in.u64le();
+    if (n > file.size() - end) return false;
+    end += static_cast<std::size_t>(n);
+    ends_.push_back(end);
+  }
+  if (!in.ok() || end != file.size()) return false;
+  octets_ = std::move(file);
+  return true;
+}
+
 std::string database_identity(std::span<const Scanner> scanners) {
   std::string identity(magic);
   identity += hs_version();
@@ -78,7 +124,7 @@ std::string database_identity(std::span<const Scanner> scanners) {
   hs_populate_platform(&platform);
   identity.append(reinterpret_cast<const char*>(&platform), sizeof platform);
   for (const auto& s : scanners) s.append_identity(identity);
-  return sha256(identity);
+  return sha256({identity});
 }
 
 std::string ScannerCache::path(std::string_view identity) const {
@@ -100,20 +146,16 @@ std::optional<Databases> ScannerCache::load(std::string_view identity,
     if (!why.empty()) warn(problems, file, std::move(why));
     return std::nullopt;
   }
-  const auto whole = read_all(fd, size);
+  auto whole = read_all(fd, size);
   ::close(fd);
-  // magic, checksum of the rest, number of databases, each with its length
-  ByteReader in(as_bytes(whole));
+  // magic, checksum of the rest, the rest
+  const auto rest = magic.size() + digest_octets;
   Databases out;
-  bool ok = in.text(magic.size()) == magic &&
-            in.text(32) ==
-                sha256(std::string_view(whole).substr(std::min(whole.size(), magic.size() + 32)));
-  if (ok)
-    for (auto n = in.u32le(); n > 0 && in.ok(); --n) {
-      const auto length = in.u64le();
-      out.emplace_back(in.text(static_cast<std::size_t>(length)));
-    }
-  if (ok && in.ok()) return out;
+  if (whole.size() >= rest && whole.starts_with(magic) &&
+      std::string_view(whole).substr(magic.size(), digest_octets) ==
+          sha256({std::string_view(whole).substr(rest)}) &&
+      out.parse(std::move(whole), rest))
+    return out;
   warn(problems, file, "the compiled cache is damaged; compiling again");
   return std::nullopt;
 }
@@ -121,23 +163,14 @@ std::optional<Databases> ScannerCache::load(std::string_view identity,
 void ScannerCache::store(std::string_view identity, const Databases& databases,
                          std::vector<RuleProblem>& problems) const {
   if (folder_.empty()) return;
-  std::string rest;
-  const auto put = [&rest](auto number) {
-    rest.append(reinterpret_cast<const char*>(&number),
-                sizeof number);  // little-endian, as everywhere here
-  };
-  put(static_cast<std::uint32_t>(databases.size()));
-  for (const auto& d : databases) {
-    put(static_cast<std::uint64_t>(d.size()));
-    rest += d;
-  }
+  const auto head = databases.head();
   const auto file = path(identity);
   const auto temporary = file + "." + std::to_string(::getpid());
   std::error_code ec;
   fs::create_directories(folder_, ec);
   {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    out << magic << sha256(rest) << rest;
+    out << magic << sha256({head, databases.octets()}) << head << databases.octets();
     if (!out.flush()) ec = std::make_error_code(std::errc::io_error);
   }
   if (!ec) fs::permissions(temporary, fs::perms::owner_read | fs::perms::owner_write, ec);

@@ -12,9 +12,25 @@
 
 namespace ww::sig {
 
-/// The databases of a list of scanners, serialised, in its order. An empty text: a scanner without
+/// The databases of a list of scanners, serialised, in its order. An empty one: a scanner without
 /// patterns.
-using Databases = std::vector<std::string>;
+class Databases {
+ public:
+  void add(std::string_view database);
+  [[nodiscard]] std::size_t size() const { return ends_.size(); }
+  [[nodiscard]] std::string_view operator[](std::size_t i) const;
+  /// As in a file: the number of databases, the length of each, their octets.
+  [[nodiscard]] std::string head() const;
+  [[nodiscard]] std::string_view octets() const { return std::string_view(octets_).substr(start_); }
+  /// Takes over what stands in `file` from `at` on. False when it is not what head() and octets()
+  /// give.
+  [[nodiscard]] bool parse(std::string file, std::size_t at);
+
+ private:
+  std::string octets_;  ///< six megabytes for fifteen thousand rules: held once
+  std::size_t start_ = 0;
+  std::vector<std::size_t> ends_;
+};
 
 /// What makes databases interchangeable: the patterns, the compiler's version, the processor they
 /// are built for.
