@@ -8,44 +8,13 @@
 #include <filesystem>
 #include <set>
 
+#include "rules/signature/ruleset.hpp"
 #include "sensors/pipeline/defaults.hpp"
 
 namespace ww::sensor {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::pair<const char*, const char*> default_addresses[] = {
-    {"HOME_NET", "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]"},
-    {"EXTERNAL_NET", "!$HOME_NET"},
-    {"HTTP_SERVERS", "$HOME_NET"},
-    {"SMTP_SERVERS", "$HOME_NET"},
-    {"SQL_SERVERS", "$HOME_NET"},
-    {"DNS_SERVERS", "$HOME_NET"},
-    {"TELNET_SERVERS", "$HOME_NET"},
-    {"AIM_SERVERS", "$EXTERNAL_NET"},
-    {"DC_SERVERS", "$HOME_NET"},
-    {"DNP3_SERVER", "$HOME_NET"},
-    {"DNP3_CLIENT", "$HOME_NET"},
-    {"MODBUS_CLIENT", "$HOME_NET"},
-    {"MODBUS_SERVER", "$HOME_NET"},
-    {"ENIP_CLIENT", "$HOME_NET"},
-    {"ENIP_SERVER", "$HOME_NET"},
-};
-const std::pair<const char*, const char*> default_ports[] = {
-    {"HTTP_PORTS", "80"},
-    {"SHELLCODE_PORTS", "!80"},
-    {"ORACLE_PORTS", "1521"},
-    {"SSH_PORTS", "22"},
-    {"DNP3_PORTS", "20000"},
-    {"MODBUS_PORTS", "502"},
-    {"FILE_DATA_PORTS", "[$HTTP_PORTS,110,143]"},
-    {"FTP_PORTS", "21"},
-    {"GENEVE_PORTS", "6081"},
-    {"VXLAN_PORTS", "4789"},
-    {"TEREDO_PORTS", "3544"},
-    {"SIP_PORTS", "[5060,5061]"},
-};
 
 bool is_port_name(const std::string& name) {
   return name.ends_with("_PORTS") || name.ends_with("_PORT");
@@ -73,8 +42,8 @@ Result<Settings, Problem> load_suricata_settings(const CommonArguments& a) {
 
 Result<void, Problem> load_vars(const Settings& settings, const std::vector<std::string>& vars,
                                 sig::EngineOptions& o) {
-  for (const auto& [k, v] : default_addresses) o.address_vars[k] = v;
-  for (const auto& [k, v] : default_ports) o.port_vars[k] = v;
+  for (const auto& [k, v] : sig::default_address_variables()) o.address_vars[k] = v;
+  for (const auto& [k, v] : sig::default_port_variables()) o.port_vars[k] = v;
   for (const auto& name : settings.children("vars.address-groups"))
     o.address_vars[name] = settings.text_or("vars.address-groups." + name, "any");
   for (const auto& name : settings.children("vars.port-groups"))

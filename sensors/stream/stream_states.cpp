@@ -445,8 +445,9 @@ bool StreamTracker::on_fin_wait2(Context& c) {
   return true;
 }
 
-bool StreamTracker::on_closing(Context& c) {
-  if ((c.flags & rst) != 0) return handle_rst(c);
+/// Both sides have sent their FIN: one acknowledgement leads on to `next`.
+bool StreamTracker::final_ack(Context& c, TcpState next, StreamEvent wrong_seq,
+                              StreamEvent invalid) {
   if ((c.flags & syn) != 0) {
     event(c.p, StreamEvent::shutdown_syn_resend);
     return false;
@@ -455,18 +456,24 @@ bool StreamTracker::on_closing(Context& c) {
   if (!timestamp_ok(c)) return false;
   const bool again = retransmitted(c.me, c.p);
   if (!again && !next_expected(c.me, c.p.tcp_seq)) {
-    event(c.p, StreamEvent::closing_ack_wrong_seq);
+    event(c.p, wrong_seq);
     return false;
   }
   if (!ack_ok(c)) {
-    event(c.p, StreamEvent::closing_invalid_ack);
+    event(c.p, invalid);
     return false;
   }
-  if (!again) set_state(c, TcpState::time_wait);
+  if (!again) set_state(c, next);
   accept_ack(c);
   take_timestamp(c);
   segment(c);
   return true;
+}
+
+bool StreamTracker::on_closing(Context& c) {
+  if ((c.flags & rst) != 0) return handle_rst(c);
+  return final_ack(c, TcpState::time_wait, StreamEvent::closing_ack_wrong_seq,
+                   StreamEvent::closing_invalid_ack);
 }
 
 bool StreamTracker::on_close_wait(Context& c) {
@@ -548,26 +555,8 @@ bool StreamTracker::on_last_ack(Context& c) {
 bool StreamTracker::on_time_wait(Context& c) {
   if ((c.flags & rst) != 0) return handle_rst(c);
   if ((c.flags & fin) != 0) return true;
-  if ((c.flags & syn) != 0) {
-    event(c.p, StreamEvent::shutdown_syn_resend);
-    return false;
-  }
-  if ((c.flags & ack) == 0) return true;
-  if (!timestamp_ok(c)) return false;
-  const bool again = retransmitted(c.me, c.p);
-  if (!again && !next_expected(c.me, c.p.tcp_seq)) {
-    event(c.p, StreamEvent::timewait_ack_wrong_seq);
-    return false;
-  }
-  if (!ack_ok(c)) {
-    event(c.p, StreamEvent::timewait_invalid_ack);
-    return false;
-  }
-  if (!again) set_state(c, TcpState::closed);
-  accept_ack(c);
-  take_timestamp(c);
-  segment(c);
-  return true;
+  return final_ack(c, TcpState::closed, StreamEvent::timewait_ack_wrong_seq,
+                   StreamEvent::timewait_invalid_ack);
 }
 
 bool StreamTracker::on_closed(Context& c) {

@@ -99,6 +99,7 @@ class StreamTracker {
   bool on_fin_wait1(Context& c);
   bool on_fin_wait2(Context& c);
   bool on_closing(Context& c);
+  bool final_ack(Context& c, TcpState next, StreamEvent wrong_seq, StreamEvent invalid);
   bool on_close_wait(Context& c);
   bool on_last_ack(Context& c);
   bool on_time_wait(Context& c);
