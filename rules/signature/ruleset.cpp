@@ -1,8 +1,10 @@
 #include "rules/signature/ruleset.hpp"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "rules/signature/protocols.hpp"
 #include "rules/signature/rule_text.hpp"
@@ -410,27 +412,44 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
   return true;
 }
 
+/// Which actions go first: Suricata's `action-order`, which has to name all four once.
+std::array<int, 4> RuleSet::action_ranks(LoadReport& report) const {
+  constexpr std::array<std::pair<std::string_view, Action>, 4> usual{{{"pass", Action::pass},
+                                                                      {"drop", Action::drop},
+                                                                      {"reject", Action::reject},
+                                                                      {"alert", Action::alert}}};
+  std::array<int, 4> ranks{};
+  for (std::size_t i = 0; i < usual.size(); ++i)
+    ranks[static_cast<std::size_t>(usual[i].second)] = static_cast<int>(i);
+  constexpr std::string_view key = "action-order";
+  if (options_.settings == nullptr) return ranks;
+  const auto given = options_.settings->children(key);
+  if (given.empty()) return ranks;
+  auto named = ranks;
+  std::set<std::string> seen;
+  for (const auto& i : given) {
+    const auto name = options_.settings->text_or(std::string(key) + "." + i, "");
+    const auto known =
+        std::find_if(usual.begin(), usual.end(), [&](const auto& u) { return u.first == name; });
+    if (known == usual.end() || !seen.insert(name).second) break;
+    named[static_cast<std::size_t>(known->second)] = static_cast<int>(seen.size()) - 1;
+  }
+  if (seen.size() == usual.size() && given.size() == usual.size()) return named;
+  report.problems.push_back({RuleProblem::Severity::warning, std::string(key), 0, 0, 0,
+                             "has to name pass, drop, reject and alert, each once: left out"});
+  return ranks;
+}
+
 void RuleSet::finish(LoadReport& report) {
-  const auto action_rank = [](Action a) {
-    switch (a) {
-      case Action::pass:
-        return 0;
-      case Action::drop:
-        return 1;
-      case Action::reject:
-        return 2;
-      case Action::alert:
-        return 3;
-    }
-    return 3;
-  };
+  const auto ranks = action_ranks(report);
   std::stable_sort(rules.begin(), rules.end(), [&](const auto& x, const auto& y) {
     const Rule &a = *x, &c = *y;
     const auto key = [&](const Rule& r) {
-      return std::tuple(action_rank(r.info.action), -static_cast<int>(r.order_flowbits),
-                        -static_cast<int>(r.order_flowint), -static_cast<int>(r.order_flowvar),
-                        -static_cast<int>(r.order_pktvar), -static_cast<int>(r.order_hostbits),
-                        -static_cast<int>(r.order_xbits), r.info.priority, r.info.gid, r.info.sid);
+      return std::tuple(ranks[static_cast<std::size_t>(r.info.action)],
+                        -static_cast<int>(r.order_flowbits), -static_cast<int>(r.order_flowint),
+                        -static_cast<int>(r.order_flowvar), -static_cast<int>(r.order_pktvar),
+                        -static_cast<int>(r.order_hostbits), -static_cast<int>(r.order_xbits),
+                        r.info.priority, r.info.gid, r.info.sid);
     };
     return key(a) < key(c);
   });

@@ -1,6 +1,7 @@
 #pragma once
 /// Rule text to checked rules: files, header, options. A refused rule is reported and left out,
 /// never its neighbours.
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -78,6 +79,7 @@ class RuleSet {
   static constexpr std::size_t read_octets = 256 * 1024;
 
   void load_classifications(LoadReport& report);
+  [[nodiscard]] std::array<int, 4> action_ranks(LoadReport& report) const;
   bool parse_rule(std::string_view text, const std::string& file, std::uint32_t line,
                   LoadReport& report);
   EngineOptions options_;

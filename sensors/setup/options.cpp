@@ -192,6 +192,7 @@ Result<std::vector<std::shared_ptr<EventSink>>, Problem> open_outputs(EveConfig&
 void name_ignored(const Settings& given, const std::vector<std::string>& options) {
   // Features that have settings here; the rest of Suricata's file has no meaning for this sensor.
   static const std::set<std::string, std::less<>> known = {"app-layer",
+                                                           "action-order",
                                                            "classification-file",
                                                            "datasets",
                                                            "decoder",

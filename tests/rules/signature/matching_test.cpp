@@ -100,6 +100,30 @@ TEST(Alerts, PassSilencesThePacket) {
   EXPECT_EQ(sids(rules.matcher->inspect(wire.make("bad but ok"), {})), Sids{});
 }
 
+TEST(Actions, TheirOrderCanBeSet) {
+  const std::string text =
+      "alert udp any any -> any any (content:\"bad\"; sid:1;)\n"
+      "pass udp any any -> any any (content:\"bad\"; sid:2;)\n"
+      "drop udp any any -> any any (content:\"bad\"; sid:3;)\n";
+  const auto fires = [&](const std::string& order, LoadReport* report = nullptr) {
+    const auto settings = Settings::from_yaml(order.empty() ? "{}" : "action-order: " + order, "s");
+    EngineOptions options;
+    options.settings = &*settings;
+    Rules r(text, options);
+    if (report != nullptr) *report = r.report;
+    Wire wire;
+    return sids(r.matcher->inspect(wire.make("a bad word"), {}));
+  };
+  EXPECT_EQ(fires(""), Sids{});
+  EXPECT_EQ(fires("[pass, drop, reject, alert]"), Sids{});
+  EXPECT_EQ(fires("[drop, pass, reject, alert]"), Sids{3});
+  EXPECT_EQ(fires("[alert, drop, reject, pass]"), (Sids{1, 3}));
+  LoadReport report;
+  EXPECT_EQ(fires("[alert, alert, drop, pass]", &report), Sids{}) << "as if it was not given";
+  ASSERT_EQ(report.problems.size(), 1U);
+  EXPECT_EQ(report.problems[0].file, "action-order");
+}
+
 TEST(Alerts, AtMostFifteenOnAPacket) {
   std::string text;
   for (int i = 1; i <= 40; ++i)
