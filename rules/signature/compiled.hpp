@@ -131,6 +131,8 @@ class CompiledEngine final : public Engine {
 
   bool md5 = false, sha1 = false, sha256 = false, magic = false, stream = false;
   std::uint32_t max_alerts = 15, step_limit = 3000;
+  std::uint32_t stream_tx_limit = 4;  ///< detect.stream-tx-log-limit
+  bool guess_tx = false;              ///< detect.guess-applayer-tx
   bool from_cache = false;
 
  private:

@@ -488,7 +488,8 @@ Result<std::shared_ptr<const Engine>, Problem> Engine::load(const std::vector<st
   auto shared =
       options.shared ? options.shared : std::make_shared<SharedState>(options.max_state_octets);
   options.shared = shared;
-  std::uint32_t max_alerts = 15, steps = 3000;
+  std::uint32_t max_alerts = 15, steps = 3000, stream_tx_limit = 4;
+  bool guess_tx = false;
   if (const auto* s = options.settings) {
     for (const auto& group : s->children("vars.address-groups"))
       options.address_vars.try_emplace(group, s->text_or("vars.address-groups." + group, "any"));
@@ -503,6 +504,9 @@ Result<std::shared_ptr<const Engine>, Problem> Engine::load(const std::vector<st
         std::clamp<std::int64_t>(s->integer_or("packet-alert-max", 15), 1, 255));
     steps = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
         s->integer_or("detect.inspection-recursion-limit", 3000), 1, 1'000'000));
+    stream_tx_limit = static_cast<std::uint32_t>(
+        std::clamp<std::int64_t>(s->integer_or("detect.stream-tx-log-limit", 4), 0, 1'000'000));
+    guess_tx = s->flag_or("detect.guess-applayer-tx", false);
     const auto match = s->integer_or("pcre.match-limit", 3500),
                depth = s->integer_or("pcre.match-limit-recursion", 1500);
     CompiledPcre::set_limits(
@@ -523,6 +527,8 @@ Result<std::shared_ptr<const Engine>, Problem> Engine::load(const std::vector<st
       auto engine = std::make_shared<CompiledEngine>();
       engine->shared = shared;
       engine->max_alerts = max_alerts;
+      engine->stream_tx_limit = stream_tx_limit;
+      engine->guess_tx = guess_tx;
       engine->step_limit = steps;
       const auto built = engine->build(set, options, prepared, mine);
       if (!built) {

@@ -70,6 +70,7 @@ struct Alert {
   Transaction* tx = nullptr;  ///< when a transaction made it match
   std::uint64_t tx_id = UINT64_MAX;
   const Frame* frame = nullptr;
+  bool tx_guessed = false;    ///< the only transaction of the flow at the time
   bool stream_match = false;  ///< matched in the reassembled stream
   bool state_match = false;   ///< matched on transaction state
   enum class Reach : std::uint8_t { automatic, packet, flow } reach = Reach::automatic;

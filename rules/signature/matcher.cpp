@@ -419,23 +419,30 @@ void WorkerMatcher::run_packet_rules(std::span<const StreamChunk> chunks) {
     if (held) {
       // A stream match, or a datagram of a known protocol, belongs to the transaction at hand.
       Transaction* tx = nullptr;
+      bool guessed = false;
       if (p.flow && (stream_match || (!r.app_protos.empty() && p.ip_proto == 17))) {
         for (auto* t : p.flow->transactions())
           if (!t->inspected_end[index(p.dir)]) {
             tx = t;
             break;
           }
-        auto& data = FlowData::of(*p.flow);
-        auto& logged = data.stream_tx_logged[index(p.dir)];
-        if (tx) {
-          const auto key = static_cast<std::uint16_t>(tx->id + 1);
-          if (logged == key && stream_match)
-            tx = nullptr;  // one stream alert shows the transaction, not each
+        if (tx && stream_match) {  // so many stream alerts show the transaction, not each
+          auto& last = FlowData::of(*p.flow).stream_tx[index(p.dir)];
+          if (last.next_id != tx->id + 1) last = {tx->id + 1, 0};
+          if (last.told >= e.stream_tx_limit)
+            tx = nullptr;
           else
-            logged = key;
+            ++last.told;
+        }
+      } else if (p.flow && e.guess_tx && !r.app_layer_event_packet) {
+        // Nothing but the rule's word ties it to a transaction: only a lone one can be meant.
+        if (const auto live = p.flow->transactions(); live.size() == 1) {
+          tx = live.front();
+          guessed = true;
         }
       }
       matched(r, tx, nullptr, stream_match);
+      if (guessed && !queue_.empty() && queue_.back().tx == tx) queue_.back().tx_guessed = true;
     }
   }
 }

@@ -49,7 +49,12 @@ class FlowData final : public EngineState {
   std::vector<std::pair<std::string, double>> entropies;      ///< last value by buffer
   bool ip_only_done[2] = {false, false};
   bool proto_only_done[2] = {false, false};
-  std::uint16_t stream_tx_logged[2] = {0, 0};
+  /// The transaction that stream alerts were last told with, and how often.
+  struct StreamTx {
+    std::uint64_t next_id = 0;  ///< its id plus one; 0: none yet
+    std::uint32_t told = 0;
+  };
+  StreamTx stream_tx[2];
   struct FlowThreshold {
     std::uint64_t key = 0;
     std::int64_t start_us = 0, until_us = 0;

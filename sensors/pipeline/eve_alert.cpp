@@ -139,6 +139,7 @@ void EveWriter::alert(std::size_t output, const sig::Packet& p, const sig::Alert
   auto json = begin(output, p.time);
   header(json, output, p, flow, Side::packet, "alert");
   if (a.tx_id != UINT64_MAX) json.field("tx_id", a.tx_id);
+  if (a.tx_guessed) json.field("tx_guessed", true);
 
   json.begin_object("alert");
   json.field("action", action_name(a.action, streams.options().inline_mode));
@@ -260,7 +261,14 @@ void EveWriter::alert(std::size_t output, const sig::Packet& p, const sig::Alert
   if (o.packet) packet_octets(json, p);
   if (o.verdict) {
     json.begin_object("verdict");
-    json.field("action", a.action == sig::Action::pass ? "pass" : "alert");
+    const bool reset = a.action == sig::Action::reject;
+    const bool stopped = reset || (a.action == sig::Action::drop && streams.options().inline_mode);
+    json.field("action", stopped ? "drop" : "alert");
+    if (reset) {
+      json.begin_array("reject");
+      json.value(p.ip_proto == 6 ? "tcp-reset" : "icmp-prohib");
+      json.end_array();
+    }
     json.end_object();
   }
   if (flow != nullptr)

@@ -228,6 +228,14 @@ BufferStatus get(const Transaction& t, Dir dir, std::uint32_t i, BufferSlice& ou
   return give(tx, sig::index(dir), banner ? side.banner : side.kex, side.*member, out);
 }
 
+template <std::uint8_t wanted>
+BufferStatus get_state(const Transaction& t, Dir dir, std::uint32_t i, std::uint64_t& out) {
+  if (i > 0) return BufferStatus::absent;
+  const auto d = sig::index(dir);
+  out = t.complete[d] || t.progress[d] >= wanted ? 1 : 0;
+  return out != 0 ? BufferStatus::ready : BufferStatus::partial;
+}
+
 void write_side(JsonWriter& json, std::string_view name, const Side& s) {
   if (s.proto.empty() && s.hassh.empty()) return;
   json.begin_object(name);
@@ -284,6 +292,19 @@ Protocol describe() {
   add("ssh.hassh.string", Dir::to_server, &get<&Side::hassh_string, false>);
   add("ssh.hassh.server", Dir::to_client, &get<&Side::hassh, false>);
   add("ssh.hassh.server.string", Dir::to_client, &get<&Side::hassh_string, false>);
+  // States that rule hooks name (`ssh:request_banner_done`): reached, or passed.
+  const auto state = [&](std::string_view name, sig::NumberGetter get) {
+    for (const auto dir : {Dir::to_server, Dir::to_client})
+      p.buffers.numbers.push_back(
+          {sig::numbers().intern(
+               (dir == Dir::to_server ? "ssh.progress.request_" : "ssh.progress.response_") +
+               std::string(name)),
+           dir, get});
+  };
+  state("in_progress", &get_state<0>);
+  state("banner_wait_eol", &get_state<1>);
+  state("banner_done", &get_state<1>);
+  state("finished", &get_state<2>);
   p.events = {"ssh.invalid_banner", "ssh.long_banner", "ssh.invalid_record", "ssh.long_kex_record"};
   return p;
 }

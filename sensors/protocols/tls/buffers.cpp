@@ -96,6 +96,30 @@ BufferStatus get_validity(const Transaction& t, Dir dir, std::uint32_t i, std::u
   return BufferStatus::ready;
 }
 
+/// States that rule hooks name (`tls:client_hello_done`): reached, or passed.
+bool reached(const TlsTx& tx, Dir dir, std::uint8_t wanted) {
+  const auto d = sig::index(dir);
+  return tx.complete[d] || tx.progress[d] >= wanted;
+}
+bool in_progress(const TlsTx&, Dir) { return true; }
+bool hello(const TlsTx& tx, Dir dir) { return reached(tx, dir, step::hello); }
+bool certificate(const TlsTx& tx, Dir dir) { return reached(tx, dir, step::certificate); }
+bool hello_done(const TlsTx& tx, Dir dir) { return reached(tx, dir, step::handshake_done); }
+/// Up to version 1.2 the cipher changes after the last readable message.
+bool handshake_done(const TlsTx& tx, Dir dir) {
+  const auto d = sig::index(dir);
+  return tx.complete[d] || (tx.progress[d] >= step::handshake_done &&
+                            (tx.tls13 || tx.encrypted || tx.side[d].cipher_changed));
+}
+bool finished(const TlsTx& tx, Dir dir) { return tx.complete[sig::index(dir)]; }
+
+template <bool (*Reached)(const TlsTx&, Dir)>
+BufferStatus get_state(const Transaction& t, Dir dir, std::uint32_t i, std::uint64_t& out) {
+  if (i != 0) return BufferStatus::absent;
+  out = Reached(as_tls(t), dir) ? 1 : 0;
+  return out != 0 ? BufferStatus::ready : BufferStatus::partial;
+}
+
 }  // namespace
 
 void add_buffers(Protocol& p) {
@@ -108,6 +132,21 @@ void add_buffers(Protocol& p) {
     for (const auto d : dirs) p.buffers.numbers.push_back({sig::numbers().intern(name), d, get});
   };
   constexpr auto ts = Dir::to_server, tc = Dir::to_client;
+  const auto state = [&](Dir dir, std::string_view name, sig::NumberGetter get) {
+    const std::string side = dir == ts ? "client_" : "server_";
+    number("tls.progress." + side + std::string(name), {dir}, get);
+  };
+  state(ts, "in_progress", &get_state<&in_progress>);
+  state(ts, "hello_done", &get_state<&hello>);
+  state(ts, "cert_done", &get_state<&certificate>);
+  state(ts, "handshake_done", &get_state<&handshake_done>);
+  state(ts, "finished", &get_state<&finished>);
+  state(tc, "in_progress", &get_state<&in_progress>);
+  state(tc, "hello", &get_state<&hello>);
+  state(tc, "cert_done", &get_state<&certificate>);
+  state(tc, "hello_done", &get_state<&hello_done>);
+  state(tc, "handshake_done", &get_state<&handshake_done>);
+  state(tc, "finished", &get_state<&finished>);
   buffer("tls.sni", {ts}, &get_sni);
   buffer("tls.alpn", {ts, tc}, &get_alpn);
   buffer("tls.random", {ts, tc}, &get_random<0, 32>);

@@ -154,6 +154,98 @@ TEST(BodyHook, TheDepthOfTheStreamCompletesTheTransaction) {
   EXPECT_EQ(run("100000"), 0U);
 }
 
+TEST(StateHooks, OfTlsAreReachedInOrder) {
+  const std::vector<std::string> states = {
+      "client_in_progress",    "client_hello_done",  "client_cert_done",
+      "client_handshake_done", "server_in_progress", "server_hello",
+      "server_cert_done",      "server_hello_done",  "server_handshake_done"};
+  std::string rules;
+  for (std::size_t i = 0; i < states.size(); ++i)
+    rules +=
+        "alert tls:" + states[i] + " any any -> any any (sid:" + std::to_string(i + 1) + ";)\n";
+  rules +=
+      "alert tls:client_hello_done any any -> any any (tls.sni; content:\"example\"; sid:20;)\n"
+      "alert tls:client_hello_done any any -> any any (tls.sni; content:\"nosuch\"; sid:21;)\n";
+  Sensor s(rules);
+  s.capture("tls.pcap");
+  s.finish();
+  const auto flows = s.count({"\"event_type\":\"flow\"", "\"app_proto\":\"tls\""});
+  ASSERT_GT(flows, 0U);
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    EXPECT_GT(s.alerts(static_cast<unsigned>(i + 1)), 0U) << states[i];
+    EXPECT_LE(s.alerts(static_cast<unsigned>(i + 1)), flows) << states[i];
+  }
+  EXPECT_EQ(s.alerts(21), 0U);
+}
+
+TEST(StateHooks, OfSshAreReachedInOrder) {
+  Sensor s(
+      "alert ssh:request_in_progress any any -> any any (sid:1;)\n"
+      "alert ssh:request_banner_done any any -> any any (ssh.software; content:\"SSH\"; sid:2;)\n"
+      "alert ssh:response_banner_done any any -> any any (sid:3;)\n"
+      "alert ssh:response_finished any any -> any any (sid:4;)\n"
+      "alert ssh:request_banner_done any any -> any any (ssh.software; content:\"nosuch\"; "
+      "sid:5;)\n");
+  s.capture("ssh.pcap");
+  s.finish();
+  for (const unsigned sid : {1U, 2U, 3U, 4U}) EXPECT_GT(s.alerts(sid), 0U) << sid;
+  EXPECT_EQ(s.alerts(5), 0U);
+}
+
+TEST(StreamAlerts, ShowTheTransactionSoManyTimes) {
+  const std::string rule = "alert tcp any any -> any any (content:\"needle\"; sid:1;)\n";
+  const auto shown = [&](const std::vector<std::string>& sets) {
+    Sensor s(rule, sets);
+    Tcp t;
+    s.frames(t.open());
+    s.frames(t.say(false, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n"));
+    for (int i = 0; i < 10; ++i) s.frames(t.say(false, "needle" + std::string(2994, '.')));
+    s.finish();
+    return std::pair{s.alerts(1), s.count({"\"signature_id\":1,", "\"tx_id\":0"})};
+  };
+  const auto [all, with] = shown({});
+  EXPECT_GT(all, 5U);
+  EXPECT_EQ(with, 4U);
+  EXPECT_EQ(shown({"detect.stream-tx-log-limit=2"}).second, 2U);
+  EXPECT_EQ(shown({"detect.stream-tx-log-limit=0"}).second, 0U);
+}
+
+TEST(PacketAlerts, GuessTheTransactionWhenAskedTo) {
+  const auto guessed = [&](const std::vector<std::string>& sets) {
+    Sensor s("alert tcp any any -> any 80 (flags:PA; flow:to_server; sid:1;)\n", sets);
+    Tcp t;
+    s.frames(t.open());
+    s.frames(t.say(false, http_get("/a")));
+    s.frames(t.say(false, "more"));
+    s.finish();
+    return s.count({"\"signature_id\":1,", "\"tx_id\":0,\"tx_guessed\":true", "\"url\":\"/a\""});
+  };
+  EXPECT_EQ(guessed({}), 0U);
+  EXPECT_EQ(guessed({"detect.guess-applayer-tx=yes"}), 1U);
+}
+
+TEST(AlertRecords, VerdictWhenAskedFor) {
+  const std::string yaml =
+      "outputs:\n  - eve-log:\n      types:\n        - alert:\n            verdict: yes\n";
+  const std::string rules =
+      "alert udp any any -> any 1 (sid:1;)\nreject udp any any -> any 2 (sid:2;)\n"
+      "drop udp any any -> any 3 (sid:3;)\n";
+  const auto run = [&](const std::vector<std::string>& sets) {
+    auto s = std::make_unique<Sensor>(rules, sets, yaml);
+    for (const unsigned port : {1U, 2U, 3U}) s->frame(udp(5000, port, "x"));
+    s->finish();
+    return s;
+  };
+  auto listening = run({});
+  EXPECT_EQ(listening->count({"\"signature_id\":1,", "\"verdict\":{\"action\":\"alert\"}"}), 1U);
+  EXPECT_EQ(
+      listening->count({"\"signature_id\":2,", "\"verdict\":{\"action\":\"drop\",\"reject\":["}),
+      1U);
+  EXPECT_EQ(listening->count({"\"signature_id\":3,", "\"verdict\":{\"action\":\"alert\"}"}), 1U);
+  auto inlined = run({"stream.inline=true"});
+  EXPECT_EQ(inlined->count({"\"signature_id\":3,", "\"verdict\":{\"action\":\"drop\"}"}), 1U);
+}
+
 TEST(Elephant, ARateOverTheWindowMarksTheDirection) {
   const std::string rules =
       "alert udp any any -> any any (flow.elephant:toserver; sid:1;)\n"

@@ -108,6 +108,21 @@ class Tcp {
   std::uint64_t seq_[2] = {0, 0};
 };
 
+/// Lines that hold every part.
+inline std::size_t count_lines(std::string_view text,
+                               std::initializer_list<std::string_view> parts) {
+  std::size_t n = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    const auto line = text.substr(at, end - at);
+    bool all = true;
+    for (const auto p : parts) all = all && line.find(p) != std::string_view::npos;
+    n += all ? 1 : 0;
+    at = end + 1;
+  }
+  return n;
+}
+
 /// A worker with rules and settings ("a.b=c").
 class Sensor {
  public:
@@ -144,6 +159,18 @@ class Sensor {
   void frames(const std::vector<std::string>& list, double seconds = 0) {
     for (const auto& f : list) frame(f, seconds);
   }
+  /// A capture of tests/fixtures/captures.
+  void capture(const std::string& name) {
+    auto source =
+        ww::capture::open_files({std::string(WW_SOURCE_DIR) + "/tests/fixtures/captures/" + name});
+    ASSERT_TRUE(source);
+    ww::capture::CapturedFrame f;
+    for (;;) {
+      const auto got = (*source)->next(f);
+      if (!got || *got != ww::capture::Read::frame) break;
+      worker_->frame(f.octets, f.datalink, f.time, f.number);
+    }
+  }
   /// Lines so far, while flows go on.
   void flush() { worker_->flush(); }
   /// Ends everything; the lines written.
@@ -153,17 +180,7 @@ class Sensor {
   }
   /// Events of which every part is somewhere in the line.
   [[nodiscard]] std::size_t count(std::initializer_list<std::string_view> parts) const {
-    std::size_t n = 0;
-    const std::string_view text = sink_->text;
-    for (std::size_t at = 0; at < text.size();) {
-      const auto end = std::min(text.find('\n', at), text.size());
-      const auto line = text.substr(at, end - at);
-      bool all = true;
-      for (const auto p : parts) all = all && line.find(p) != std::string_view::npos;
-      n += all ? 1 : 0;
-      at = end + 1;
-    }
-    return n;
+    return count_lines(sink_->text, parts);
   }
   [[nodiscard]] std::size_t alerts(unsigned sid) const {
     return count({"\"event_type\":\"alert\"", "\"signature_id\":" + std::to_string(sid) + ","});
