@@ -240,6 +240,50 @@ void rules(const CallPtr& call) {
   call->reply_json(200, page.finish());
 }
 
+// --- machines that backups depend on
+
+void list_hosts(const CallPtr& call) {
+  auto* book = book_of(call);
+  if (book == nullptr) return;
+  PageWriter page;
+  for (const auto& h : book->board()->hosts)
+    if (call->sees(h.spec.site)) write_json(page.item(), h);
+  page.end_items();
+  call->reply_json(200, page.finish());
+}
+
+void put_host(const CallPtr& call) {
+  auto* book = book_of(call);
+  if (book == nullptr) return;
+  auto body = call->json_body();
+  if (!body) return;
+  const auto site = call->param("site"), host = call->param("host");
+  if (!call->sees(site)) return call->reply_error(403, "this is not a site of yours");
+  (*body)["site"] = site;
+  (*body)["name"] = host;
+  const auto spec = host_from_json(*body);
+  if (!spec) return call->reply_error(400, spec.error());
+  if (const auto done = book->put_host(*spec); !done)
+    return call->reply_error(503, done.error().text());
+  call->services.accounts.audit(call->actor(), "backup.host.put", site + "/" + host, "");
+  std::string text;
+  JsonWriter json(text);
+  write_json(json, *spec);
+  call->reply_json(200, std::move(text));
+}
+
+void drop_host(const CallPtr& call) {
+  auto* book = book_of(call);
+  if (book == nullptr) return;
+  const auto site = call->param("site"), host = call->param("host");
+  if (!call->sees(site)) return call->reply_error(403, "this is not a site of yours");
+  const auto done = book->drop_host(site, host);
+  if (!done) return call->reply_error(503, done.error().text());
+  if (!*done) return call->reply_error(404, "the API did not say anything of this host");
+  call->services.accounts.audit(call->actor(), "backup.host.drop", site + "/" + host, "");
+  call->reply_empty();
+}
+
 // --- restore checks
 
 void list_checks(const CallPtr& call) {
@@ -524,6 +568,12 @@ const RouteRegistration registration{{
     {"PUT", "/api/v1/backups/services/{service}", Access::lead, &put_service, "register a service"},
     {"DELETE", "/api/v1/backups/services/{service}", Access::lead, &drop_service,
      "take back what the API said of a service"},
+    {"GET", "/api/v1/backups/hosts", Access::auditor, &list_hosts,
+     "backup servers: who signs in, who reads"},
+    {"PUT", "/api/v1/backups/hosts/{site}/{host}", Access::lead, &put_host,
+     "watch a backup server"},
+    {"DELETE", "/api/v1/backups/hosts/{site}/{host}", Access::lead, &drop_host,
+     "take back what the API said of a backup server"},
     {"GET", "/api/v1/restore-checks", Access::auditor, &list_checks, "what restores proved"},
     {"POST", "/api/v1/restore-checks", Access::analyst, &add_check, "a restore done by hand"},
     {"POST", "/api/v1/restore-checks/{id}/sign", Access::lead, &sign_check, "sign a restore check"},

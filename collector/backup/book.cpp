@@ -30,7 +30,7 @@ constexpr auto record_life = std::chrono::hours(24 * 400);
 constexpr auto restore_memory = std::chrono::hours(24 * 30);
 constexpr std::string_view all_sites = "all-sites";
 
-enum class Kind : std::uint8_t { event = 1, finding = 2 };
+enum class Kind : std::uint8_t { event = 1, finding = 2, access = 3 };
 
 std::string finding_key(const BackupFinding& f) {
   return f.site + '\n' + f.asset + '\n' + f.job + '\n' + f.rule + '\n' + f.subject;
@@ -87,6 +87,9 @@ class Book final : public BackupBook {
     auto r = read_register(options_.register_file);
     if (!r) return fail(r.error());
     if (auto ok = store_register(*control_, *r); !ok) return fail(ok.error());
+    if (auto ok = control_->read([&](sql::Database& db) { access_.set_hosts(load_register(db)); });
+        !ok)
+      return fail(ok.error());
     wake();
     return std::to_string(r->assets.size()) + " assets of " + std::to_string(r->services.size()) +
            " services registered";
@@ -118,6 +121,7 @@ class Book final : public BackupBook {
       record.text(e.json);
       out.push_back({"backup", record.take()});
     }
+    access_.watch(events, "backup", static_cast<std::uint8_t>(Kind::access), now, out);
   }
 
   void wake() override {
@@ -136,8 +140,12 @@ class Book final : public BackupBook {
     std::vector<backup_rows::JobRows> jobs;
     std::vector<RestoreCheck> checks;
     std::vector<std::vector<BackupRestoreSeen>> restores;
+    RestoreCheckFilter filter;
+    filter.limit = 10'000;
+    checks = restore_checks(*control_, filter);
     const auto read = control_->read([&](sql::Database& db) {
       next->reg = load_register(db);
+      next->hosts = BackupAccess::look(db, next->reg, checks, next->at);
       jobs = backup_rows::jobs(db);
       next->open = backup_rows::findings(db, true);
       for (const auto& j : jobs)
@@ -149,10 +157,9 @@ class Book final : public BackupBook {
       spdlog::error("backups: {}", read.error().text());
       return;
     }
+    access_.set_hosts(next->reg);
+    keep_reads(*next);
     flag_runs(jobs);
-    RestoreCheckFilter filter;
-    filter.limit = 10'000;
-    checks = restore_checks(*control_, filter);
     add_seen_assets(jobs, next->reg);
     std::vector<PointFacts> facts;
     for (const auto& [key, spec] : next->reg.assets) {
@@ -218,7 +225,7 @@ class Book final : public BackupBook {
     if (!note.empty()) why += ": " + std::string(note);
     close_alerts(*found, Disposition::benign, why, author);
     const auto done = control_->write([&](sql::Database& db) {
-      take_as_normal(db, *found, now);
+      if (!BackupAccess::accept(db, *found, now)) take_as_normal(db, *found, now);
       backup_rows::clear_finding(db, id, now, why, author, reason);
     });
     if (!done) return fail(done.error());
@@ -261,6 +268,31 @@ class Book final : public BackupBook {
     });
     if (done) look();
     return done;
+  }
+  Result<void, Problem> put_host(const BackupHostSpec& spec) override {
+    std::string doc;
+    JsonWriter w(doc);
+    write_json(w, spec);
+    auto done = control_->write([&](sql::Database& db) {
+      db.prepare(
+            "INSERT INTO backup_host VALUES(?1,?2,'api',?3) ON CONFLICT DO UPDATE SET origin='api',"
+            " doc=excluded.doc")
+          .with(spec.site, spec.name, doc)
+          .run();
+    });
+    if (done) look();
+    return done;
+  }
+  Result<bool, Problem> drop_host(std::string_view site, std::string_view host) override {
+    bool found = false;
+    auto done = control_->write([&](sql::Database& db) {
+      db.prepare("DELETE FROM backup_host WHERE site=?1 AND name=?2 AND origin='api'")
+          .with(site, host)
+          .run();
+      found = db.changes() > 0;
+    });
+    if (!done) return fail(done.error());
+    return after_drop(found);
   }
   Result<bool, Problem> drop_asset(std::string_view site, std::string_view asset) override {
     bool found = false;
@@ -330,7 +362,7 @@ class Book final : public BackupBook {
       f.opened.us = in.i64();
       f.last = f.opened;
       if (in.ok()) backup_rows::open_finding(db, f);
-    } else {
+    } else if (kind != Kind::access || !BackupAccess::apply(db, payload.substr(1))) {
       ++skipped_;
     }
   }
@@ -393,6 +425,19 @@ class Book final : public BackupBook {
     if (!ok) spdlog::error("backups: {}", ok.error().text());
   }
 
+  /// A large read is judged once, when it is large, and kept: the next day would forget it.
+  void keep_reads(const BackupBoard& board) {
+    const bool fresh = std::any_of(board.hosts.begin(), board.hosts.end(), [&](const auto& h) {
+      return std::any_of(h.readers.begin(), h.readers.end(),
+                         [&](const auto& r) { return r.flagged == board.at; });
+    });
+    if (!fresh) return;
+    if (const auto ok =
+            control_->write([&](sql::Database& db) { BackupAccess::keep(db, board.hosts); });
+        !ok)
+      spdlog::error("backups: {}", ok.error().text());
+  }
+
   /// Records that nobody has seen for longer than anything asks about.
   void prune() {
     const auto now = clock_.now();
@@ -402,6 +447,7 @@ class Book final : public BackupBook {
     const auto ok = control_->write([&](sql::Database& db) {
       db.prepare("DELETE FROM backup_run WHERE last_seen<?1").bind(before.us).run();
       db.prepare("DELETE FROM backup_restore WHERE started<?1").bind(before.us).run();
+      BackupAccess::prune(db, now);
     });
     if (!ok) spdlog::error("backups: {}", ok.error().text());
   }
@@ -433,6 +479,8 @@ class Book final : public BackupBook {
         }
         now.emplace(finding_key(f), f);
       }
+    for (const auto& h : board.hosts)
+      for (const auto& f : h.findings) now.emplace(finding_key(f), f);
     std::map<std::string, const BackupFinding*> open;
     for (const auto& f : board.open) open.emplace(finding_key(f), &f);
     // Across sites: what is open already with what opens now.
@@ -497,10 +545,13 @@ class Book final : public BackupBook {
     }
     board.open = std::move(kept);
     board.open.insert(board.open.end(), opened.begin(), opened.end());
-    for (auto& a : board.assets)
-      for (auto& f : a.findings)
+    const auto with_ids = [&](std::vector<BackupFinding>& findings) {
+      for (auto& f : findings)
         for (const auto& o : board.open)
           if (finding_key(o) == finding_key(f)) f = o;
+    };
+    for (auto& a : board.assets) with_ids(a.findings);
+    for (auto& h : board.hosts) with_ids(h.findings);
   }
 
   /// A run that did not come is a record like one that did.
@@ -695,7 +746,8 @@ class Book final : public BackupBook {
   std::atomic<std::uint64_t> skipped_{0};
 
   std::mutex look_mutex_;  // looks, one at a time, and what follows
-  RestorePoints points_;   // saw() and refresh() under look_mutex_
+  BackupAccess access_;
+  RestorePoints points_;  // saw() and refresh() under look_mutex_
   std::atomic<bool> points_wait_{false};
   std::map<std::string, std::int64_t> flagged_until_;
   Timestamp pruned_;

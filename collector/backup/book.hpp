@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "collector/backup/access.hpp"
 #include "collector/backup/health.hpp"
 #include "collector/backup/restore_point.hpp"
 #include "collector/detect/watcher.hpp"
@@ -32,7 +33,8 @@ struct BackupBoard {
   BackupRegister reg;
   std::vector<AssetHealth> assets;
   std::vector<ServiceHealth> services;  ///< refers to `assets`
-  std::vector<BackupFinding> open;      ///< with their ids
+  std::vector<HostAccess> hosts;
+  std::vector<BackupFinding> open;  ///< with their ids
 };
 
 /// Reasons a person may give for accepting a finding.
@@ -71,7 +73,10 @@ class BackupBook : public EventWatcher {
                                                               std::string_view note) = 0;
   [[nodiscard]] virtual Result<void, Problem> put_asset(const BackupAssetSpec& spec) = 0;
   [[nodiscard]] virtual Result<void, Problem> put_service(const BackupServiceSpec& spec) = 0;
+  [[nodiscard]] virtual Result<void, Problem> put_host(const BackupHostSpec& spec) = 0;
   /// Takes back what the API said; what the file says holds again.
+  [[nodiscard]] virtual Result<bool, Problem> drop_host(std::string_view site,
+                                                        std::string_view name) = 0;
   [[nodiscard]] virtual Result<bool, Problem> drop_asset(std::string_view site,
                                                          std::string_view name) = 0;
   [[nodiscard]] virtual Result<bool, Problem> drop_service(std::string_view name) = 0;

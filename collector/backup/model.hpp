@@ -27,6 +27,12 @@ struct BackupSchedule {
   [[nodiscard]] bool known() const { return every.count() > 0 || minute.has_value(); }
 };
 
+/// Part of some days.
+struct DayWindow {
+  BackupSchedule opens;  ///< days, minute, zone
+  std::chrono::minutes length{0};
+};
+
 /// What the owner of an asset asks for. Zero means: not asked for.
 struct BackupTargets {
   std::chrono::seconds rpo{24 * 3600}, rto{0};
@@ -49,6 +55,19 @@ struct BackupAssetSpec {
   std::vector<BackupJobSpec> jobs;
   bool declared = true;           ///< false: only seen in events
   std::string origin = "config";  ///< config, api or seen
+};
+
+/// A machine that backups depend on: a console, a repository's server. Its sign-ins and what is
+/// read from it over the network are watched.
+struct BackupHostSpec {
+  std::string site, name, title;
+  std::vector<std::string> names;      ///< as logs call it, lower case; `name` is one of them
+  std::vector<std::string> addresses;  ///< of its repositories, as flows have them
+  std::vector<std::string> assets;     ///< that it holds backups of; empty: any of the site
+  std::string hours;                   ///< in which people sign in, as written; "" = not said
+  DayWindow window;
+  std::uint64_t large_read = 100U << 20;  ///< octets in a day that are never odd
+  std::string origin = "config";
 };
 
 struct BackupServiceSpec {

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <boost/json.hpp>
 #include <charconv>
 
@@ -233,6 +234,76 @@ Result<BackupAssetSpec, std::string> asset_from_json(const json::value& v) {
   return a;
 }
 
+Result<BackupHostSpec, std::string> host_from_json(const json::value& v) {
+  BackupHostSpec h;
+  Members m(v, "");
+  h.site = m.text("site");
+  h.name = m.text("name");
+  h.title = m.text("title");
+  h.hours = m.text("hours");
+  (void)m.text("origin");
+  if (!good_name(h.site)) m.bad("site", "must name the site");
+  if (!good_name(h.name)) m.bad("name", "must be letters, digits, dash, dot, underscore");
+  for (const auto& [key, list] :
+       {std::pair<std::string_view, std::vector<std::string>*>{"names", &h.names},
+        {"addresses", &h.addresses},
+        {"assets", &h.assets}}) {
+    for (const auto* x : m.list(key)) {
+      auto text = x->is_string() ? std::string(x->get_string()) : std::string();
+      if (text.empty() || text.size() > 200) m.bad(key, "must be a list of texts");
+      list->push_back(std::move(text));
+    }
+    if (list->size() > 100) m.bad(key, "has more than 100 entries");
+  }
+  if (std::find(h.names.begin(), h.names.end(), h.name) == h.names.end()) h.names.push_back(h.name);
+  for (auto& n : h.names)
+    for (auto& c : n)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  for (auto& a : h.addresses) {
+    boost::system::error_code ec;
+    const auto address = boost::asio::ip::make_address(a, ec);
+    if (ec)
+      m.bad("addresses", "must be IP addresses");
+    else
+      a = address.to_string();
+  }
+  if (!h.hours.empty()) {
+    auto w = parse_window(h.hours);
+    if (w)
+      h.window = std::move(*w);
+    else
+      m.bad("hours", "cannot be read: " + w.error());
+  }
+  if (const auto text = m.text("large_read"); !text.empty()) {
+    const auto n = parse_size(text);
+    if (n && *n > 0)
+      h.large_read = *n;
+    else
+      m.bad("large_read", "is not a size; write 1GiB");
+  }
+  if (auto problem = m.finish(); !problem.empty()) return fail(std::move(problem));
+  return h;
+}
+
+void write_json(JsonWriter& out, const BackupHostSpec& h) {
+  out.begin_object();
+  out.field("site", h.site);
+  out.field("name", h.name);
+  if (!h.title.empty()) out.field("title", h.title);
+  if (!h.hours.empty()) out.field("hours", h.hours);
+  for (const auto& [key, list] :
+       {std::pair<std::string_view, const std::vector<std::string>*>{"names", &h.names},
+        {"addresses", &h.addresses},
+        {"assets", &h.assets}}) {
+    out.begin_array(key);
+    for (const auto& x : *list) out.value(x);
+    out.end_array();
+  }
+  out.field("large_read", std::to_string(h.large_read));
+  out.field("origin", h.origin);
+  out.end_object();
+}
+
 Result<BackupServiceSpec, std::string> service_from_json(const json::value& v) {
   BackupServiceSpec s;
   Members m(v, "");
@@ -315,8 +386,15 @@ Result<BackupRegister, Problem> read_register(const Settings& s) {
         Problem{at + ": " + what, where_of(s, at), "see deploy/backup-register.example.yaml"});
   };
   for (const auto& key : s.children(""))
-    if (key != "services" && key != "assets")
-      return refuse(key, "is unknown; known here are services, assets");
+    if (key != "services" && key != "assets" && key != "hosts")
+      return refuse(key, "is unknown; known here are services, assets, hosts");
+  for (const auto& i : s.children("hosts")) {
+    const auto at = "hosts." + i;
+    auto spec = host_from_json(to_json(s, at));
+    if (!spec) return refuse(at, spec.error());
+    if (!r.hosts.emplace(std::pair{spec->site, spec->name}, *spec).second)
+      return refuse(at, "is there twice");
+  }
   for (const auto& i : s.children("services")) {
     const auto at = "services." + i;
     auto spec = service_from_json(to_json(s, at));
@@ -344,6 +422,11 @@ Result<void, Problem> store_register(ControlDb& control, const BackupRegister& r
   return control.write([&](sql::Database& db) {
     db.exec("DELETE FROM backup_asset WHERE origin='config'");
     db.exec("DELETE FROM backup_service WHERE origin='config'");
+    db.exec("DELETE FROM backup_host WHERE origin='config'");
+    for (const auto& [key, h] : r.hosts)
+      db.prepare("INSERT OR IGNORE INTO backup_host VALUES(?1,?2,'config',?3)")
+          .with(h.site, h.name, doc_of(h))
+          .run();
     for (const auto& [name, s] : r.services)
       db.prepare("INSERT OR IGNORE INTO backup_service VALUES(?1,'config',?2)")
           .with(name, doc_of(s))
@@ -367,6 +450,14 @@ BackupRegister load_register(sql::Database& db) {
       if (auto spec = service_from_json(parse(s.text(2)))) {
         spec->origin = s.copy(1);
         r.services.emplace(s.copy(0), std::move(*spec));
+      }
+  }
+  {
+    auto s = db.prepare("SELECT site, name, origin, doc FROM backup_host");
+    while (s.step())
+      if (auto spec = host_from_json(parse(s.text(3)))) {
+        spec->origin = s.copy(2);
+        r.hosts.emplace(std::pair{s.copy(0), s.copy(1)}, std::move(*spec));
       }
   }
   auto s = db.prepare("SELECT site, name, origin, doc FROM backup_asset");

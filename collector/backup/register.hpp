@@ -17,6 +17,7 @@ namespace ww::collector {
 struct BackupRegister {
   std::map<std::string, BackupServiceSpec> services;
   std::map<std::pair<std::string, std::string>, BackupAssetSpec> assets;  ///< by site and name
+  std::map<std::pair<std::string, std::string>, BackupHostSpec> hosts;    ///< by site and name
 };
 
 /// Reads and checks the file. An unknown key is an error that names key, line and what is known.
@@ -26,6 +27,8 @@ struct BackupRegister {
 /// One asset or service as the API takes and gives it.
 [[nodiscard]] Result<BackupAssetSpec, std::string> asset_from_json(const boost::json::value& v);
 [[nodiscard]] Result<BackupServiceSpec, std::string> service_from_json(const boost::json::value& v);
+[[nodiscard]] Result<BackupHostSpec, std::string> host_from_json(const boost::json::value& v);
+void write_json(JsonWriter& out, const BackupHostSpec& host);
 void write_json(JsonWriter& out, const BackupAssetSpec& asset);
 void write_json(JsonWriter& out, const BackupServiceSpec& service);
 

@@ -133,4 +133,30 @@ std::string schedule_text(const BackupSchedule& s) {
   return days + " " + two(*s.minute / 60) + ":" + two(*s.minute % 60) + " " + s.zone;
 }
 
+Result<DayWindow, std::string> parse_window(std::string_view text) {
+  const auto dash = [](std::string_view t) { return t.size() == 11 && t[5] == '-'; };
+  std::istringstream in{std::string(text)};
+  std::string days, hours, zone, more;
+  in >> days >> hours >> zone >> more;
+  if (!more.empty() || !dash(hours))
+    return fail(std::string("write for example sat,sun 02:00-05:00 Europe/London"));
+  const auto tail = zone.empty() ? std::string() : " " + zone;
+  auto opens = parse_schedule(days + " " + hours.substr(0, 5) + tail);
+  if (!opens) return fail(opens.error());
+  const auto closes = parse_schedule(days + " " + hours.substr(6) + tail);
+  if (!closes) return fail(closes.error());
+  constexpr int day = 24 * 60;
+  const auto length = (*closes->minute - *opens->minute + day) % day;
+  if (length == 0) return fail(std::string("the window has no length"));
+  return DayWindow{std::move(*opens), std::chrono::minutes(length)};
+}
+
+std::optional<Timestamp> window_end(const DayWindow& w, Timestamp now) {
+  const auto opened = last_due(w.opens, now);
+  if (!opened) return {};
+  const auto end = *opened + w.length;
+  if (end <= now) return {};
+  return end;
+}
+
 }  // namespace ww::collector

@@ -17,4 +17,9 @@ namespace ww::collector {
 [[nodiscard]] Result<BackupSchedule, std::string> parse_schedule(std::string_view text);
 [[nodiscard]] std::string schedule_text(const BackupSchedule& schedule);
 
+/// "sat,sun 02:00-05:00 Europe/London"; a window may go over midnight.
+[[nodiscard]] Result<DayWindow, std::string> parse_window(std::string_view text);
+/// The end of the window that is open at `now`.
+[[nodiscard]] std::optional<Timestamp> window_end(const DayWindow& window, Timestamp now);
+
 }  // namespace ww::collector

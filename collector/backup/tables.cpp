@@ -52,10 +52,26 @@ constexpr std::string_view first =
 
 std::span<const sql::Migration> migrations() {
   static const std::string text = std::string(first) + std::string(restore_check_table);
-  static const std::array<sql::Migration, 2> steps{
+  static const std::array<sql::Migration, 3> steps{
       {{1, "register, jobs, runs, findings, restores, verdicts", text},
        {2, "runs of another repository",
-        "ALTER TABLE backup_run ADD COLUMN other_repository TEXT NOT NULL DEFAULT '';"}}};
+        "ALTER TABLE backup_run ADD COLUMN other_repository TEXT NOT NULL DEFAULT '';"},
+       {3, "machines that backups depend on: sign-ins and reads",
+        "CREATE TABLE backup_host(site TEXT NOT NULL, name TEXT NOT NULL, origin TEXT NOT NULL,"
+        " doc TEXT NOT NULL, PRIMARY KEY(site, name)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE backup_login(site TEXT NOT NULL, host TEXT NOT NULL, account TEXT NOT NULL,"
+        " source TEXT NOT NULL, how TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+        " good INTEGER NOT NULL, refused INTEGER NOT NULL, burst INTEGER NOT NULL, burst_from "
+        "INTEGER NOT NULL, learned INTEGER NOT NULL, odd INTEGER NOT NULL, off_hours INTEGER NOT "
+        "NULL, burst_at INTEGER NOT NULL, accepted INTEGER NOT NULL, event TEXT NOT NULL,"
+        " PRIMARY KEY(site, host, account, source)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE backup_read(site TEXT NOT NULL, host TEXT NOT NULL, client TEXT NOT NULL,"
+        " hour INTEGER NOT NULL, octets INTEGER NOT NULL, flows INTEGER NOT NULL,"
+        " PRIMARY KEY(site, host, client, hour)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE backup_reader(site TEXT NOT NULL, host TEXT NOT NULL, client TEXT NOT NULL,"
+        " first INTEGER NOT NULL, last INTEGER NOT NULL, flagged INTEGER NOT NULL, level INTEGER "
+        "NOT NULL, detail TEXT NOT NULL, accepted INTEGER NOT NULL, event TEXT NOT NULL,"
+        " PRIMARY KEY(site, host, client)) STRICT, WITHOUT ROWID;"}}};
   return steps;
 }
 

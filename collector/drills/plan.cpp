@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
-#include <sstream>
 
 #include "collector/backup/register.hpp"
 #include "collector/backup/schedule.hpp"
@@ -33,24 +32,6 @@ std::optional<bool> flag_of(const json::value& v) {
 }
 
 }  // namespace
-
-Result<DrillWindow, std::string> parse_window(std::string_view text) {
-  const auto dash = [](std::string_view t) { return t.size() == 11 && t[5] == '-'; };
-  std::istringstream in{std::string(text)};
-  std::string days, hours, zone, more;
-  in >> days >> hours >> zone >> more;
-  if (!more.empty() || !dash(hours))
-    return fail(std::string("write for example sat,sun 02:00-05:00 Europe/London"));
-  const auto tail = zone.empty() ? std::string() : " " + zone;
-  auto opens = parse_schedule(days + " " + hours.substr(0, 5) + tail);
-  if (!opens) return fail(opens.error());
-  const auto closes = parse_schedule(days + " " + hours.substr(6) + tail);
-  if (!closes) return fail(closes.error());
-  constexpr int day = 24 * 60;
-  const auto length = (*closes->minute - *opens->minute + day) % day;
-  if (length == 0) return fail(std::string("the window has no length"));
-  return DrillWindow{std::move(*opens), std::chrono::minutes(length)};
-}
 
 Result<DrillPlan, std::string> plan_from_json(const json::object& o) {
   static constexpr std::array<std::string_view, 10> known{
@@ -125,11 +106,7 @@ Timestamp plan_due(const DrillPlan& p, Timestamp passed) {
 
 std::optional<Timestamp> window_end(const DrillPlan& p, Timestamp now) {
   if (p.window.empty()) return now + std::chrono::hours(24);
-  const auto opened = last_due(p.opens.opens, now);
-  if (!opened) return {};
-  const auto end = *opened + p.opens.length;
-  if (end <= now) return {};
-  return end;
+  return window_end(p.opens, now);
 }
 
 std::optional<Timestamp> window_from(const DrillPlan& p, Timestamp at) {

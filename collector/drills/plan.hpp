@@ -12,18 +12,10 @@
 #include <string>
 #include <string_view>
 
-#include "collector/backup/model.hpp"
+#include "collector/backup/schedule.hpp"
 #include "telemetry/result.hpp"
 
 namespace ww::collector {
-
-/// Part of a day in which the collector may start a drill by itself.
-struct DrillWindow {
-  BackupSchedule opens;  ///< days, minute, zone
-  std::chrono::minutes length{0};
-};
-/// "sat,sun 02:00-05:00 Europe/London"; a window may go over midnight.
-[[nodiscard]] Result<DrillWindow, std::string> parse_window(std::string_view text);
 
 struct DrillPlan {
   std::string id, drill, site, sensor, owner;
@@ -32,7 +24,7 @@ struct DrillPlan {
   std::chrono::seconds grace{86'400};
   bool start = false;  ///< the collector may start it by itself, in the window
   std::string window;  ///< as written; "" = at any time
-  DrillWindow opens;
+  DayWindow opens;
   Timestamp from;                 ///< first due; zero: when the plan was made
   std::string origin = "config";  ///< config or api
   Timestamp created;

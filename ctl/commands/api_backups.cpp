@@ -119,6 +119,28 @@ void setup_backups(CLI::App& group, Context& context) {
   auto* show = group.add_subcommand("show", "one asset in full");
   asset_options(show);
   show->callback([a, &context] { print_object(context, ApiClient(context).get(asset_path(*a))); });
+  auto* hosts = group.add_subcommand("hosts", "backup servers: who signs in, who reads from them");
+  hosts->callback([&context] {
+    ApiClient api(context);
+    std::vector<json::value> items;
+    for (auto item : api.items("/api/v1/backups/hosts", 1000)) {
+      auto& o = item.as_object();
+      o["n_accounts"] = o.at("accounts").as_array().size();
+      o["n_readers"] = o.at("readers").as_array().size();
+      o["n_findings"] = o.at("findings").as_array().size();
+      items.push_back(std::move(item));
+    }
+    print_items(context, items,
+                {{"site", "host.site"},
+                 {"host", "host.name"},
+                 {"hours", "host.hours"},
+                 {"sign-ins", "sign_ins"},
+                 {"learning", "learning_sign_ins"},
+                 {"accounts", "n_accounts"},
+                 {"readers", "n_readers"},
+                 {"learning reads", "learning_reads"},
+                 {"findings", "n_findings"}});
+  });
   auto* runs = group.add_subcommand("runs", "backups of an asset, newest first");
   asset_options(runs);
   runs->add_option("--job", a->job);

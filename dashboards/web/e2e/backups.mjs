@@ -35,7 +35,7 @@ await page.getByLabel('Why it is all right').selectOption('planned_change');
 await page.getByLabel('Note').fill('<i>test</i> snapshot');
 await page.keyboard.press('Enter');
 await page.getByText('1 finding accepted').waitFor();
-await page.waitForFunction((n) => document.querySelectorAll('.finding').length < n, before);
+await page.locator('.finding').nth(before - 1).waitFor({ state: 'detached' });
 await page.getByText('accepted: planned_change: <i>test</i> snapshot').waitFor(); // shown as text
 await page.keyboard.press('u');
 await page.getByRole('heading', { name: 'Backups', exact: true }).waitFor();

@@ -269,6 +269,66 @@ def btrfs(e):
         subprocess.run(["umount", at])
 
 
+def watch_signins(e):
+    with open(e.sensor_config) as f:
+        text = f.read()
+    with open(e.sensor_config, "w") as f:
+        f.write(text.replace("  files:\n", "  files:\n    - { paths: [ %s ] }\n" % e.write("auth.log", "")))
+
+
+def access(e, w):
+    """Sign-ins to a backup server from its real log, and reads from its repository: learnt, then told, then accepted."""
+    w.call("/api/v1/backups/hosts/%s/pg-01" % SITE, {"addresses": ["10.1.0.5"], "assets": ["pas"]}, "PUT")
+
+    def host():
+        return w.call("/api/v1/backups/hosts")["items"][0]
+
+    def sign_in(who, source, times=1):
+        with open(e.path("auth.log"), "a") as f:
+            for _ in range(times):
+                f.write("%s pg-01 sshd[811]: Accepted publickey for %s from %s port 52144 ssh2: ED25519 SHA256:abc\n" % (time.strftime("%b %d %H:%M:%S", time.gmtime()), who, source))
+
+    def flows(client, octets, days_ago):
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days_ago * 86400))
+        line = json.dumps({"timestamp": at, "event_type": "flow", "src_ip": client, "dest_ip": "10.1.0.5", "dest_port": 8000, "proto": "TCP",
+                           "flow": {"bytes_toserver": 1000, "bytes_toclient": octets, "pkts_toserver": 1, "pkts_toclient": 1, "start": at, "end": at}})
+        q = urllib.request.Request(e.url + "/api/v1/eve", data=(line + "\n").encode(), method="POST")
+        q.add_header("Authorization", "Bearer " + flows.token)
+        q.add_header("Content-Type", "application/x-ndjson")
+        urllib.request.urlopen(q, timeout=30, context=e.tls).read()
+
+    flows.token = w.call("/api/v1/tokens", {"name": "flows", "role": "ingest", "site": SITE, "source": "netflow"})["token"]
+    w.until("the server to be known", lambda: w.call("/api/v1/backups/hosts")["items"])
+    sign_in("backupadmin", "10.0.0.7", 4)
+    w.until("four sign-ins", lambda: host()["sign_ins"] == 4)
+    if not host()["learning_sign_ins"] or host()["findings"]:
+        raise Failed("it is still to learn: %s" % host())
+    sign_in("backupadmin", "10.0.0.7", 5)
+    w.until("what is usual", lambda: not host()["learning_sign_ins"])
+    sign_in("mallory", "10.0.0.66")
+    alert = w.until("the alert about a new sign-in", lambda: w.alerts("pg-01", "bk-10", True))[0]
+    print("ok: %s" % alert["explanation"], flush=True)
+    flows("10.0.0.99", 5 << 30, 0)
+    w.until("a read", lambda: host()["readers"])
+    if not host()["learning_reads"] or w.alerts("pg-01", "bk-15", True):
+        raise Failed("reads are still to be learnt: %s" % host())
+    for day in range(1, 11):
+        flows("10.0.0.20", 200 << 20, day)
+    flows("10.0.0.20", 210 << 20, 0)
+    alert = w.until("the alert about a large read", lambda: w.alerts("pg-01", "bk-15", True))
+    if len(alert) != 1 or "10.0.0.99 read 5120 MiB" not in alert[0]["explanation"]:
+        raise Failed("the large read: %s" % [a["explanation"] for a in alert])
+    print("ok: %s" % alert[0]["explanation"], flush=True)
+    for f in host()["findings"]:
+        w.call("/api/v1/backups/findings/%s/accept" % f["id"], {"reason": "planned_change", "note": "new colleague, migration"})
+    w.until("the end of both", lambda: not host()["findings"] and not w.alerts("pg-01", "bk-10", True) and not w.alerts("pg-01", "bk-15", True))
+    sign_in("mallory", "10.0.0.66")
+    w.until("the next sign-in", lambda: host()["sign_ins"] >= 11)
+    if host()["findings"]:
+        raise Failed("what was accepted is usual: %s" % host()["findings"])
+    print("ok: accepted, and usual from then on", flush=True)
+
+
 def phase(w, breaks, act_between=None):
     begin = time.monotonic()
     for b in breaks:
@@ -350,6 +410,7 @@ def main():
         btrfs(e)
         e.processes["sensor"].terminate()
         e.processes["sensor"].wait(20)
+        watch_signins(e)
         with open(e.sensor_config, "a") as f:
             f.write("""\
 backup:
@@ -509,6 +570,8 @@ backup:
             w.call("/api/v1/backups/findings/%s/accept" % gone[0]["id"], {"reason": "planned_change", "note": "test snapshot"})
         w.until("docs is well again", lambda: w.job("docs", "nightly")["states"] == ["ok"])
         print("ok: accepted with a reason, all is well", flush=True)
+
+        access(e, w)
 
         # A run that did not come is missed by the schedule, also while the sensor is away.
         e.processes["sensor"].terminate()

@@ -176,3 +176,14 @@ export function line(sizes: number[]): string {
   const scale = top > bottom ? top - bottom : 1;
   return sizes.map((s, i) => `${((i * 100) / (sizes.length - 1)).toFixed(1)},${(23 - ((s - bottom) / scale) * 22).toFixed(1)}`).join(' ');
 }
+
+/** A machine that backups depend on, as GET /backups/hosts has it. */
+export interface HostAccess {
+  host: { site: string; name: string; title?: string; hours?: string; addresses: string[] };
+  sign_ins: number;
+  learning_sign_ins: boolean;
+  learning_reads: boolean;
+  accounts: { account: string; source: string; how: string; good: number; refused: number; learned: boolean; last: string }[];
+  readers: { client: string; octets_day: number; octets_month: number; last: string }[];
+  findings: { id?: string; rule: string; level: string; title: string; detail: string }[];
+}
