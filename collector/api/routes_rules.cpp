@@ -19,7 +19,7 @@ bool no_rules(const CallPtr& call) {
   return true;
 }
 
-void write(JsonWriter& json, const RuleException& e) {
+void write(JsonWriter& json, const RuleException& e, Timestamp now) {
   json.begin_object();
   json.field("id", e.id);
   json.field("rule", e.rule);
@@ -29,6 +29,7 @@ void write(JsonWriter& json, const RuleException& e) {
   json.field("author", e.author);
   json.field("created", rfc3339(e.created));
   json.field("review", rfc3339(e.review));
+  json.field("holds", now < e.review);
   json.field("suppressed", e.suppressed);
   json.end_object();
 }
@@ -37,7 +38,7 @@ void exceptions(const CallPtr& call) {
   if (no_rules(call)) return;
   PageWriter page;
   for (const auto& e : call->services.detector->exceptions())
-    if (e.site.empty() || call->sees(e.site)) write(page.item(), e);
+    if (e.site.empty() || call->sees(e.site)) write(page.item(), e, call->services.clock.now());
   page.end_items();
   call->reply_json(200, page.finish());
 }
@@ -67,7 +68,7 @@ void add_exception(const CallPtr& call) {
       made->rule + (made->site.empty() ? "" : " at " + made->site) + ": " + made->reason);
   std::string text;
   JsonWriter json(text);
-  write(json, *made);
+  write(json, *made, call->services.clock.now());
   call->reply_json(201, std::move(text));
 }
 

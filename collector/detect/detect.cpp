@@ -11,6 +11,7 @@
 #include "collector/detect/state.hpp"
 #include "collector/detect/subjects.hpp"
 #include "collector/store/query_eval.hpp"
+#include "rules/sigma/placeholders.hpp"
 #include "telemetry/uuid.hpp"
 
 namespace ww::collector {
@@ -63,7 +64,9 @@ class DetectorImpl final : public Detector {
   Result<sigma::LoadReport, Problem> reload() override {
     sigma::LoadReport report;
     if (options_.sigma_paths.empty()) return report;  // signatures only
-    auto engine = sigma::Engine::load(options_.sigma_paths, options_.sigma, report);
+    const auto options = load_options();
+    if (!options) return fail(options.error());
+    auto engine = sigma::Engine::load(options_.sigma_paths, *options, report);
     if (!engine) return fail(engine.error());
     auto loaded = std::make_shared<const Loaded>(std::move(*engine));
     const std::lock_guard lock(mutex_);
@@ -108,11 +111,11 @@ class DetectorImpl final : public Detector {
     explained_.clear();
     for (const auto space : spaces) {
       auto& kept = state(space);
-      kept = {new_correlator(), false};
+      kept = {new_correlator(space), false};
       const auto loaded = detect_state::load(store_->control(), space, *kept.correlator);
       const auto damaged = loaded ? loaded->damaged : 1;
       // Where nothing can be read, nothing of it can be built upon.
-      if (!loaded || loaded->damaged == loaded->pieces) kept = {new_correlator(), true};
+      if (!loaded || loaded->damaged == loaded->pieces) kept = {new_correlator(space), true};
       const std::lock_guard lock(mutex_);
       stats_.state_errors += damaged;
       count_state();
@@ -201,8 +204,10 @@ class DetectorImpl final : public Detector {
     BacktestReport report;
     if (store_ == nullptr)
       return fail(Problem{"there is no history", "backtest", "start the collector's store first"});
-    auto engine = q.texts.empty() ? sigma::Engine::load(q.paths, options_.sigma, report.load)
-                                  : sigma::Engine::from_texts(q.texts, options_.sigma, report.load);
+    const auto options = load_options();
+    if (!options) return fail(options.error());
+    auto engine = q.texts.empty() ? sigma::Engine::load(q.paths, *options, report.load)
+                                  : sigma::Engine::from_texts(q.texts, *options, report.load);
     if (!engine) return fail(engine.error());
     const auto evaluator = sigma::Evaluator::create(*engine);
     const auto correlator = sigma::Correlator::create(*engine, options_.correlator);
@@ -298,6 +303,15 @@ class DetectorImpl final : public Detector {
     }
   };
 
+  [[nodiscard]] Result<sigma::LoadOptions, Problem> load_options() const {
+    auto out = options_.sigma;
+    if (options_.placeholders_file.empty()) return out;
+    auto values = sigma::read_placeholders(options_.placeholders_file);
+    if (!values) return fail(values.error());
+    for (auto& [name, list] : *values) out.placeholders[name] = std::move(list);
+    return out;
+  }
+
   /// Once a second at most: the list is long. Under the mutex, on the thread of process().
   void copy_costs() {
     const auto now = std::chrono::steady_clock::now();
@@ -317,8 +331,9 @@ class DetectorImpl final : public Detector {
     if (next == rules_ || next == nullptr) return;
     rules_ = std::move(next);
     evaluator_ = sigma::Evaluator::create(rules_->engine);
-    for (auto& s : state_) {
-      auto made = new_correlator();
+    for (const auto space : spaces) {
+      auto& s = state(space);
+      auto made = new_correlator(space);
       if (s.correlator != nullptr) made->take_over(*s.correlator);
       s.correlator = std::move(made);
     }
@@ -332,8 +347,10 @@ class DetectorImpl final : public Detector {
   static constexpr std::array<Space, 2> spaces{Space::real, Space::rehearsal};
   State& state(Space space) { return state_[static_cast<std::size_t>(space)]; }
 
-  [[nodiscard]] std::unique_ptr<sigma::Correlator> new_correlator() const {
+  /// Rehearsals are few: an eighth of the memory.
+  [[nodiscard]] std::unique_ptr<sigma::Correlator> new_correlator(Space space) const {
     auto limits = options_.correlator;
+    if (space == Space::rehearsal) limits.max_octets /= 8;
     limits.keep_log = true;
     return sigma::Correlator::create(rules_->engine, limits);
   }

@@ -25,6 +25,7 @@ namespace ww::collector {
 struct DetectOptions {
   std::vector<std::string> sigma_paths;
   sigma::LoadOptions sigma;
+  std::string placeholders_file;  ///< values for `|expand`, read whenever rules are; may be empty
   sigma::CorrelatorLimits correlator;
   std::chrono::seconds window{3600};  ///< folding window of a rule that names none
 };

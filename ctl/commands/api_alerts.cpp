@@ -2,8 +2,10 @@
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
+#include <map>
 
 #include "ctl/commands/client.hpp"
+#include "ctl/commands/explanation.hpp"
 
 namespace ww::ctl {
 namespace {
@@ -70,6 +72,41 @@ void set_status(const Change& c, const char* status, Context& context) {
   std::printf("%s changed\n", text_of(answer, "changed").c_str());
 }
 
+/// A correlation is explained by its events: for each of its rules the newest one, with the truth
+/// of the rule's parts.
+void explain_alert(const std::string& id, Context& context) {
+  ApiClient api(context);
+  const auto alert = api.get(alert_path(id));
+  const auto* found = alert.as_object().if_contains("explanation");
+  if (found == nullptr)
+    throw Failure{
+        Exit::failed,
+        {"nothing is said of why", "alert " + id, "look at wardwatchctl alerts evidence"}};
+  auto explanation = *found;
+  boost::system::error_code ec;
+  if (explanation.is_string())
+    if (auto inner = json::parse(explanation.get_string(), ec); !ec) explanation = std::move(inner);
+  std::map<std::string, std::string> newest;  // event by rule
+  if (const auto* o = explanation.if_object(); o != nullptr)
+    if (const auto* parts = o->if_contains("parts"); parts != nullptr && parts->is_array())
+      for (const auto& part : parts->get_array())
+        newest[text_of(part, "rule")] = text_of(part, "event");
+  json::array rules;
+  for (const auto& [rule, event] : newest) {
+    // The rule may be a correlation itself or be gone, and so may the event.
+    try {
+      rules.push_back(api.get("/api/v1/rules/" + http::percent_encode(rule) + "/explain" +
+                              query_string({{"event", event}})));
+    } catch (const Failure& f) {
+      if (f.code != Exit::failed) throw;
+    }
+  }
+  if (context.output == Output::json)
+    return print_object(context, json::object{{"explanation", explanation}, {"rules", rules}});
+  std::fputs(explanation_lines(explanation).c_str(), stdout);
+  for (const auto& rule : rules) std::printf("\n%s", explanation_lines(rule).c_str());
+}
+
 CLI::App* change_command(CLI::App& group, const char* name, const char* what, const char* status,
                          Context& context) {
   auto c = std::make_shared<Change>();
@@ -109,6 +146,10 @@ void setup(CLI::App& group, Context& context) {
   show->add_option("id", *id)->required();
   show->callback(
       [id, &context] { print_object(context, ApiClient(context).get(alert_path(*id))); });
+  auto* explain = group.add_subcommand(
+      "explain", "why: the condition with the truth of each part, or what met a correlation");
+  explain->add_option("id", *id)->required();
+  explain->callback([id, &context] { explain_alert(*id, context); });
   auto* evidence = group.add_subcommand("evidence", "the events behind an alert, a JSON line each");
   evidence->add_option("id", *id)->required();
   evidence->callback([id, &context] {

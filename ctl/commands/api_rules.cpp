@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "ctl/commands/client.hpp"
+#include "ctl/commands/explanation.hpp"
 
 namespace ww::ctl {
 namespace {
@@ -75,8 +76,9 @@ void setup_backtest(CLI::App& group, Context& context) {
 }
 
 const std::vector<std::pair<std::string, std::string>> exception_columns{
-    {"rule", "rule"},     {"site", "site"},     {"query", "query"},           {"reason", "reason"},
-    {"author", "author"}, {"review", "review"}, {"suppressed", "suppressed"}, {"id", "id"}};
+    {"rule", "rule"},     {"site", "site"},     {"query", "query"}, {"reason", "reason"},
+    {"author", "author"}, {"review", "review"}, {"holds", "holds"}, {"suppressed", "suppressed"},
+    {"id", "id"}};
 
 void setup_exceptions(CLI::App& group, Context& context) {
   struct Options {
@@ -132,13 +134,14 @@ void setup(CLI::App& group, Context& context) {
   };
   auto o = std::make_shared<Explain>();
   auto* explain = group.add_subcommand("explain", "the truth of each part of a rule for an event");
-  explain->add_option("rule", o->rule, "id of a Sigma rule")->required();
+  explain->add_option("rule", o->rule, "id of a Sigma rule (a correlation: see alerts explain)")
+      ->required();
   explain->add_option("event", o->event, "id of a stored event")->required();
   explain->callback([o, &context] {
     const auto answer = ApiClient(context).get("/api/v1/rules/" + http::percent_encode(o->rule) +
                                                "/explain" + query_string({{"event", o->event}}));
     if (context.output == Output::json) return print_object(context, answer);
-    std::puts(json::serialize(answer).c_str());
+    std::fputs(explanation_lines(answer).c_str(), stdout);
   });
   setup_backtest(group, context);
   setup_exceptions(group, context);

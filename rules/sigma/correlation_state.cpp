@@ -130,7 +130,7 @@ std::uint8_t StateReader::octet() {
 std::uint64_t StateReader::fixed() {
   const auto s = raw(sizeof(std::uint64_t));
   std::uint64_t v = 0;
-  std::memcpy(&v, s.data(), s.size());
+  if (s.size() == sizeof v) std::memcpy(&v, s.data(), sizeof v);
   return v;
 }
 std::uint64_t StateReader::var() {

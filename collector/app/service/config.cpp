@@ -190,6 +190,9 @@ Result<Config, Problem> read(const Settings& s, const std::string& name) {
   r.flag("syslog.client_certificates", c.syslog_client_certificates);
   r.paths("rules.sigma", c.sigma_paths);
   r.paths("rules.sigma_pipelines", c.sigma_pipelines);
+  r.path("rules.sigma_placeholders", c.sigma_placeholders);
+  r.duration("rules.correlation_lateness_seconds", c.correlation_lateness, 0, 7 * 86'400);
+  r.size("rules.correlation_memory", c.correlation_memory);
   r.duration("rules.alert_window_seconds", c.alert_window, 1, 30 * 86'400);
   r.path("backup.register", c.backup_register);
   r.duration("backup.look_seconds", c.backup_look, 1, 3600);
@@ -311,6 +314,10 @@ const std::vector<ConfigKey>& config_keys() {
        "TLS senders must have a certificate of the collector's authority"},
       {"rules.sigma", "list", "files and folders of Sigma rules"},
       {"rules.sigma_pipelines", "list", "processing pipelines"},
+      {"rules.sigma_placeholders", "path", "YAML map from placeholder to values, for |expand"},
+      {"rules.correlation_lateness_seconds", "number",
+       "events this much older than the newest still count in correlations"},
+      {"rules.correlation_memory", "size", "memory of what correlations count"},
       {"rules.alert_window_seconds", "number", "repeats of an alert within this fold into one"},
       {"backup.register", "path", "services and assets with their backup targets and schedules"},
       {"backup.look_seconds", "number", "how often all jobs are looked at when nothing comes in"},

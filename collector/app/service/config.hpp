@@ -45,6 +45,9 @@ struct Config {
 
   // rules
   std::vector<std::string> sigma_paths, sigma_pipelines;
+  std::string sigma_placeholders;
+  std::chrono::seconds correlation_lateness{300};
+  std::uint64_t correlation_memory = 384ULL << 20;
   std::chrono::seconds alert_window{3600};
 
   // backup

@@ -22,6 +22,7 @@
 #include "collector/ingest/syslog_server.hpp"
 #include "collector/metrics/metrics.hpp"
 #include "collector/store/store.hpp"
+#include "rules/sigma/placeholders.hpp"
 #include "telemetry/net/enrol.hpp"
 
 #ifndef WARDWATCH_VERSION
@@ -66,6 +67,9 @@ DetectOptions detect_options(const Config& c) {
   DetectOptions o;
   o.sigma_paths = c.sigma_paths;
   o.sigma.pipelines = c.sigma_pipelines;
+  o.placeholders_file = c.sigma_placeholders;
+  o.correlator.lateness = c.correlation_lateness;
+  o.correlator.max_octets = c.correlation_memory;
   o.window = c.alert_window;
   return o;
 }
@@ -414,6 +418,11 @@ Result<std::string, Problem> check(const Config& config, const Clock&) {
     sigma::LoadReport report;
     sigma::LoadOptions options;
     options.pipelines = config.sigma_pipelines;
+    if (!config.sigma_placeholders.empty()) {
+      auto values = sigma::read_placeholders(config.sigma_placeholders);
+      if (!values) return fail(values.error());
+      options.placeholders = std::move(*values);
+    }
     const auto engine = sigma::Engine::load(config.sigma_paths, options, report);
     if (!engine) return fail(engine.error());
     out += "; " + std::to_string(report.loaded) + " Sigma rules, " +

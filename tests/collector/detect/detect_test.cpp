@@ -388,6 +388,38 @@ TEST_F(DetectTest, ABacktestCountsWithoutRaisingAlerts) {
   EXPECT_TRUE(detector_->backtest(q)->stopped);
 }
 
+TEST_F(DetectTest, PlaceholdersAreReadAgainWithTheRules) {
+  write("expand.yml", R"(title: Administrator from an unknown host
+id: 66666666-6666-4666-8666-666666666666
+status: test
+level: high
+logsource:
+  product: windows
+  service: security
+detection:
+  selection:
+    TargetUserName|expand: '%admins%'
+  condition: selection
+)");
+  options_.placeholders_file = folder_.path() + "/placeholders.yaml";
+  const auto values = [&](const std::string& text) {
+    std::ofstream(options_.placeholders_file) << text;
+  };
+  values("admins: [ann]\n");
+  open();
+  EXPECT_EQ(report_.refused, 0U);
+  send({failed("ann"), failed("bob")});
+  ASSERT_EQ(alerts(EngineKind::sigma).size(), 1U);
+  values("admins: [bob]\n");
+  ASSERT_TRUE(detector_->reload());
+  send({failed("bob")});
+  EXPECT_EQ(alerts(EngineKind::sigma).size(), 2U);
+  values("admins: [bob\n");
+  EXPECT_FALSE(detector_->reload()) << "the old rules stay";
+  send({failed("bob")});
+  EXPECT_EQ(alerts(EngineKind::sigma).size(), 2U);
+}
+
 TEST_F(DetectTest, ABrokenRuleIsReportedAndItsNeighboursWork) {
   write("broken.yml", "title: broken\ndetection: 5\n");
   open();
