@@ -31,7 +31,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (set.rules.empty()) return 0;
   auto engine = std::make_shared<CompiledEngine>();
   engine->shared = shared;
-  if (!engine->build(set, options, report)) return 0;
+  Prepared prepared;
+  if (const auto built = engine->build(set, options, prepared, report); !built || !*built) return 0;
   auto matcher = Matcher::create(engine);
   const auto& watched = engine->rule(size % engine->rule_count());
   auto explainer = Explainer::create(engine, watched.gid, watched.sid);
@@ -59,7 +60,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     p.dport = 80;
     p.payload = {reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()};
     p.frame = p.l4 = p.ip = p.payload;
-    p.flow = i == 7 ? nullptr : &flow;
+    if (engine->wants_early(PacketHook::pre_flow)) matcher->inspect_early(p, PacketHook::pre_flow);
+    p.flow = i == 7 || p.untracked ? nullptr : &flow;
+    if (p.flow && engine->wants_early(PacketHook::pre_stream))
+      matcher->inspect_early(p, PacketHook::pre_stream);
     p.flow_established = true;
     p.in_stream = (i & 1) != 0;
     const StreamChunk chunk{Dir::to_server, p.payload, offset,
