@@ -62,7 +62,7 @@ const NumberRegistration dnp3_numbers{"dnp3",
                                             {"response", 129},
                                             {"unsolicited_response", 130},
                                             {"authenticate_resp", 131}},
-                                           {},
+                                           {"dnp3.func"},
                                            "dnp3.func"},
                                       }};
 Status dnp3_ind(RuleBuilder& b, const Option& o, const Keyword& k) {

@@ -161,9 +161,9 @@ const NumberRegistration krb5_numbers{
           {"priv", 21},
           {"cred", 22},
           {"error", 30}},
-         {},
+         {"krb5.msg_type"},
          "krb5.msg_type"},
-        {"krb5_err_code", "error code", "6", UINT32_MAX, {}, {}, "krb5.err_code"},
+        {"krb5_err_code", "error code", "6", UINT32_MAX, {}, {"krb5.err_code"}, "krb5.err_code"},
     }};
 Status ticket_encryption(RuleBuilder& b, const Option& o, const Keyword& k) {
   if (auto ok = b.restrict_protos(std::string_view(k.protos)); !ok) return ok;

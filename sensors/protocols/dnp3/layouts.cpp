@@ -31,7 +31,7 @@ constexpr std::string_view command_status = "status_code:7 reserved0";
 /// Kinds: b (bits), u1 u2 u3 u4 u6, i2 i4, r4 r8, t (text), x (octets); without @ they take what
 /// the prefix leaves.
 struct Row {
-  std::uint8_t group;
+  std::uint8_t group;        ///< 0 in a list that several groups share
   std::uint8_t first, last;  ///< variations with this layout
   std::string_view flags, fields;
   char needs = 0;  ///< p packed, s size prefix, 5 two-octet size
@@ -105,22 +105,6 @@ constexpr Row rows[] = {
     {31, 6, 6, "", "i2:value"},
     {31, 7, 7, analog_flags, "r4:value"},
     {31, 8, 8, analog_flags, "r8:value"},
-    {32, 1, 1, analog_flags, "i4:value"},
-    {32, 2, 2, analog_flags, "i2:value"},
-    {32, 3, 3, analog_flags, "i4:value u6:timestamp"},
-    {32, 4, 4, analog_flags, "i2:value u6:timestamp"},
-    {32, 5, 5, analog_flags, "r4:value"},
-    {32, 6, 6, analog_flags, "r8:value"},
-    {32, 7, 7, analog_flags, "r4:value u6:timestamp"},
-    {32, 8, 8, analog_flags, "r8:value u6:timestamp"},
-    {33, 1, 1, analog_flags, "i4:value"},
-    {33, 2, 2, analog_flags, "i2:value"},
-    {33, 3, 3, analog_flags, "i4:value u6:timestamp"},
-    {33, 4, 4, analog_flags, "i2:value u6:timestamp"},
-    {33, 5, 5, analog_flags, "r4:value"},
-    {33, 6, 6, analog_flags, "r8:value"},
-    {33, 7, 7, analog_flags, "r4:value u6:timestamp"},
-    {33, 8, 8, analog_flags, "r8:value u6:timestamp"},
     {34, 1, 1, "", "u2:deadband_value"},
     {34, 2, 2, "", "u4:deadband_value"},
     {34, 3, 3, "", "r4:deadband_value"},
@@ -132,14 +116,6 @@ constexpr Row rows[] = {
     {41, 2, 2, "", "i2:value u1:control_status"},
     {41, 3, 3, "", "r4:value u1:control_status"},
     {41, 4, 4, "", "r8:value u1:control_status"},
-    {42, 1, 1, analog_flags, "i4:value"},
-    {42, 2, 2, analog_flags, "i2:value"},
-    {42, 3, 3, analog_flags, "i4:value u6:timestamp"},
-    {42, 4, 4, analog_flags, "i2:value u6:timestamp"},
-    {42, 5, 5, analog_flags, "r4:value"},
-    {42, 6, 6, analog_flags, "r8:value"},
-    {42, 7, 7, analog_flags, "r4:value u6:timestamp"},
-    {42, 8, 8, analog_flags, "r8:value u6:timestamp"},
     {43, 1, 1, command_status, "i4:commanded_value"},
     {43, 2, 2, command_status, "i2:commanded_value"},
     {43, 3, 3, command_status, "i4:commanded_value u6:timestamp"},
@@ -218,6 +194,19 @@ constexpr Row rows[] = {
     {122, 2, 2, security_flags, "u2:association_id u4:count_value u6:timestamp"},
 };
 
+/// Groups 32, 33 and 42 have the same variations.
+constexpr std::uint8_t analog_event_groups[] = {32, 33, 42};
+constexpr Row analog_events[] = {
+    {0, 1, 1, analog_flags, "i4:value"},
+    {0, 2, 2, analog_flags, "i2:value"},
+    {0, 3, 3, analog_flags, "i4:value u6:timestamp"},
+    {0, 4, 4, analog_flags, "i2:value u6:timestamp"},
+    {0, 5, 5, analog_flags, "r4:value"},
+    {0, 6, 6, analog_flags, "r8:value"},
+    {0, 7, 7, analog_flags, "r4:value u6:timestamp"},
+    {0, 8, 8, analog_flags, "r8:value u6:timestamp"},
+};
+
 std::string_view next_word(std::string_view& list) {
   const auto end = list.find(' ');
   const auto word = list.substr(0, end);
@@ -291,9 +280,13 @@ Layout read_row(const Row& row) {
 const Layout* find_layout(std::uint8_t group, std::uint8_t variation) {
   static const auto table = [] {
     std::map<std::pair<std::uint8_t, std::uint8_t>, Layout> out;
-    for (const auto& row : rows)
+    const auto add = [&](std::uint8_t of, const Row& row) {
       for (unsigned v = row.first; v <= row.last; ++v)
-        out.emplace(std::pair{row.group, static_cast<std::uint8_t>(v)}, read_row(row));
+        out.emplace(std::pair{of, static_cast<std::uint8_t>(v)}, read_row(row));
+    };
+    for (const auto& row : rows) add(row.group, row);
+    for (const auto of : analog_event_groups)
+      for (const auto& row : analog_events) add(of, row);
     return out;
   }();
   const auto at = table.find({group, variation});

@@ -79,7 +79,7 @@ bool read_request(ByteReader& in, Cip& c, bool allow_multiple) {
 bool read_response(ByteReader& in, Cip& c, bool allow_multiple) {
   in.skip(1);
   c.status = in.u8();
-  c.extended_status = in.text(in.u8());
+  c.extended_status = in.text(std::size_t{in.u8()} * 2);  // counted in words
   if (in.ok() && c.service == service::multiple && allow_multiple) return read_multiple(in, c);
   return in.ok();
 }

@@ -126,6 +126,10 @@ class NfsParser final : public Parser {
   void make_room(ParserContext& ctx);
   void finish(ParserContext& ctx, Tx& tx);
   static void close_file(ParserContext& ctx, Tx& tx);
+  static void set_credentials(Tx& tx, const Call& c);
+  bool whole(const ByteReader& in, const Chunk& chunk);
+  void asked_for(ParserContext& ctx, const Call& c, Asked& asked, bool good, bool rename,
+                 std::string to);
   void answered(const Reply& r, std::uint32_t status, std::string_view handle);
   void written(ParserContext& ctx, const Call& c, const Chunk& chunk, std::uint32_t procedure);
   void was_read(ParserContext& ctx, const Reply& r, const Asked& asked, const Chunk& chunk,

@@ -286,6 +286,13 @@ void NfsParser::make_room(ParserContext& ctx) {
   }
 }
 
+void NfsParser::set_credentials(Tx& tx, const Call& c) {
+  tx.auth = c.credentials.flavor;
+  tx.has_credentials = c.credentials.flavor == auth::unix_style;
+  tx.machine_name = c.credentials.machine_name;
+  tx.uid = c.credentials.uid;
+  tx.gid = c.credentials.gid;
+}
 Tx& NfsParser::fresh(ParserContext& ctx, const Call& c, std::uint32_t procedure,
                      const Asked& asked) {
   make_room(ctx);
@@ -294,11 +301,7 @@ Tx& NfsParser::fresh(ParserContext& ctx, const Call& c, std::uint32_t procedure,
   owned->xid = c.xid;
   owned->version = c.version;
   owned->procedure = procedure;
-  owned->auth = c.credentials.flavor;
-  owned->has_credentials = c.credentials.flavor == auth::unix_style;
-  owned->machine_name = c.credentials.machine_name;
-  owned->uid = c.credentials.uid;
-  owned->gid = c.credentials.gid;
+  set_credentials(*owned, c);
   owned->filename = asked.filename;
   owned->handle = asked.handle;
   owned->complete[0] = true;

@@ -24,6 +24,23 @@ Bytes available(ByteReader& in, std::uint32_t length) {
 
 }  // namespace
 
+/// Whether the octets of a chunk are all there, or are still to come.
+bool NfsParser::whole(const ByteReader& in, const Chunk& chunk) {
+  const bool good = in.ok() && (wait_for_more_ || chunk.data.size() >= chunk.length);
+  if (!good) event(malformed);
+  return good;
+}
+void NfsParser::asked_for(ParserContext& ctx, const Call& c, Asked& asked, bool good, bool rename,
+                          std::string to) {
+  if (!good) {
+    asked.filename.clear();
+    event(malformed);
+  }
+  auto& tx = fresh(ctx, c, c.procedure, asked);
+  tx.is_rename = rename;
+  tx.rename_to = std::move(to);
+}
+
 void NfsParser::call2(ParserContext& ctx, const Call& c, ByteReader in, Asked& asked) {
   std::string rename_to;
   switch (c.procedure) {
@@ -50,13 +67,7 @@ void NfsParser::call2(ParserContext& ctx, const Call& c, ByteReader in, Asked& a
     default:
       break;
   }
-  if (!in.ok()) {
-    asked.filename.clear();
-    event(malformed);
-  }
-  auto& tx = fresh(ctx, c, c.procedure, asked);
-  tx.is_rename = c.procedure == proc2::rename;
-  tx.rename_to = rename_to;
+  asked_for(ctx, c, asked, in.ok(), c.procedure == proc2::rename, std::move(rename_to));
 }
 
 void NfsParser::reply2(ParserContext& ctx, const Reply& r, ByteReader in, const Asked& asked) {
@@ -70,11 +81,7 @@ void NfsParser::reply2(ParserContext& ctx, const Reply& r, ByteReader in, const 
     chunk.length = in.u32be();
     chunk.data = available(in, chunk.length);
     chunk.last = size == asked.offset + chunk.length;
-    if (!in.ok() || (!wait_for_more_ && chunk.data.size() < chunk.length)) {
-      event(malformed);
-      return;
-    }
-    was_read(ctx, r, asked, chunk, status);
+    if (whole(in, chunk)) was_read(ctx, r, asked, chunk, status);
     return;
   }
   if (status == 0 && (asked.procedure == proc2::lookup || asked.procedure == proc2::create)) {
@@ -109,11 +116,7 @@ void NfsParser::call3(ParserContext& ctx, const Call& c, ByteReader in, Asked& a
       if (find_file(asked.handle, Dir::to_client) != nullptr) return;
       auto& tx =
           file(ctx, Dir::to_client, c.xid, c.version, c.procedure, asked.handle, asked.filename);
-      tx.auth = c.credentials.flavor;
-      tx.has_credentials = tx.auth == auth::unix_style;
-      tx.machine_name = c.credentials.machine_name;
-      tx.uid = c.credentials.uid;
-      tx.gid = c.credentials.gid;
+      set_credentials(tx, c);
       return;
     }
     case proc3::write: {
@@ -124,10 +127,7 @@ void NfsParser::call3(ParserContext& ctx, const Call& c, ByteReader in, Asked& a
       chunk.last = in.u32be() == stable_file_sync;
       in.skip(4);  // length of the opaque data: the count again
       chunk.data = available(in, chunk.length);
-      if (!in.ok() || (!wait_for_more_ && chunk.data.size() < chunk.length)) {
-        event(malformed);
-        return;
-      }
+      if (!whole(in, chunk)) return;
       asked.handle = chunk.handle;
       if (const auto* known = names_.find(chunk.handle)) chunk.filename = *known;
       written(ctx, c, chunk, c.procedure);
@@ -157,13 +157,7 @@ void NfsParser::call3(ParserContext& ctx, const Call& c, ByteReader in, Asked& a
     default:
       break;
   }
-  if (!in.ok()) {
-    asked.filename.clear();
-    event(malformed);
-  }
-  auto& tx = fresh(ctx, c, c.procedure, asked);
-  tx.is_rename = c.procedure == proc3::rename;
-  tx.rename_to = rename_to;
+  asked_for(ctx, c, asked, in.ok(), c.procedure == proc3::rename, std::move(rename_to));
 }
 
 void NfsParser::reply3(ParserContext& ctx, const Reply& r, ByteReader in, const Asked& asked) {
@@ -177,11 +171,7 @@ void NfsParser::reply3(ParserContext& ctx, const Reply& r, ByteReader in, const 
     chunk.last = in.u32be() != 0;
     in.skip(4);
     chunk.data = available(in, chunk.length);
-    if (!in.ok() || (!wait_for_more_ && chunk.data.size() < chunk.length)) {
-      event(malformed);
-      return;
-    }
-    was_read(ctx, r, asked, chunk, status);
+    if (whole(in, chunk)) was_read(ctx, r, asked, chunk, status);
     return;
   }
   if (status == 0 && asked.procedure == proc3::lookup) {

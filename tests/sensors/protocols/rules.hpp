@@ -66,4 +66,16 @@ class RuleCheck {
   std::unique_ptr<sig::Matcher> matcher_;
 };
 
+/// Whether a rule of these options matches what the parser holds, seen from one direction.
+inline bool holds(const Driver& d, const std::string& protocol, Dir dir,
+                  const std::string& options) {
+  RuleCheck rules("alert " + protocol + " any any -> any any (" + options + "; sid:1;)\n");
+  EXPECT_EQ(rules.refused, "") << options;
+  for (auto* t : d.parser().transactions()) {  // no rule has seen them yet
+    t->engine.reset();
+    t->inspected_end[0] = t->inspected_end[1] = false;
+  }
+  return rules.refused.empty() && !rules.match(d, protocol, dir).empty();
+}
+
 }  // namespace ww::sensor::test

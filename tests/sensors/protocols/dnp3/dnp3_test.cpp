@@ -2,7 +2,7 @@
 
 #include "sensors/protocols/dnp3/link.hpp"
 #include "sensors/protocols/dnp3/objects.hpp"
-#include "tests/sensors/protocols/driver.hpp"
+#include "tests/sensors/protocols/rules.hpp"
 
 namespace ww::sensor::test {
 namespace {
@@ -56,6 +56,30 @@ TEST(Dnp3, TellsRequestsAndResponses) {
   EXPECT_EQ(d.number(1, "dnp3.ind", Dir::to_client), 0x8002U);
   EXPECT_EQ(d.number(1, "dnp3.obj", Dir::to_client, 1), 0x1e05U);
   EXPECT_EQ(d.buffer(0, "dnp3.data", Dir::to_server), select_relay);
+}
+
+TEST(Dnp3Keyword, SeesRequestsAndResponses) {
+  Driver request("dnp3", 6), response("dnp3", 6);
+  request.client(frame(true, whole, select_relay));
+  response.server(frame(false, whole, answer));
+  const auto asks = [&](const std::string& o) { return holds(request, "dnp3", Dir::to_server, o); };
+  const auto says = [&](const std::string& o) {
+    return holds(response, "dnp3", Dir::to_client, o);
+  };
+  EXPECT_TRUE(asks("dnp3_func:select"));
+  EXPECT_TRUE(asks("dnp3_func:3"));
+  EXPECT_TRUE(asks("dnp3.func:select"));
+  EXPECT_FALSE(asks("dnp3_func:response"));
+  EXPECT_TRUE(says("dnp3_func:response"));
+  EXPECT_TRUE(asks("dnp3_obj:12,1"));
+  EXPECT_FALSE(asks("dnp3_obj:12,2"));
+  EXPECT_TRUE(says("dnp3_obj:52,2"));
+  EXPECT_TRUE(says("dnp3_obj:30,5"));  // any object of the message
+  EXPECT_TRUE(says("dnp3_ind:device_restart"));
+  EXPECT_TRUE(says("dnp3_ind:need_time,object_unknown"));  // any of them
+  EXPECT_FALSE(says("dnp3_ind:need_time"));
+  EXPECT_FALSE(asks("dnp3_ind:device_restart"));  // requests have none
+  EXPECT_TRUE(asks("dnp3_data; content:\"|0c 01|\"; offset:2; depth:2"));
 }
 
 TEST(Dnp3, GivesTheSameHoweverTheStreamIsCut) {

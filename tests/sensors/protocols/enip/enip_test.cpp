@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/sensors/protocols/driver.hpp"
+#include "tests/sensors/protocols/rules.hpp"
 
 namespace ww::sensor::test {
 namespace {
@@ -34,7 +34,7 @@ using Names = std::vector<std::string>;
 TEST(Enip, TellsARequestWithItsResponse) {
   Driver d("enip", 6);
   d.client(unconnected(ask));
-  d.server(unconnected(unhex("83 00 01 02 0701")));
+  d.server(unconnected(unhex("83 00 01 01 0701")));
   ASSERT_EQ(d.count(), 1U);
   EXPECT_TRUE(d.complete(0));
   EXPECT_EQ(d.json(0),
@@ -107,6 +107,16 @@ TEST(Enip, TellsIdentityAndServices) {
   EXPECT_EQ(d.buffer(0, "enip.product_name", Dir::to_client), "1756");
   EXPECT_EQ(d.number(0, "enip.revision", Dir::to_client), 0x403U);
   EXPECT_EQ(d.number(0, "enip.vendor_id", Dir::to_client), 1U);
+  const auto says = [&](const std::string& o) { return holds(d, "enip", Dir::to_client, o); };
+  EXPECT_TRUE(says("enip.protocol_version:1"));
+  EXPECT_TRUE(says("enip.device_type:12"));
+  EXPECT_FALSE(says("enip.device_type:!12"));
+  EXPECT_TRUE(says("enip.product_code:50-60"));
+  EXPECT_TRUE(says("enip.identity_status:0x30"));
+  EXPECT_TRUE(says("enip.serial:>11259374"));
+  EXPECT_FALSE(says("enip.serial:>11259375"));
+  EXPECT_TRUE(says("enip.state:3"));
+  EXPECT_FALSE(holds(d, "enip", Dir::to_server, "enip.state:3"));
   d.client(message(4, ""));
   d.server(message(4, le16(1) + item(0x100, le16(1) + le16(0x120) + "Communications\0\0"s)));
   EXPECT_EQ(d.number(1, "enip.capabilities", Dir::to_client), 0x120U);

@@ -45,5 +45,29 @@ TEST(CipNumbers, LookIntoMultipleServicePackets) {
   EXPECT_EQ(sids("enip.status:success"), Sids{1});
 }
 
+TEST(CipNumbers, TellInstanceAndStatus) {
+  EXPECT_EQ(sids("cip_instance:1"), Sids{1});
+  EXPECT_EQ(sids("enip.cip_instance:1"), Sids{1});
+  EXPECT_EQ(sids("cip_instance:2"), Sids{});
+  EXPECT_EQ(sids("cip_status:0"), Sids{});  // requests have none
+  Driver d("enip", 6);
+  d.client(send_rr(unhex("0e 03 2001 2401 3001")));
+  d.server(send_rr(unhex("8e 00 05 01 0c02")));
+  const auto says = [&](const std::string& o) { return holds(d, "enip", Dir::to_client, o); };
+  EXPECT_TRUE(says("cip_status:5"));
+  EXPECT_FALSE(says("cip_status:<5"));
+  EXPECT_TRUE(says("enip.cip_status:5"));
+  EXPECT_TRUE(says("cip_extendedstatus:524"));
+  EXPECT_FALSE(says("cip_extendedstatus:!524"));
+  // Forward Open refused: the connection is in use.
+  Driver refused("enip", 6);
+  refused.client(send_rr(unhex("54 02 2006 2401")));
+  refused.server(send_rr(unhex("d4 00 01 01 0001")));
+  EXPECT_NE(refused.json(0).find(R"("status_extended":"0001","status_extended_meaning":)"
+                                 R"("Connection in use or duplicate Forward Open")"),
+            std::string::npos)
+      << refused.json(0);
+}
+
 }  // namespace
 }  // namespace ww::sensor::test

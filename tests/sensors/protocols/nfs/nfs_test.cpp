@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/sensors/protocols/driver.hpp"
+#include "tests/sensors/protocols/rules.hpp"
 
 namespace ww::sensor::test {
 namespace {
@@ -70,6 +70,21 @@ TEST(Nfs, TellsACallWithItsReply) {
           R"(","id":1,"file_tx":false,"type":"response","status":"OK"}})");
   EXPECT_EQ(d.number(0, "nfs.procedure", Dir::to_server), 3U);
   EXPECT_EQ(d.number(0, "nfs.version", Dir::to_server), 3U);
+}
+
+TEST(NfsKeyword, SeesProcedureAndVersion) {
+  Driver d("nfs", 17);
+  d.client(lookup(7));
+  d.server(found(7));
+  const auto asks = [&](const std::string& o) { return holds(d, "nfs", Dir::to_server, o); };
+  EXPECT_TRUE(asks("nfs_procedure:3"));
+  EXPECT_TRUE(asks("nfs_procedure:lookup"));
+  EXPECT_TRUE(asks("nfs.procedure:2<>5"));
+  EXPECT_FALSE(asks("nfs_procedure:>3"));
+  EXPECT_FALSE(asks("nfs_procedure:read"));
+  EXPECT_TRUE(asks("nfs_version:3"));
+  EXPECT_TRUE(asks("nfs_version:<4"));
+  EXPECT_FALSE(asks("nfs.version:4"));
 }
 
 TEST(NfsHandle, HashIsTheCommonCrc) { EXPECT_EQ(nfs::handle_hash("123456789"), 0xcbf43926U); }
