@@ -227,35 +227,6 @@ std::string canonical_json(const json::value& value) {
   return out;
 }
 
-std::optional<std::string> decode_base64(std::string_view text) {
-  while (text.ends_with('=')) text.remove_suffix(1);
-  std::string out;
-  std::uint32_t bits = 0;
-  int have = 0;
-  for (const char c : text) {
-    int v = -1;
-    if (c >= 'A' && c <= 'Z')
-      v = c - 'A';
-    else if (c >= 'a' && c <= 'z')
-      v = c - 'a' + 26;
-    else if (c >= '0' && c <= '9')
-      v = c - '0' + 52;
-    else if (c == '+' || c == '-')
-      v = 62;
-    else if (c == '/' || c == '_')
-      v = 63;
-    if (v < 0) return {};
-    bits = bits << 6 | static_cast<std::uint32_t>(v);
-    have += 6;
-    if (have >= 8) {
-      have -= 8;
-      out += static_cast<char>(bits >> have & 0xFF);
-    }
-  }
-  if (have == 6 || (bits & ((1U << have) - 1)) != 0) return {};
-  return out;
-}
-
 std::string encode_base64url(std::string_view octets) {
   std::string out;
   append_base64(out, as_bytes(octets));

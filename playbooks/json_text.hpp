@@ -1,5 +1,5 @@
 #pragma once
-/// JSON as playbooks need it: parsing with bounds, RFC 8785 canonical text, base64 both ways.
+/// JSON as playbooks need it: parsing with bounds, RFC 8785 canonical text, base64url.
 #include <boost/json/value.hpp>
 #include <optional>
 #include <string>
@@ -20,8 +20,6 @@ inline constexpr std::size_t max_document_depth = 24;
 /// JSON Canonicalization Scheme (RFC 8785): members by UTF-16 code units, ECMAScript numbers.
 [[nodiscard]] std::string canonical_json(const boost::json::value& value);
 
-/// Base64 with the standard or the URL alphabet, padding optional; nothing for anything else.
-[[nodiscard]] std::optional<std::string> decode_base64(std::string_view text);
 [[nodiscard]] std::string encode_base64url(std::string_view octets);
 [[nodiscard]] std::string hex(std::string_view octets);
 [[nodiscard]] std::string sha256_hex(std::string_view octets);

@@ -2,6 +2,7 @@
 
 #include "playbooks/checks.hpp"
 #include "playbooks/json_text.hpp"
+#include "telemetry/base64.hpp"
 
 namespace ww::playbooks {
 namespace json = boost::json;

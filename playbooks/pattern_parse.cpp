@@ -3,6 +3,7 @@
 
 #include "playbooks/json_text.hpp"
 #include "playbooks/pattern_node.hpp"
+#include "telemetry/base64.hpp"
 #include "telemetry/clock.hpp"
 
 namespace ww::playbooks {

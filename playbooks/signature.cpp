@@ -14,6 +14,7 @@
 
 #include "playbooks/checks.hpp"
 #include "playbooks/json_text.hpp"
+#include "telemetry/base64.hpp"
 #include "telemetry/json_writer.hpp"
 #include "telemetry/uuid.hpp"
 

@@ -1,4 +1,5 @@
 #include "telemetry/orders.hpp"
+#include "telemetry/base64.hpp"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -38,18 +39,10 @@ Result<json::value, std::string> parse_bounded(std::string_view in, std::size_t 
   return v;
 }
 
-/// Standard base64 to octets; empty when it is none.
+/// Empty when it is none.
 std::string base64(std::string_view in) {
-  if (in.empty() || in.size() % 4 != 0 || in.size() > 4096) return {};
-  std::string out(in.size() / 4 * 3, '\0');
-  const int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                reinterpret_cast<const unsigned char*>(in.data()),
-                                static_cast<int>(in.size()));
-  if (n < 0) return {};
-  auto size = static_cast<std::size_t>(n);
-  for (auto i = in.size(); i > 0 && in[i - 1] == '=' && size > 0; --i) --size;
-  out.resize(size);
-  return out;
+  constexpr std::size_t longest = 4096;
+  return in.size() > longest ? std::string() : decode_base64(in).value_or("");
 }
 
 }  // namespace

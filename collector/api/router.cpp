@@ -6,6 +6,7 @@
 #include "collector/api/static_files.hpp"
 #include "collector/identity/secrets.hpp"
 #include "collector/metrics/metrics.hpp"
+#include "telemetry/base64.hpp"
 #include "telemetry/json_writer.hpp"
 
 namespace ww::collector {
@@ -75,33 +76,6 @@ std::string_view cookie(std::string_view header, std::string_view name) {
   return {};
 }
 
-std::string base64_decode(std::string_view text) {
-  std::string out;
-  std::uint32_t bits = 0;
-  int n = 0;
-  for (const char c : text) {
-    int v = -1;
-    if (c >= 'A' && c <= 'Z')
-      v = c - 'A';
-    else if (c >= 'a' && c <= 'z')
-      v = c - 'a' + 26;
-    else if (c >= '0' && c <= '9')
-      v = c - '0' + 52;
-    else if (c == '+' || c == '-')
-      v = 62;
-    else if (c == '/' || c == '_')
-      v = 63;
-    if (v < 0) break;
-    bits = (bits << 6) | static_cast<std::uint32_t>(v);
-    n += 6;
-    if (n >= 8) {
-      n -= 8;
-      out += static_cast<char>((bits >> n) & 0xff);
-    }
-  }
-  return out;
-}
-
 // Bearer TOKEN; Basic base64(anything:TOKEN); ApiKey base64(anything:TOKEN).
 std::string token_of(std::string_view authorization) {
   const auto space = authorization.find(' ');
@@ -111,7 +85,7 @@ std::string token_of(std::string_view authorization) {
   while (!rest.empty() && rest[0] == ' ') rest.remove_prefix(1);
   if (http::same_name(scheme, "Bearer")) return std::string(rest);
   if (!http::same_name(scheme, "Basic") && !http::same_name(scheme, "ApiKey")) return {};
-  const auto decoded = base64_decode(rest);
+  const auto decoded = decode_base64(rest).value_or("");
   const auto colon = decoded.find(':');
   return colon == std::string::npos ? decoded : decoded.substr(colon + 1);
 }

@@ -3,11 +3,10 @@
 #include <boost/json.hpp>
 
 #include "sensors/drills/conversation.hpp"
+#include "telemetry/base64.hpp"
 #include "telemetry/logformats/format.hpp"
 #include "telemetry/logformats/record.hpp"
 #include "telemetry/net/enrol.hpp"
-
-#include <openssl/evp.h>
 
 namespace ww::drills {
 namespace json = boost::json;
@@ -71,18 +70,12 @@ std::string play_capture(const json::object& input, const std::string& run, cons
                          const PlayFrames& frames, const std::string& scratch,
                          std::uint64_t& count) {
   const auto coded = text(input, "base64");
-  if (coded.empty() || coded.size() % 4 != 0 || coded.size() > (2U << 20))
+  if (coded.empty() || coded.size() > (2U << 20))
     return "the capture is not base64, or larger than 1.5 MiB";
-  std::string octets(coded.size() / 4 * 3, '\0');
-  const int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(octets.data()),
-                                reinterpret_cast<const unsigned char*>(coded.data()),
-                                static_cast<int>(coded.size()));
-  if (n <= 0) return "the capture is not base64";
-  octets.resize(static_cast<std::size_t>(n) - (coded.ends_with("==")  ? 2U
-                                               : coded.ends_with('=') ? 1U
-                                                                      : 0U));
+  const auto octets = decode_base64(coded);
+  if (!octets) return "the capture is not base64";
   const auto path = scratch + "/rehearsal.pcap";
-  if (auto ok = net::write_file(path, octets, 0600); !ok) return ok.error().text();
+  if (auto ok = net::write_file(path, *octets, 0600); !ok) return ok.error().text();
   auto source = capture::open_files({path});
   if (!source) return source.error().text();
   const auto moved = shifted(std::move(*source), clock.now());
