@@ -71,7 +71,8 @@ TEST(PacketVariables, KeyAndValueAreNamedByTheTraffic) {
       "alert udp any any -> any any (pcre:\"/^([A-Z]+) (.*)\\r\\n/,pkt:key,pkt:value\"; sid:1;)\n");
   ASSERT_EQ(rules.errors(), "");
   Wire wire;
-  auto& p = wire.make("HELO there\r\n");
+  const std::string text = "HELO there\r\n";
+  auto& p = wire.make(text);
   EXPECT_EQ(sids(rules.matcher->inspect(p, {})), Sids{1});
   std::string out;
   JsonWriter json(out);
