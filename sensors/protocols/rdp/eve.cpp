@@ -133,7 +133,7 @@ void client(JsonWriter& json, const ww::rdp::ClientCore& c) {
 
 void write_rdp(const RdpTx& tx, JsonWriter& json) {
   json.begin_object("rdp");
-  json.field("tx_id", tx.id + 1);
+  json.field("tx_id", tx.id);
   const auto& m = tx.message;
   if (tx.tls) {
     json.field("event_type", "tls_handshake");

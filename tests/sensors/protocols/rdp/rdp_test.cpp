@@ -50,14 +50,14 @@ TEST(Rdp, TellsAConnectionInTheClear) {
   d.server(connect_response);
   ASSERT_EQ(d.count(), 4U);
   EXPECT_EQ(d.json(0),
-            R"({"rdp":{"tx_id":1,"event_type":"initial_request","cookie":"ann","flags":[)"
+            R"({"rdp":{"tx_id":0,"event_type":"initial_request","cookie":"ann","flags":[)"
             R"("restricted_admin_mode_required","correlation_info_present"]}})");
   EXPECT_EQ(d.json(1),
-            R"({"rdp":{"tx_id":2,"event_type":"initial_response","server_supports":[)"
+            R"({"rdp":{"tx_id":1,"event_type":"initial_response","server_supports":[)"
             R"("extended_client_data","dynvc_gfx","restricted_admin","redirected_authentication"],)"
             R"("protocol":"hybrid"}})");
   EXPECT_EQ(d.json(2),
-            R"({"rdp":{"tx_id":3,"event_type":"connect_request","client":{"version":"v10.7",)"
+            R"({"rdp":{"tx_id":2,"event_type":"connect_request","client":{"version":"v10.7",)"
             R"("desktop_width":1920,"desktop_height":1080,"color_depth":24,)"
             R"("keyboard_layout":"en-GB","build":"Windows 10 RS5","client_name":"WARD-7",)"
             R"("keyboard_type":"enhanced","keyboard_subtype":1,"function_keys":12,"ime":"ime",)"
@@ -66,7 +66,7 @@ TEST(Rdp, TellsAConnectionInTheClear) {
             R"("connection_hint":"lan","physical_width":500,"physical_height":300,)"
             R"("desktop_orientation":90,"scale_factor":125,"device_scale_factor":140},)"
             R"("channels":["rdpdr","cliprdr"]}})");
-  EXPECT_EQ(d.json(3), R"({"rdp":{"tx_id":4,"event_type":"connect_response"}})");
+  EXPECT_EQ(d.json(3), R"({"rdp":{"tx_id":3,"event_type":"connect_response"}})");
   d.client("fast path input, not read any more");
   EXPECT_FALSE(d.failed);
 }
@@ -74,7 +74,7 @@ TEST(Rdp, TellsAConnectionInTheClear) {
 TEST(Rdp, TellsWhyAServerRefuses) {
   Driver d("rdp", 6);
   d.server(connection(0xd0, negotiation(3, 0, 5)));
-  EXPECT_EQ(d.json(0), R"({"rdp":{"tx_id":1,"event_type":"initial_response","error_code":5,)"
+  EXPECT_EQ(d.json(0), R"({"rdp":{"tx_id":0,"event_type":"initial_response","error_code":5,)"
                        R"("reason":"hybrid required by server"}})");
 }
 
@@ -110,7 +110,7 @@ TEST(Rdp, ReadsCertificatesWhenItTurnsToTls) {
   for (const auto& t : turns) d.say(t.dir, t.octets);
   ASSERT_EQ(d.count(), 3U);
   EXPECT_EQ(d.json(2),
-            R"({"rdp":{"tx_id":3,"event_type":"tls_handshake","x509_serials":["abcd"]}})");
+            R"({"rdp":{"tx_id":2,"event_type":"tls_handshake","x509_serials":["abcd"]}})");
   expect_split_anywhere("rdp", turns);
 }
 
