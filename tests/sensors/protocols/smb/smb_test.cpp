@@ -273,14 +273,17 @@ TEST(SmbPipe, AnAsynchronousAnswerNamesNoTree) {
   ASSERT_EQ(other.files().size(), 1U);
 }
 
-TEST(SmbSecurity, ReadsNtlmssp) {
+std::string ntlmssp_authenticate() {
   const auto text = utf16("NHS") + utf16("anna") + utf16("WS1");
   const auto field = [](std::size_t length, std::size_t at) {
     return le<2>(length) + le<2>(length) + le<4>(at);
   };
-  const auto message = std::string("NTLMSSP\0", 8) + le<4>(3) + field(0, 72) + field(0, 72) +
-                       field(6, 72) + field(8, 78) + field(6, 86) + field(0, 72) +
-                       le<4>(0x02000001) + unhex("0601b11d0000000f") + text;
+  return std::string("NTLMSSP\0", 8) + le<4>(3) + field(0, 72) + field(0, 72) + field(6, 72) +
+         field(8, 78) + field(6, 86) + field(0, 72) + le<4>(0x02000001) +
+         unhex("0601b11d0000000f") + text;
+}
+TEST(SmbSecurity, ReadsNtlmssp) {
+  const auto message = ntlmssp_authenticate();
   bool malformed = false;
   const auto n = smb::find_ntlmssp(as_bytes("spnego" + message), malformed);
   ASSERT_TRUE(n);
@@ -292,6 +295,26 @@ TEST(SmbSecurity, ReadsNtlmssp) {
     (void)smb::find_ntlmssp(as_bytes(message).first(cut), malformed);
     EXPECT_TRUE(malformed || cut >= 72) << cut;
   }
+}
+
+TEST(SmbSecurity, ASessionShowsWhoOpensIt) {
+  Talk talk("smb");
+  const auto blob = ntlmssp_authenticate();
+  talk.client(netbios(smb2({1, 2}, le<2>(25) + std::string(10, '\0') + le<2>(88) +
+                                       le<2>(blob.size()) + le<8>(0) + blob)));
+  talk.server(netbios(smb2({1, 2, true}, le<2>(9) + le<2>(0) + le<2>(72) + le<2>(0))));
+  ASSERT_EQ(talk.count(), 1U);
+  const auto text = talk.eve(0);
+  for (const auto* part :
+       {R"("command":"SMB2_COMMAND_SESSION_SETUP")", R"("session_id":9,"tree_id":1)",
+        R"("ntlmssp":{"domain":"NHS","user":"anna","host":"WS1",)"
+        R"("version":"6.1 build 7601 rev 15"})"})
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  EXPECT_EQ(talk.buffer(0, "smb.ntlmssp_user"), "anna");
+  EXPECT_EQ(talk.buffer(0, "smb.ntlmssp_domain"), "NHS");
+  Talk other("smb");
+  other.client(tree_connect(1, "\\\\a\\b"));
+  EXPECT_EQ(other.buffer(0, "smb.ntlmssp_user"), "<absent>");
 }
 
 std::string der(unsigned tag, const std::string& content) {

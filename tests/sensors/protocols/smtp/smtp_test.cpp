@@ -70,6 +70,13 @@ TEST(Smtp, TheMailIsInTheEvent) {
   EXPECT_EQ(talk.buffer(0, "email.received", Dir::to_server, 2), "<absent>");
 }
 
+TEST(Smtp, TheBodyHasADigest) {
+  Talk talk("smtp");
+  send(talk, letter + "\r\nDear Ben");
+  EXPECT_EQ(talk.buffer(0, "email.body_md5").size(), 32U);
+  EXPECT_EQ(talk.buffer(0, "email.body_md5", Dir::to_client), "<unknown>");
+}
+
 TEST(Smtp, OptionsOfTheEventAddFields) {
   Talk talk("smtp");
   send(talk, letter + "\r\nDear Ben");
