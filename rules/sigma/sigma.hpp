@@ -127,7 +127,7 @@ struct CorrelationMatch {
 };
 
 struct CorrelatorLimits {
-  std::uint64_t max_octets = 384ULL << 20;  ///< holds about a million small groups
+  std::uint64_t max_octets = 384ULL << 20;  ///< holds about two million small groups
   std::uint32_t max_events_per_group = 10'000;
   std::chrono::seconds lateness{300};
   bool keep_log = false;  ///< take_change() will be called
