@@ -14,7 +14,6 @@ namespace {
 
 using std::chrono::hours;
 using ::testing::HasSubstr;
-constexpr std::int64_t hour_us = 3'600'000'000;
 
 std::optional<BackupLogin> login(const std::string& log) {
   AccessReader reader;
