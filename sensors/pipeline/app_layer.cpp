@@ -436,6 +436,10 @@ std::uint64_t AppLayer::parse(Flow& flow, sig::Packet& packet, const StreamPiece
   in.end = piece.end;
   in.first = !app.first_given[d];
   app.first_given[d] = true;
+  // Rules on the raw stream see what follows a gap at once, not a chunk later.
+  if (piece.gap != 0) app.after_gap[d] = true;
+  if (!piece.data.empty() && std::exchange(app.after_gap[d], false) && peer != nullptr)
+    peer->trigger_raw = true;
   if (piece.end) app.ended[d] = true;
   if (piece.depth) app.disrupted[d] = true;
   const auto before = app.parser->transaction_count();

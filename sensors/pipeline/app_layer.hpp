@@ -67,6 +67,7 @@ class AppFlow final : public FlowPart, public ParserContext {
   std::vector<EventId> events;  ///< flow-level events
   std::size_t events_logged = 0;
   bool ended[2] = {false, false};      ///< the parser was told that the direction is over
+  bool after_gap[2] = {false, false};  ///< nothing was read since a gap
   bool disrupted[2] = {false, false};  ///< gap, depth or error: the direction will not complete
   bool parser_failed = false;
   /// By direction: something was read since a packet of that direction was last looked at to its

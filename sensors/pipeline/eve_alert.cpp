@@ -24,8 +24,9 @@ void append_printable(std::string& out, Bytes octets) {
 
 /// Octets of a stream from `from` on, holes written as "[N bytes missing]", at most `limit` octets
 /// in all.
+/// @param loose  a block behind a hole is cut as if there were no hole, as raw inspection sees it
 std::string stream_text(const TcpPeer& peer, std::uint64_t from, std::uint64_t to,
-                        std::uint64_t limit) {
+                        std::uint64_t limit, bool loose) {
   std::string out;
   auto at = std::max(from, peer.data.base());
   while (at < to && out.size() < limit) {
@@ -34,7 +35,8 @@ std::string stream_text(const TcpPeer& peer, std::uint64_t from, std::uint64_t t
     if (block->offset > at) {
       out += "[" + std::to_string(block->offset - at) + " bytes missing]";
     }
-    auto data = block->data.first(std::min<std::uint64_t>(block->data.size(), to - block->offset));
+    auto data = block->data.first(
+        std::min<std::uint64_t>(block->data.size(), to - (loose ? at : block->offset)));
     if (out.size() >= limit) break;
     data = data.first(std::min<std::uint64_t>(data.size(), limit - out.size()));
     out += as_text(data);
@@ -58,7 +60,7 @@ void EveWriter::payload(JsonWriter& json, const EveOutput& out, const sig::Packe
         const auto& peer = s->peer(p.dir);
         const bool all = streams.options().inline_mode || p.stream_pseudo || s->async ||
                          s->state == TcpState::closed;
-        text = stream_text(peer, 0, all ? UINT64_MAX : peer.acked(), o.payload_buffer);
+        text = stream_text(peer, 0, all ? UINT64_MAX : peer.acked(), o.payload_buffer, true);
       }
     }
     if (text.empty()) {
@@ -95,7 +97,7 @@ void EveWriter::frame(JsonWriter& json, const sig::Packet& p, const Flow& flow, 
     const bool known = f.length >= 0;
     const auto end = known ? f.offset + static_cast<std::uint64_t>(f.length) : UINT64_MAX;
     if (known) json.field("length", f.length);
-    const auto text = stream_text(peer, f.offset, end, options.payload_buffer);
+    const auto text = stream_text(peer, f.offset, end, options.payload_buffer, false);
     const auto edge = peer.data.right_edge();
     json.field("complete", known && edge >= end);
     json.key("payload");

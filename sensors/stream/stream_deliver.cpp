@@ -281,7 +281,10 @@ std::span<const sig::StreamChunk> StreamTracker::raw_chunks(const sig::Packet& p
     const auto block = peer.data.block_from(std::max(begin, peer.data.base()));
     if (!block || block->offset >= to) break;
     auto data = block->data;
-    if (to != UINT64_MAX && block->offset + data.size() > to) data = data.first(to - block->offset);
+    // Behind a hole Suricata counts from where the hole began, so that more is shown than was
+    // acknowledged; alerts on such streams depend on it.
+    const auto room = to - std::max(begin, peer.data.base());
+    if (to != UINT64_MAX && data.size() > room) data = data.first(room);
     if (data.empty()) break;
     const auto end = block->offset + data.size();
     if (end > from) {

@@ -246,6 +246,23 @@ TEST(AlertRecords, VerdictWhenAskedFor) {
   EXPECT_EQ(inlined->count({"\"signature_id\":3,", "\"verdict\":{\"action\":\"drop\"}"}), 1U);
 }
 
+TEST(RawStream, ShowsAtOnceWhatFollowsAGap) {
+  const auto run = [](bool gap) {
+    Sensor s("alert http any any -> any any (flow:to_client; content:\"needle\"; sid:1;)\n");
+    Tcp t;
+    s.frames(t.open());
+    s.frames(t.say(false, http_get("/")));
+    s.frames(t.say(true, "HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n"));
+    if (gap) s.frames({t.say(true, std::string(50, 'x'))[1]});  // only its acknowledgement is seen
+    s.frames(t.say(true, "the needle"));
+    s.frames(t.say(true, "hay"));
+    s.flush();
+    return s.alerts(1);
+  };
+  EXPECT_EQ(run(true), 1U);
+  EXPECT_EQ(run(false), 0U);  // waits for a chunk
+}
+
 TEST(Elephant, ARateOverTheWindowMarksTheDirection) {
   const std::string rules =
       "alert udp any any -> any any (flow.elephant:toserver; sid:1;)\n"
