@@ -50,33 +50,75 @@ const NumberRegistration tftp_numbers{
       255,
       {{"read", 1}, {"write", 2}, {"data", 3}, {"ack", 4}, {"error", 5}}}}};
 
-const NumberRegistration nfs_numbers{
-    "nfs",
-    "nfs",
-    {
-        {"nfs_procedure",
-         "procedure of the request",
-         "6",
-         UINT32_MAX,
-         {{"null", 0},      {"getattr", 1},  {"setattr", 2},      {"lookup", 3},  {"access", 4},
-          {"readlink", 5},  {"read", 6},     {"write", 7},        {"create", 8},  {"mkdir", 9},
-          {"symlink", 10},  {"mknod", 11},   {"remove", 12},      {"rmdir", 13},  {"rename", 14},
-          {"link", 15},     {"readdir", 16}, {"readdirplus", 17}, {"fsstat", 18}, {"fsinfo", 19},
-          {"pathconf", 20}, {"commit", 21}},
-         {"nfs.procedure"},
-         "nfs.procedure",
-         true,
-         true},
-        {"nfs_version",
-         "version",
-         "3",
-         UINT32_MAX,
-         {},
-         {"nfs.version"},
-         "nfs.version",
-         false,
-         true},
-    }};
+const NumberRegistration nfs_numbers{"nfs",
+                                     "nfs",
+                                     {
+                                         {"nfs_version",
+                                          "version",
+                                          "3",
+                                          UINT32_MAX,
+                                          {},
+                                          {"nfs.version"},
+                                          "nfs.version",
+                                          false,
+                                          true},
+                                     }};
+
+// By name a procedure depends on the version: NFSv3 (RFC 1813) and operations of NFSv4 (RFC 7530).
+constexpr std::pair<std::string_view, std::uint64_t> nfs4_operations[] = {
+    {"null", 0},        {"compound", 1},      {"access", 3},
+    {"close", 4},       {"commit", 5},        {"create", 6},
+    {"delegpurge", 7},  {"delegreturn", 8},   {"getattr", 9},
+    {"getfh", 10},      {"link", 11},         {"lock", 12},
+    {"lockt", 13},      {"locku", 14},        {"lookup", 15},
+    {"lookupp", 16},    {"nverify", 17},      {"open", 18},
+    {"openattr", 19},   {"open_confirm", 20}, {"open_downgrade", 21},
+    {"putfh", 22},      {"putpubfh", 23},     {"putrootfh", 24},
+    {"read", 25},       {"readdir", 26},      {"readlink", 27},
+    {"remove", 28},     {"rename", 29},       {"renew", 30},
+    {"restorefh", 31},  {"savefh", 32},       {"secinfo", 33},
+    {"setattr", 34},    {"setclientid", 35},  {"setclientid_confirm", 36},
+    {"verify", 37},     {"write", 38},        {"release_lockowner", 39},
+    {"illegal", 10044},
+};
+Status nfs_procedure(RuleBuilder& b, const Option& o, const Keyword& k) {
+  if (auto ok = b.restrict_protos(std::string_view(k.protos)); !ok) return ok;
+  auto name = trim(o.value);
+  if (const auto q = unquote(name)) name = *q;
+  const bool negated = name.starts_with('!');
+  if (negated) name = trim(name.substr(1));
+  std::vector<std::uint64_t> meant;
+  for (const auto& [of, v] : k.names)
+    if (iequals(of, name)) meant.push_back(std::uint64_t{3} << 32 | v);
+  for (const auto& [of, v] : nfs4_operations)
+    if (iequals(of, name)) meant.push_back(std::uint64_t{4} << 32 | v);
+  if (meant.empty()) return setup_number(b, k.buffer, o.value, k);
+  Stage s;
+  s.kind = Stage::Kind::number;
+  s.name = k.name;
+  s.number = numbers().intern("nfs.versioned_procedure");
+  (negated ? s.none_of : s.one_of) = std::move(meant);
+  b.add_stage(std::move(s));
+  return {};
+}
+const KeywordRegistration nfs_procedure_registration{
+    {.name = "nfs_procedure",
+     .aliases = {"nfs.procedure"},
+     .group = "nfs",
+     .summary = "procedure of the request, by number or by its name in NFSv3 or NFSv4",
+     .example = "nfs_procedure:6;",
+     .setup = &nfs_procedure,
+     .buffer = "nfs.procedure",
+     .protos = "nfs",
+     .max = UINT32_MAX,
+     .multi = true,
+     .inclusive = true,
+     .names = {{"null", 0},      {"getattr", 1},      {"setattr", 2},  {"lookup", 3},
+               {"access", 4},    {"readlink", 5},     {"read", 6},     {"write", 7},
+               {"create", 8},    {"mkdir", 9},        {"symlink", 10}, {"mknod", 11},
+               {"remove", 12},   {"rmdir", 13},       {"rename", 14},  {"link", 15},
+               {"readdir", 16},  {"readdirplus", 17}, {"fsstat", 18},  {"fsinfo", 19},
+               {"pathconf", 20}, {"commit", 21}}}};
 
 const BufferRegistration ntp_buffers{
     "ntp", "ntp", {{"ntp.reference_id", "reference identifier, 4 octets", "content:\"GPS\";"}}};

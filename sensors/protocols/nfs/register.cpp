@@ -73,6 +73,12 @@ BufferStatus get_procedure(const Transaction& t, Dir, std::uint32_t i, std::uint
   out = i == 0 ? tx.procedure : tx.more_procedures[i - 1];
   return BufferStatus::ready;
 }
+/// Version 2 goes with 3: names are those of 3 and 4.
+BufferStatus get_versioned(const Transaction& t, Dir dir, std::uint32_t i, std::uint64_t& out) {
+  const auto status = get_procedure(t, dir, i, out);
+  if (status == BufferStatus::ready) out |= std::uint64_t{as_tx(t).version < 4 ? 3U : 4U} << 32;
+  return status;
+}
 BufferStatus get_version(const Transaction& t, Dir, std::uint32_t i, std::uint64_t& out) {
   if (i > 0) return BufferStatus::absent;
   out = as_tx(t).version;
@@ -130,8 +136,10 @@ Protocol describe() {
     return tx.is_file ? tx.dir : Dir::to_client;
   };
   p.loggers = {logger};
-  p.buffers.numbers = {{sig::numbers().intern("nfs.procedure"), Dir::to_server, &get_procedure},
-                       {sig::numbers().intern("nfs.version"), Dir::to_server, &get_version}};
+  p.buffers.numbers = {
+      {sig::numbers().intern("nfs.procedure"), Dir::to_server, &get_procedure},
+      {sig::numbers().intern("nfs.versioned_procedure"), Dir::to_server, &get_versioned},
+      {sig::numbers().intern("nfs.version"), Dir::to_server, &get_version}};
   for (const auto dir : {Dir::to_server, Dir::to_client})
     p.buffers.buffers.push_back({sig::buffers().intern("file.data"), dir, nullptr, true});
   p.events = {"nfs.malformed_data", "nfs.non_existing_version", "nfs.unsupported_version",

@@ -79,7 +79,9 @@ TEST(NfsKeyword, SeesProcedureAndVersion) {
   const auto asks = [&](const std::string& o) { return holds(d, "nfs", Dir::to_server, o); };
   EXPECT_TRUE(asks("nfs_procedure:3"));
   EXPECT_TRUE(asks("nfs_procedure:lookup"));
-  EXPECT_TRUE(asks("nfs.procedure:2<>5"));
+  EXPECT_TRUE(asks("nfs.procedure:3<>5"));  // its ranges hold their ends
+  EXPECT_FALSE(asks("nfs_procedure:!lookup"));
+  EXPECT_FALSE(asks("nfs_procedure:lookupp"));  // of version 4
   EXPECT_FALSE(asks("nfs_procedure:>3"));
   EXPECT_FALSE(asks("nfs_procedure:read"));
   EXPECT_TRUE(asks("nfs_version:3"));
@@ -204,6 +206,9 @@ TEST(Nfs, ReadsCompounds) {
   ASSERT_EQ(d.count(), 1U);
   EXPECT_EQ(file_of(d, 0), "hello");
   EXPECT_EQ(d.tx(0).files.at(0)->state, sig::FileState::closed);
+  EXPECT_TRUE(holds(d, "nfs", Dir::to_server, "nfs_procedure:write"));
+  EXPECT_TRUE(holds(d, "nfs", Dir::to_server, "nfs_procedure:38"));
+  EXPECT_FALSE(holds(d, "nfs", Dir::to_server, "nfs_procedure:7"));
   EXPECT_NE(d.json(0).find(R"("version":4,"procedure":"WRITE","filename":"note.txt")"),
             std::string::npos)
       << d.json(0);
