@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <thread>
 
 #include "collector/identity/authority.hpp"
@@ -161,10 +162,14 @@ TEST_F(DrillFolder, ConversationIsSeenAsOneTcpFlowWithItsOctets) {
   EXPECT_FALSE(make_conversation(none, clock.now()).has_value());
 }
 
+/// A spool in memory. The agent writes to it from a thread of its own; `groups` is read when that
+/// has ended.
 struct Kept final : ww::EventSink {
   std::vector<EventGroup> groups;
   std::map<std::string, std::string> memory;
+  mutable std::mutex mutex;
   bool submit(const EventGroup& g) override {
+    const std::lock_guard lock(mutex);
     groups.push_back(g);
     for (const auto& [k, v] : g.state) memory[k] = v;
     return true;
@@ -172,14 +177,17 @@ struct Kept final : ww::EventSink {
   void submit_or_drop(std::string_view json, std::string_view) override {
     EventGroup g;
     g.add(json);
+    const std::lock_guard lock(mutex);
     groups.push_back(g);
   }
   std::string recall(std::string_view k) const override {
+    const std::lock_guard lock(mutex);
     const auto it = memory.find(std::string(k));
     return it == memory.end() ? "" : it->second;
   }
   std::vector<std::pair<std::string, std::string>> recall_all(
       std::string_view prefix) const override {
+    const std::lock_guard lock(mutex);
     std::vector<std::pair<std::string, std::string>> out;
     for (const auto& [k, v] : memory)
       if (k.starts_with(prefix)) out.emplace_back(k, v);
