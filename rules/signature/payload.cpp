@@ -66,9 +66,28 @@ std::size_t find(const ContentOp& c, Bytes data, std::size_t from, std::size_t t
   return not_found;
 }
 
+/// The order that `dce` stands for: each DCE/RPC message says its sender's. Outside of a stub it is
+/// big, as in Suricata.
+[[gnu::cold]] bool dce_is_big(const Stage& stage, const MatchServices& services) {
+  static const auto stub = buffers().intern("dcerpc.stub_data");
+  static const auto little = numbers().intern("dcerpc.little_endian");
+  if (services.tx == nullptr || stage.kind != Stage::Kind::buffer || stage.buffer != stub)
+    return true;
+  std::uint64_t value = 0;
+  for (const auto& p : protocol_buffers())
+    if (p.proto == services.tx->proto)
+      for (const auto& n : p.numbers)
+        if (n.id == little && n.dir == services.dir &&
+            n.get(*services.tx, services.dir, 0, value) == BufferStatus::ready)
+          return value == 0;
+  return true;
+}
+
 /// Reads the number of a byte_* keyword. On success `end` is where reading stopped.
-bool read_number(const ByteRead& r, Bytes data, std::int64_t pos, const std::uint64_t* vars,
-                 std::uint64_t& value, std::int64_t& start, std::int64_t& end) {
+/// @param big  most significant octet first
+bool read_number(const ByteRead& r, bool big, Bytes data, std::int64_t pos,
+                 const std::uint64_t* vars, std::uint64_t& value, std::int64_t& start,
+                 std::int64_t& end) {
   const auto size = static_cast<std::int64_t>(data.size());
   const auto offset = r.offset.get(vars);
   if (offset > size || offset < -size) return false;
@@ -81,7 +100,7 @@ bool read_number(const ByteRead& r, Bytes data, std::int64_t pos, const std::uin
     if (n > 8) return false;
     value = 0;
     for (std::int64_t i = 0; i < n; ++i) {
-      const auto k = r.endian == Endian::big ? i : n - 1 - i;
+      const auto k = big ? i : n - 1 - i;
       value = (value << 8) | p[k];
     }
     end = start + n;
@@ -209,8 +228,7 @@ class Evaluation {
         const auto& o = *std::get_if<ByteExtractOp>(&op);
         read_ = {};
         auto& [v, start, end] = read_;
-        if (!note_read(i, read_number(o.read, data_, pos, s_.vars.data(), v, start, end)))
-          return false;
+        if (!note_read(i, read(o.read, pos, s_.vars.data(), v, start, end))) return false;
         v *= o.multiplier;
         if (o.align && v % o.align) v += o.align - v % o.align;
         s_.vars[static_cast<std::size_t>(o.var)] = v;
@@ -379,10 +397,17 @@ class Evaluation {
     return out += '"';
   }
 
+  bool read(const ByteRead& r, std::int64_t pos, const std::uint64_t* vars, std::uint64_t& value,
+            std::int64_t& start, std::int64_t& end) const {
+    const bool big =
+        r.endian == Endian::dce ? dce_is_big(stage_, services_) : r.endian == Endian::big;
+    return read_number(r, big, data_, pos, vars, value, start, end);
+  }
+
   bool byte_test(const ByteTestOp& o, std::int64_t pos) {
     read_ = {};
     auto& [v, start, end] = read_;
-    if (!read_number(o.read, data_, pos, s_.vars.data(), v, start, end)) return false;
+    if (!read(o.read, pos, s_.vars.data(), v, start, end)) return false;
     const auto w = static_cast<std::uint64_t>(o.value.get(s_.vars.data()));
     bool ok = false;
     using C = ByteTestOp::Compare;
@@ -415,7 +440,7 @@ class Evaluation {
   bool byte_jump(const ByteJumpOp& o, std::int64_t pos, std::int64_t& to) {
     read_ = {};
     auto& [v, start, end] = read_;
-    if (!read_number(o.read, data_, pos, s_.vars.data(), v, start, end)) return false;
+    if (!read(o.read, pos, s_.vars.data(), v, start, end)) return false;
     const auto size = static_cast<std::int64_t>(data_.size());
     if (v > (1ULL << 40)) return false;
     auto jump = static_cast<std::int64_t>(v) * std::clamp<std::int64_t>(o.multiplier, 1, 65535);
@@ -431,7 +456,7 @@ class Evaluation {
   bool byte_math(const ByteMathOp& o, std::int64_t pos, std::int64_t& end) {
     read_ = {};
     auto& v = read_.value;
-    if (!read_number(o.read, data_, pos, s_.vars.data(), v, read_.start, read_.end)) return false;
+    if (!read(o.read, pos, s_.vars.data(), v, read_.start, read_.end)) return false;
     end = read_.end;
     const auto r = static_cast<std::uint64_t>(o.rvalue.get(s_.vars.data()));
     using Op = ByteMathOp::Operator;

@@ -43,7 +43,7 @@ Status common(ByteRead& r, std::string_view word, bool& string, bool& handled) {
   else if (word == "little")
     r.endian = Endian::little;
   else if (word == "dce")
-    r.endian = Endian::little;
+    r.endian = Endian::dce;
   else if (word.starts_with("bitmask ") || word.starts_with("bitmask\t"))
     return set_mask(r, trim(word.substr(8)));
   else

@@ -7,6 +7,7 @@ namespace ww::dcerpc {
 void Half::add(const Header& h, Bytes octets) {
   seen = true;
   type = h.type;
+  little = h.little;
   ++fragments;
   stub_size += octets.size();
   stub.append(

@@ -13,6 +13,7 @@ constexpr std::size_t max_stub = 1U << 20;  ///< octets kept of one direction's 
 
 struct Half {
   bool seen = false, done = false;
+  bool little = true;  ///< byte order of its integers
   std::uint8_t type = 0;
   std::uint32_t fragments = 0;
   std::uint64_t stub_size = 0;
@@ -29,6 +30,14 @@ struct Exchange {
 
   void add_interface(const Interface& f, bool first_fragment);
 };
+
+/// What `dce` of byte_test and its like asks for: 1 when the stub's integers have their least
+/// significant octet first.
+inline sig::BufferStatus little_endian(const Half& half, std::uint64_t& out) {
+  if (!half.seen) return sig::BufferStatus::absent;
+  out = half.little ? 1 : 0;
+  return sig::BufferStatus::ready;
+}
 
 /// Writes "request", "req", "interfaces", "response", "res" into the open object.
 /// @param pipe  as SMB's events have it: the operation outside of "req", reasons of refusals

@@ -218,6 +218,7 @@ class DcerpcParser final : public Parser {
     }
     Header h;
     h.type = d->type;
+    h.little = d->little;
     // Flag 4 marks a fragment of several, flag 2 the last one.
     h.flags = (d->flags & 4) == 0 || (d->flags & 2) != 0 ? 2 : 0;
     auto& half = answer ? tx->x.res : tx->x.req;
@@ -256,6 +257,10 @@ BufferStatus get_iface(const Transaction& t, Dir, std::uint32_t i, BufferSlice& 
   if (i >= x.iface.size()) return BufferStatus::absent;
   out.data = as_bytes(x.iface[i]);
   return BufferStatus::ready;
+}
+BufferStatus get_little_endian(const Transaction& t, Dir dir, std::uint32_t, std::uint64_t& out) {
+  const auto& tx = as_tx(t);
+  return little_endian(dir == tx.dir ? tx.x.req : tx.x.res, out);
 }
 BufferStatus get_opnum(const Transaction& t, Dir, std::uint32_t i, std::uint64_t& out) {
   const auto& x = as_tx(t).x;
@@ -326,6 +331,8 @@ Protocol describe() {
     // The response belongs to the request's interface and operation.
     p.buffers.buffers.push_back({sig::buffers().intern("dcerpc.iface"), dir, &get_iface});
     p.buffers.numbers.push_back({sig::numbers().intern("dcerpc.opnum"), dir, &get_opnum});
+    p.buffers.numbers.push_back(
+        {sig::numbers().intern("dcerpc.little_endian"), dir, &get_little_endian});
   }
   return p;
 }

@@ -52,6 +52,11 @@ BufferStatus get_iface(const Transaction& t, Dir, std::uint32_t i, BufferSlice& 
   return tx.kind != Kind::dcerpc || i >= tx.call.iface.size() ? BufferStatus::absent
                                                               : give(tx.call.iface[i], out);
 }
+BufferStatus get_little_endian(const Transaction& t, Dir dir, std::uint32_t, std::uint64_t& out) {
+  const auto& tx = as_tx(t);
+  if (tx.kind != Kind::dcerpc) return BufferStatus::absent;
+  return dcerpc::little_endian(dir == Dir::to_server ? tx.call.req : tx.call.res, out);
+}
 BufferStatus get_opnum(const Transaction& t, Dir, std::uint32_t i, std::uint64_t& out) {
   const auto& tx = as_tx(t);
   if (i > 0 || tx.kind != Kind::dcerpc || !tx.call.req.seen || tx.call.req.type != dcerpc::request)
@@ -271,6 +276,8 @@ Protocol describe() {
     // The answer belongs to what was asked for.
     p.buffers.buffers.push_back({id("dcerpc.iface"), dir, &get_iface});
     p.buffers.numbers.push_back({sig::numbers().intern("dcerpc.opnum"), dir, &get_opnum});
+    p.buffers.numbers.push_back(
+        {sig::numbers().intern("dcerpc.little_endian"), dir, &get_little_endian});
     p.buffers.buffers.push_back({id("file.data"), dir, nullptr, true});
     p.buffers.buffers.push_back({id("dcerpc.stub_data"), dir, &get_stub});
     p.buffers.numbers.push_back({sig::numbers().intern("smb.version"), dir, &get_version});

@@ -8,17 +8,10 @@
 #include <vector>
 
 #include "tests/sensors/protocols/http/support.hpp"
+#include "tests/sensors/protocols/unhex.hpp"
 
 namespace ww::sensor::test {
 
-inline std::string unhex(std::string_view hex) {
-  std::string out, digits;
-  for (const char c : hex)
-    if (c != ' ') digits += c;
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
-    out += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
-  return out;
-}
 template <std::size_t octets>
 std::string le(std::uint64_t v) {
   std::string out;
