@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 #include "rules/signature/state.hpp"
 
@@ -253,6 +254,24 @@ Classifications default_classifications() {
       {"coin-mining", {"Crypto Currency Mining Activity Detected", 2}},
       {"command-and-control", {"Malware Command and Control Activity Detected", 1}},
   };
+}
+
+namespace {
+std::set<std::string, std::less<>>& protocols_with_events() {
+  static std::set<std::string, std::less<>> names;
+  return names;
+}
+}  // namespace
+
+void register_events(const std::vector<std::string>& names) {
+  for (const auto& name : names) {
+    events().intern(name);
+    protocols_with_events().insert(name.substr(0, name.find('.')));
+  }
+}
+
+bool has_registered_events(std::string_view protocol) {
+  return protocols_with_events().contains(protocol);
 }
 
 }  // namespace ww::sig

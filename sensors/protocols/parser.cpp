@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "rules/signature/protocols.hpp"
+
 namespace ww::sensor {
 namespace {
 
@@ -34,7 +36,7 @@ ProtocolRegistration::ProtocolRegistration(Protocol protocol) {
     throw std::logic_error("protocol registered twice: " + protocol.name);
   const auto id = sig::app_protos().intern(protocol.name);
   protocol.buffers.proto = id;
-  for (const auto& e : protocol.events) sig::events().intern(e);
+  sig::register_events(protocol.events);
   sig::protocol_buffers().push_back(protocol.buffers);
   t.insert(at, std::move(protocol));
 }

@@ -176,7 +176,11 @@ Status app_event(RuleBuilder& b, const Option& o, const Keyword&) {
   s.kind = Stage::Kind::event;
   s.name = "app-layer-event:" + name;
   // A protocol's other names ("ikev2", "ssl") mean the same events.
-  s.event = events().intern(current_event(std::string(protocol_name(proto)) + name.substr(dot)));
+  const auto whole = std::string(protocol_name(proto)) + name.substr(dot);
+  const auto event = current_event(whole);
+  if (events().find(event) == EventId{} && has_registered_events(protocol_name(proto)))
+    return bad("'" + proto + "' has no event '" + name.substr(dot + 1) + "'");
+  s.event = events().intern(event);
   b.add_stage(std::move(s));
   return {};
 }

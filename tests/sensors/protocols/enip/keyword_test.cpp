@@ -69,5 +69,17 @@ TEST(CipNumbers, TellInstanceAndStatus) {
       << refused.json(0);
 }
 
+TEST(EnipKeyword, AnEventThatTheProtocolDoesNotHaveIsRefused) {
+  const auto refused = [](const std::string& event) {
+    return RuleCheck("alert enip any any -> any any (app-layer-event:" + event + "; sid:1;)\n")
+        .refused;
+  };
+  EXPECT_EQ(refused("enip.invalid_pdu"), "");
+  EXPECT_NE(refused("enip.no_such_thing").find("'enip' has no event 'no_such_thing'"),
+            std::string::npos)
+      << refused("enip.no_such_thing");
+  EXPECT_NE(refused("nothing.invalid_pdu").find("unknown protocol"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace ww::sensor::test
