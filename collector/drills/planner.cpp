@@ -278,8 +278,8 @@ void DrillPlanner::figures(MetricWriter& w, const DefinitionSet& definitions) co
   for (const auto& [id, row] : rows_) {
     if (++n > max_metric_plans) break;
     const auto due = plan_due(row.plan, row.passed.started);
-    const MetricWriter::Labels labels{
-        {"site", row.plan.site}, {"plan", id}, {"kind", kind_of(row.plan, definitions)}};
+    const std::string kind(kind_of(row.plan, definitions));  // labels only look at their texts
+    const MetricWriter::Labels labels{{"site", row.plan.site}, {"plan", id}, {"kind", kind}};
     w.gauge("wardwatch_drill_due_timestamp_seconds", "when a planned drill is next due", labels,
             static_cast<double>(due.us) / 1e6);
     w.gauge("wardwatch_drill_overdue", "1 when a planned drill is past its due time and grace",

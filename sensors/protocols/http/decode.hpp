@@ -32,8 +32,8 @@ using DecodeReport = std::function<void(DecodeEvent)>;
                                                 const DecodeReport& report);
 
 /// Undoes the codings of one body. Not thread-safe.
-/// Memory: 85 KiB for a DEFLATE layer, what brotli and liblzma need for theirs, plus 64 KiB for the
-/// pass-through decision.
+/// Memory: what zlib, brotli and liblzma need for the layers, plus 64 KiB for the pass-through
+/// decision.
 class BodyDecoder {
  public:
   /// Gets decoded octets in pieces of up to 8 KiB, borrowed for the call.

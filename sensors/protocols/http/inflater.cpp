@@ -1,8 +1,8 @@
 #include "sensors/protocols/http/inflater.hpp"
 
 #include <brotli/decode.h>
-#include <isa-l/igzip_lib.h>
 #include <lzma.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -10,38 +10,32 @@
 namespace ww::sensor::http {
 namespace {
 
-/// DEFLATE, raw (RFC 1951) or in a zlib frame (RFC 1950). ISA-L unpacks bodies about three times as
-/// fast as zlib, and of damaged data never less.
+/// DEFLATE, raw (RFC 1951) or in a zlib frame (RFC 1950).
 class Deflate final : public Inflater {
  public:
-  explicit Deflate(std::uint32_t frame) {
-    isal_inflate_init(state_.get());
-    state_->crc_flag = frame;
+  explicit Deflate(int window_bits) { ok_ = inflateInit2(&stream_, window_bits) == Z_OK; }
+  ~Deflate() override {
+    if (ok_) inflateEnd(&stream_);
   }
+  Deflate(const Deflate&) = delete;
+  Deflate& operator=(const Deflate&) = delete;
 
   Step step(Bytes in, std::span<std::uint8_t> out) override {
-    auto& s = *state_;
-    s.next_in = const_cast<std::uint8_t*>(in.data());  // not written through
-    s.avail_in = static_cast<std::uint32_t>(in.size());
-    s.next_out = out.data();
-    s.avail_out = static_cast<std::uint32_t>(out.size());
-    const int rc = isal_inflate(&s);
-    // At the end it gives back what it had read too far, even octets of an earlier piece.
-    const auto left = std::min<std::size_t>(s.avail_in, in.size());
-    Step step{Status::more, in.size() - left, out.size() - s.avail_out};
-    // Negative: not valid; above these three: a wrapper that asks for what nobody can give it.
-    if (rc != ISAL_DECOMP_OK && rc != ISAL_END_INPUT && rc != ISAL_OUT_OVERFLOW)
-      step.status = Status::failed;
-    else if (s.block_state == ISAL_BLOCK_FINISH)
-      step.status = Status::end;
-    else if (s.avail_out == 0)
-      step.status = Status::output;
-    return step;
+    if (!ok_) return {Status::failed, 0, 0};
+    stream_.next_in = const_cast<Bytef*>(in.data());  // zlib does not write through it
+    stream_.avail_in = static_cast<uInt>(in.size());
+    stream_.next_out = out.data();
+    stream_.avail_out = static_cast<uInt>(out.size());
+    const int rc = inflate(&stream_, Z_SYNC_FLUSH);
+    const Step s{Status::more, in.size() - stream_.avail_in, out.size() - stream_.avail_out};
+    if (rc == Z_STREAM_END) return {Status::end, s.taken, s.made};
+    if (rc != Z_OK && rc != Z_BUF_ERROR) return {Status::failed, s.taken, s.made};
+    return {stream_.avail_out == 0 ? Status::output : Status::more, s.taken, s.made};
   }
 
  private:
-  // 85 KiB, most of it the window: not cleared, the library writes before it reads.
-  std::unique_ptr<inflate_state> state_ = std::make_unique_for_overwrite<inflate_state>();
+  z_stream stream_{};
+  bool ok_ = false;
 };
 
 /// gzip (RFC 1952). The header is read here and the trailer not at all, so that wrong flags,
@@ -106,7 +100,7 @@ class Gzip final : public Inflater {
   Part part_ = Part::fixed;
   std::uint8_t seen_ = 0, flags_ = 0;
   std::uint32_t left_ = 0;
-  Deflate body_{ISAL_DEFLATE};
+  Deflate body_{-MAX_WBITS};
 };
 
 /// Brotli (RFC 7932).
@@ -216,9 +210,9 @@ std::unique_ptr<Inflater> Inflater::make(Coding coding, const DecodeLimits& limi
     case Coding::gzip:
       return std::make_unique<Gzip>();
     case Coding::deflate:
-      return std::make_unique<Deflate>(ISAL_DEFLATE);
+      return std::make_unique<Deflate>(-MAX_WBITS);
     case Coding::zlib:
-      return std::make_unique<Deflate>(ISAL_ZLIB);
+      return std::make_unique<Deflate>(MAX_WBITS);
     case Coding::brotli:
       return std::make_unique<Brotli>();
     case Coding::lzma:
