@@ -123,13 +123,13 @@ struct BodyDecoder::Impl {
     for (;;) {
       const auto s = layer.inflater->step(data, space);
       data = data.subspan(s.taken);
-      if (s.made != 0) made(run, index, Bytes(space.data(), s.made));
+      if (!s.made.empty()) made(run, index, s.made);
       if (stopped) return;
       switch (s.status) {
         case Inflater::Status::output:
           continue;
         case Inflater::Status::more:
-          if (data.empty() || (s.taken == 0 && s.made == 0)) return;
+          if (data.empty() || (s.taken == 0 && s.made.empty())) return;
           continue;
         case Inflater::Status::end:
           decide(run, index);

@@ -32,8 +32,8 @@ using DecodeReport = std::function<void(DecodeEvent)>;
                                                 const DecodeReport& report);
 
 /// Undoes the codings of one body. Not thread-safe.
-/// Memory: what zlib, brotli and liblzma need for the layers, plus 64 KiB for the pass-through
-/// decision.
+/// Memory: what the layers need (45 KiB each for gzip and deflate), plus 64 KiB for the
+/// pass-through decision.
 class BodyDecoder {
  public:
   /// Gets decoded octets in pieces of up to 8 KiB, borrowed for the call.

@@ -2,131 +2,70 @@
 
 #include <brotli/decode.h>
 #include <lzma.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
 
+#include "telemetry/deflate/decoder.hpp"
+
 namespace ww::sensor::http {
 namespace {
 
-/// DEFLATE, raw (RFC 1951) or in a zlib frame (RFC 1950).
+/// DEFLATE, raw (RFC 1951), in a zlib frame (RFC 1950) or in one of gzip (RFC 1952), of which wrong
+/// flags, checksums and lengths do not hide the data: browsers show it.
 class Deflate final : public Inflater {
  public:
-  explicit Deflate(int window_bits) { ok_ = inflateInit2(&stream_, window_bits) == Z_OK; }
-  ~Deflate() override {
-    if (ok_) inflateEnd(&stream_);
-  }
-  Deflate(const Deflate&) = delete;
-  Deflate& operator=(const Deflate&) = delete;
-
-  Step step(Bytes in, std::span<std::uint8_t> out) override {
-    if (!ok_) return {Status::failed, 0, 0};
-    stream_.next_in = const_cast<Bytef*>(in.data());  // zlib does not write through it
-    stream_.avail_in = static_cast<uInt>(in.size());
-    stream_.next_out = out.data();
-    stream_.avail_out = static_cast<uInt>(out.size());
-    const int rc = inflate(&stream_, Z_SYNC_FLUSH);
-    const Step s{Status::more, in.size() - stream_.avail_in, out.size() - stream_.avail_out};
-    if (rc == Z_STREAM_END) return {Status::end, s.taken, s.made};
-    if (rc != Z_OK && rc != Z_BUF_ERROR) return {Status::failed, s.taken, s.made};
-    return {stream_.avail_out == 0 ? Status::output : Status::more, s.taken, s.made};
+  explicit Deflate(deflate::Format format) : decoder_(deflate::borrow(format)) {}
+  Step step(Bytes in, std::span<std::uint8_t> space) override {
+    const auto s = decoder_->step(in, space.size());
+    return {status(s.status), s.taken, s.made};
   }
 
  private:
-  z_stream stream_{};
-  bool ok_ = false;
-};
-
-/// gzip (RFC 1952). The header is read here and the trailer not at all, so that wrong flags,
-/// checksums and lengths do not hide the data: browsers show it.
-class Gzip final : public Inflater {
- public:
-  Step step(Bytes in, std::span<std::uint8_t> out) override {
-    std::size_t taken = 0;
-    while (part_ != Part::body && taken < in.size())
-      if (!header(in[taken++])) return {Status::failed, taken, 0};
-    if (part_ != Part::body) return {Status::more, taken, 0};
-    auto s = body_.step(in.subspan(taken), out);
-    s.taken += taken;
-    return s;
-  }
-
- private:
-  enum class Part : std::uint8_t { fixed, extra_length, extra, name, comment, checksum, body };
-  static constexpr std::uint8_t has_checksum = 2, has_extra = 4, has_name = 8, has_comment = 16;
-
-  bool header(std::uint8_t octet) {
-    switch (part_) {
-      case Part::fixed:
-        return fixed(octet);
-      case Part::extra_length:
-        left_ |= static_cast<std::uint32_t>(octet) << (8 * seen_);
-        if (++seen_ == 2) enter(left_ != 0 ? Part::extra : after(Part::extra));
-        break;
-      case Part::extra:
-        if (--left_ == 0) enter(after(Part::extra));
-        break;
-      case Part::name:
-      case Part::comment:
-        if (octet == 0) enter(after(part_));
-        break;
-      case Part::checksum:
-        if (++seen_ == 2) enter(Part::body);
-        break;
-      case Part::body:
+  static Status status(deflate::Status s) {
+    switch (s) {
+      case deflate::Status::more:
+        return Status::more;
+      case deflate::Status::output:
+        return Status::output;
+      case deflate::Status::end:
+        return Status::end;
+      case deflate::Status::failed:
         break;
     }
-    return true;
-  }
-  bool fixed(std::uint8_t octet) {
-    constexpr std::uint8_t magic[] = {0x1f, 0x8b, 8};
-    if (seen_ < 3 && octet != magic[seen_]) return false;
-    if (seen_ == 3) flags_ = octet;
-    if (++seen_ == 10) enter((flags_ & has_extra) != 0 ? Part::extra_length : after(Part::extra));
-    return true;
-  }
-  [[nodiscard]] Part after(Part part) const {
-    if (part < Part::name && (flags_ & has_name) != 0) return Part::name;
-    if (part < Part::comment && (flags_ & has_comment) != 0) return Part::comment;
-    if (part < Part::checksum && (flags_ & has_checksum) != 0) return Part::checksum;
-    return Part::body;
-  }
-  void enter(Part part) {
-    part_ = part;
-    seen_ = 0;
+    return Status::failed;
   }
 
-  Part part_ = Part::fixed;
-  std::uint8_t seen_ = 0, flags_ = 0;
-  std::uint32_t left_ = 0;
-  Deflate body_{-MAX_WBITS};
+  deflate::Borrowed decoder_;
 };
 
 /// Brotli (RFC 7932).
 class Brotli final : public Inflater {
  public:
   Brotli() : state_(BrotliDecoderCreateInstance(nullptr, nullptr, nullptr)) {}
-  Step step(Bytes in, std::span<std::uint8_t> out) override {
-    if (!state_) return {Status::failed, 0, 0};
+  Step step(Bytes in, std::span<std::uint8_t> space) override {
+    if (!state_) return {Status::failed, 0, {}};
     // An octet a time: how much the decoder gives out before it meets an error depends on how much
     // it was given.
     Step s;
+    std::size_t made = 0;
     for (;;) {
       const std::uint8_t* next_in = in.data() + s.taken;
-      std::uint8_t* next_out = out.data() + s.made;
+      std::uint8_t* next_out = space.data() + made;
       std::size_t left_in = std::min<std::size_t>(1, in.size() - s.taken),
-                  left_out = out.size() - s.made;
+                  left_out = space.size() - made;
       const auto given = left_in, room = left_out;
       const auto rc = BrotliDecoderDecompressStream(state_.get(), &left_in, &next_in, &left_out,
                                                     &next_out, nullptr);
       s.taken += given - left_in;
-      s.made += room - left_out;
+      made += room - left_out;
       s.status = Status::more;
       if (rc == BROTLI_DECODER_RESULT_SUCCESS) s.status = Status::end;
       if (rc == BROTLI_DECODER_RESULT_ERROR) s.status = Status::failed;
       if (rc == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT) s.status = Status::output;
-      if (s.status != Status::more || s.taken == in.size()) return s;
+      if (s.status == Status::more && s.taken != in.size()) continue;
+      s.made = space.first(made);
+      return s;
     }
   }
 
@@ -147,13 +86,14 @@ class Lzma final : public Inflater {
   Lzma(const Lzma&) = delete;
   Lzma& operator=(const Lzma&) = delete;
 
-  Step step(Bytes in, std::span<std::uint8_t> out) override {
+  Step step(Bytes in, std::span<std::uint8_t> space) override {
     std::size_t taken = 0;
     while (seen_ < header_octets && taken < in.size()) header_[seen_++] = in[taken++];
-    if (seen_ < header_octets) return {Status::more, taken, 0};
-    if (!open_ && !open()) return {Status::failed, taken, 0};
-    auto s = code(in.subspan(taken),
-                  out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), left_))));
+    if (seen_ < header_octets) return {Status::more, taken, {}};
+    if (!open_ && !open()) return {Status::failed, taken, {}};
+    auto s =
+        code(in.subspan(taken),
+             space.first(static_cast<std::size_t>(std::min<std::uint64_t>(space.size(), left_))));
     s.taken += taken;
     return s;
   }
@@ -180,15 +120,16 @@ class Lzma final : public Inflater {
     open_ = lzma_raw_decoder(&stream_, filters) == LZMA_OK;
     return open_;
   }
-  Step code(Bytes in, std::span<std::uint8_t> out) {
-    if (left_ == 0) return {Status::end, 0, 0};
+  Step code(Bytes in, std::span<std::uint8_t> space) {
+    if (left_ == 0) return {Status::end, 0, {}};
     stream_.next_in = in.data();
     stream_.avail_in = in.size();
-    stream_.next_out = out.data();
-    stream_.avail_out = out.size();
+    stream_.next_out = space.data();
+    stream_.avail_out = space.size();
     const auto rc = lzma_code(&stream_, LZMA_RUN);
-    const Step s{Status::more, in.size() - stream_.avail_in, out.size() - stream_.avail_out};
-    if (left_ != UINT64_MAX) left_ -= s.made;
+    const Step s{Status::more, in.size() - stream_.avail_in,
+                 space.first(space.size() - stream_.avail_out)};
+    if (left_ != UINT64_MAX) left_ -= s.made.size();
     if (rc == LZMA_STREAM_END || left_ == 0) return {Status::end, s.taken, s.made};
     if (rc != LZMA_OK && rc != LZMA_BUF_ERROR)
       return {cut_ ? Status::memory : Status::failed, s.taken, s.made};
@@ -208,11 +149,11 @@ class Lzma final : public Inflater {
 std::unique_ptr<Inflater> Inflater::make(Coding coding, const DecodeLimits& limits) {
   switch (coding) {
     case Coding::gzip:
-      return std::make_unique<Gzip>();
+      return std::make_unique<Deflate>(deflate::Format::gzip);
     case Coding::deflate:
-      return std::make_unique<Deflate>(-MAX_WBITS);
+      return std::make_unique<Deflate>(deflate::Format::raw);
     case Coding::zlib:
-      return std::make_unique<Deflate>(MAX_WBITS);
+      return std::make_unique<Deflate>(deflate::Format::zlib);
     case Coding::brotli:
       return std::make_unique<Brotli>();
     case Coding::lzma:

@@ -19,10 +19,13 @@ class Inflater {
   };
   struct Step {
     Status status = Status::more;
-    std::size_t taken = 0, made = 0;  ///< octets of input used and of output written
+    std::size_t taken = 0;  ///< octets of input used
+    Bytes made;             ///< output, borrowed until the next call
   };
   virtual ~Inflater() = default;
-  virtual Step step(Bytes in, std::span<std::uint8_t> out) = 0;
+  /// @param space  as much output as this is made at most, in it or in a place of the
+  /// decompressor's own
+  virtual Step step(Bytes in, std::span<std::uint8_t> space) = 0;
 
   /// Null when the coding cannot be set up.
   [[nodiscard]] static std::unique_ptr<Inflater> make(Coding coding, const DecodeLimits& limits);

@@ -1,9 +1,6 @@
 #include "sensors/protocols/websocket/frame.hpp"
 
-#include <zlib.h>
-
 #include <algorithm>
-#include <array>
 
 namespace ww::websocket {
 
@@ -51,51 +48,32 @@ std::string unmasked(Bytes payload, std::optional<std::uint32_t> mask) {
   return out;
 }
 
-struct Inflater::State {
-  z_stream stream{};
-  bool ok = false;
-  State() { ok = inflateInit2(&stream, -MAX_WBITS) == Z_OK; }
-  ~State() {
-    if (ok) inflateEnd(&stream);
-  }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-};
-
-Inflater::Inflater() = default;
-Inflater::~Inflater() = default;
-
 void Inflater::reset() {
-  if (state_ != nullptr && state_->ok) inflateReset(&state_->stream);
+  if (decoder_ != nullptr) decoder_->reset(deflate::Format::raw);
 }
 
 Inflater::Result Inflater::inflate(std::string_view message, std::size_t limit) {
-  if (state_ == nullptr) state_ = std::make_unique<State>();
+  if (decoder_ == nullptr) decoder_ = deflate::borrow(deflate::Format::raw);
   Result out;
-  if (!state_->ok) return out;
-  auto& z = state_->stream;
   // An empty stored block ends every message; the sender leaves out its length (RFC 7692 7.2.1).
-  std::string input(message);
-  input.append("\x00\x00\xff\xff", 4);
-  z.next_in = reinterpret_cast<Bytef*>(input.data());
-  z.avail_in = static_cast<uInt>(input.size());
-  std::array<char, 16384> chunk{};
-  for (;;) {
-    z.next_out = reinterpret_cast<Bytef*>(chunk.data());
-    z.avail_out = static_cast<uInt>(chunk.size());
-    const int rc = ::inflate(&z, Z_SYNC_FLUSH);
-    const auto made = chunk.size() - z.avail_out;
-    const auto room = limit - out.text.size();
-    out.text.append(chunk.data(), std::min(made, room));
-    out.cut = made > room || (made == room && z.avail_out == 0);
-    const bool failed = rc != Z_OK && rc != Z_BUF_ERROR && rc != Z_STREAM_END;
-    if (failed || out.cut || rc == Z_STREAM_END) {
-      // A last block of its own, damage, or a message of which the end is not known.
-      reset();
-      out.ok = !failed;
-      return out;
+  constexpr std::string_view left_out("\x00\x00\xff\xff", 4);
+  for (const auto part : {message, left_out}) {
+    auto in = as_bytes(part);
+    for (auto status = deflate::Status::output; status != deflate::Status::more;) {
+      const auto s = decoder_->step(in);
+      status = s.status;
+      in = in.subspan(s.taken);
+      const auto room = limit - out.text.size();
+      out.cut = s.made.size() > room;
+      out.text += as_text(s.made.first(std::min(s.made.size(), room)));
+      const bool failed = status == deflate::Status::failed;
+      if (failed || out.cut || status == deflate::Status::end) {
+        // A last block of its own, damage, or a message of which the end is not known.
+        reset();
+        out.ok = !failed;
+        return out;
+      }
     }
-    if (z.avail_out != 0) break;
   }
   out.ok = true;
   return out;

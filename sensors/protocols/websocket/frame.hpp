@@ -1,11 +1,11 @@
 #pragma once
 /// WebSocket frames (RFC 6455 section 5) and the inflating of compressed messages (RFC 7692).
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 
 #include "telemetry/bytes.hpp"
+#include "telemetry/deflate/decoder.hpp"
 
 namespace ww::websocket {
 
@@ -41,11 +41,6 @@ struct Header {
 /// one, so the window is kept from message to message.
 class Inflater {
  public:
-  Inflater();
-  ~Inflater();
-  Inflater(const Inflater&) = delete;
-  Inflater& operator=(const Inflater&) = delete;
-
   struct Result {
     bool ok = false;   ///< false: not deflate; `text` is what came out before
     bool cut = false;  ///< more than `limit` octets: the rest was dropped
@@ -57,8 +52,7 @@ class Inflater {
   void reset();
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  deflate::Borrowed decoder_;
 };
 
 }  // namespace ww::websocket

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include "sensors/protocols/websocket/frame.hpp"
 #include "tests/sensors/protocols/conversation.hpp"
 
 namespace ww::sensor::test {
@@ -34,7 +35,7 @@ class Compressor {
     z_.avail_in = static_cast<uInt>(text.size());
     z_.next_out = reinterpret_cast<Bytef*>(out.data());
     z_.avail_out = static_cast<uInt>(out.size());
-    deflate(&z_, Z_SYNC_FLUSH);
+    ::deflate(&z_, Z_SYNC_FLUSH);
     out.resize(out.size() - z_.avail_out);
     out.resize(out.size() - 4);
     return out;
@@ -155,6 +156,21 @@ TEST(WebSocketEvent, InflatedOctetsAreBounded) {
   t.client(frame(0xc1, bomb));
   EXPECT_EQ(t.all_events(), "websocket.reassembly_limit_reached");
   EXPECT_EQ(t.buffer(0, "websocket.payload").size(), 16'000U);
+}
+
+TEST(WebSocket, InflatesUpToTheLimitAndNoFurther) {
+  const std::string text(100'000, 'a');
+  const auto message = Compressor()(text);
+  websocket::Inflater inflater;
+  const auto whole = inflater.inflate(message, text.size());
+  EXPECT_TRUE(whole.ok);
+  EXPECT_FALSE(whole.cut);
+  EXPECT_EQ(whole.text, text);
+  inflater.reset();
+  const auto cut = inflater.inflate(message, text.size() - 1);
+  EXPECT_TRUE(cut.ok);
+  EXPECT_TRUE(cut.cut);
+  EXPECT_EQ(cut.text.size(), text.size() - 1);
 }
 
 TEST(WebSocket, AlertsShowPayloadsWhenAsked) {
