@@ -326,7 +326,7 @@ Result<NumberTest, std::string> parse_named_number(std::string_view value, const
       t.negate = negated;
       return t;
     }
-  auto t = parse_number_test(value, k.max ? k.max : UINT64_MAX, k.units);
+  auto t = parse_number_test(value, k.max ? k.max : UINT64_MAX);
   if (t && k.inclusive && plain.find_first_of("<-", 1) != std::string_view::npos) {
     if (t->lo > 0) --t->lo;
     if (t->hi < UINT64_MAX) ++t->hi;

@@ -116,7 +116,7 @@ struct Keyword {
   std::string buffer = {};  ///< the BufferId / NumberId / table name behind it; may be empty
   std::string protos = {};  ///< application protocols it belongs to
   std::uint64_t max = 0;    ///< largest number
-  bool multi = false, units = false;
+  bool multi = false;
   bool inclusive = false;                                         ///< a<>b and a-b hold their ends
   std::vector<std::pair<std::string, std::uint64_t>> names = {};  ///< symbolic numbers or flag bits
   Bytes (*packet_bytes)(const Packet&) = nullptr;

@@ -155,6 +155,8 @@ struct Transform {
   std::string text;  ///< options, decoded (xor key, strip list...)
   std::uint64_t a = 0, b = 0;
   std::shared_ptr<const CompiledPcre> pcre;
+  /// Whether what comes out can hold this content at all; null: anything can come out.
+  bool (*can_hold)(std::string_view content) = nullptr;
 };
 
 struct File;

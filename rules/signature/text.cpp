@@ -129,27 +129,24 @@ Result<std::string, std::string> decode_content(std::string_view s) {
   return out;
 }
 
-Result<NumberTest, std::string> parse_number_test(std::string_view s, std::uint64_t max,
-                                                  bool units) {
+Result<NumberTest, std::string> parse_number_test(std::string_view s, std::uint64_t max) {
   s = trim(s);
   NumberTest t;
   const auto literal = [&](std::string_view text) -> std::optional<std::uint64_t> {
     text = trim(text);
     std::uint64_t unit = 1;
-    if (units) {
-      const auto l = lower(text);
-      for (const auto& [suffix, factor] : {std::pair{"kib", 1ULL << 10},
-                                           {"mib", 1ULL << 20},
-                                           {"gib", 1ULL << 30},
-                                           {"kb", 1ULL << 10},
-                                           {"mb", 1ULL << 20},
-                                           {"gb", 1ULL << 30}}) {
-        const std::string_view sv = suffix;
-        if (l.ends_with(sv)) {
-          unit = factor;
-          text.remove_suffix(sv.size());
-          break;
-        }
+    const auto l = lower(text);
+    for (const auto& [suffix, factor] : {std::pair{"kib", 1ULL << 10},
+                                         {"mib", 1ULL << 20},
+                                         {"gib", 1ULL << 30},
+                                         {"kb", 1ULL << 10},
+                                         {"mb", 1ULL << 20},
+                                         {"gb", 1ULL << 30}}) {
+      const std::string_view sv = suffix;
+      if (l.ends_with(sv)) {
+        unit = factor;
+        text.remove_suffix(sv.size());
+        break;
       }
     }
     const auto v = parse_unsigned(text);
@@ -183,6 +180,8 @@ Result<NumberTest, std::string> parse_number_test(std::string_view s, std::uint6
     if (!m) return wrong();
     t.mask = *m;
     if (value) {
+      if ((*value & ~*m) != 0)
+        return bad("'" + std::string(s) + "' has a value with bits that the mask takes away");
       t.lo = t.hi = *value;
     } else {  // "any of these bits"
       t.lo = 1;
@@ -195,12 +194,24 @@ Result<NumberTest, std::string> parse_number_test(std::string_view s, std::uint6
     s = trim(s);
     if (s.starts_with('=')) s = trim(s.substr(1));
   }
-  if (s.starts_with("<=")) return set(s.substr(2), [&](auto v) { t.hi = v; });
-  if (s.starts_with(">=")) return set(s.substr(2), [&](auto v) { t.lo = v; });
-  if (s.starts_with('<') && !s.starts_with("<>"))
-    return set(s.substr(1), [&](auto v) { v == 0 ? (t.lo = 1, t.hi = 0) : t.hi = v - 1; });
-  if (s.starts_with('>'))
-    return set(s.substr(1), [&](auto v) { v == UINT64_MAX ? (t.lo = 1, t.hi = 0) : t.lo = v + 1; });
+  const auto never = [&] { return bad("'" + std::string(s) + "' never holds"); };
+  const auto always = [&] { return bad("'" + std::string(s) + "' always holds"); };
+  if (s.starts_with("<=") || s.starts_with(">=")) {
+    const bool below = s.front() == '<';
+    const auto v = literal(s.substr(2));
+    if (!v) return wrong();
+    if (*v == (below ? max : 0)) return always();
+    (below ? t.hi : t.lo) = *v;
+    return t;
+  }
+  if ((s.starts_with('<') && !s.starts_with("<>")) || s.starts_with('>')) {
+    const bool below = s.front() == '<';
+    const auto v = literal(s.substr(1));
+    if (!v) return wrong();
+    if (*v == (below ? 0 : max)) return never();
+    (below ? t.hi : t.lo) = below ? *v - 1 : *v + 1;
+    return t;
+  }
   if (s.starts_with('=')) return set(s.substr(1), [&](auto v) { t.lo = t.hi = v; });
   auto at = s.find("<>");
   std::size_t width = 2;

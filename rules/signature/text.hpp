@@ -34,7 +34,9 @@ using Status = Result<void, std::string>;
 [[nodiscard]] Result<std::string, std::string> decode_content(std::string_view s);
 
 /// A test of an unsigned number as Suricata 8 writes them: N, =N, !N, <N, >N, <=N, >=N, A-B and
-/// A<>B (both exclusive, as there), !A-B, &MASK, &MASK=VALUE, !&MASK.
+/// A<>B (both exclusive, as there), !A-B, &MASK, &MASK=VALUE, !&MASK; N is decimal or 0x
+/// hexadecimal, with kb, mb, gb or kib, mib, gib behind it. A test that holds always or never is
+/// refused.
 struct NumberTest {
   std::uint64_t lo = 0, hi = UINT64_MAX, mask = UINT64_MAX;
   bool negate = false;
@@ -45,10 +47,8 @@ struct NumberTest {
   [[nodiscard]] static NumberTest equal(std::uint64_t v) { return {v, v, UINT64_MAX, false}; }
 };
 /// @param max  largest value the field can hold
-/// @param unit multiplies literals that carry kb/mb/gb suffixes when true
 [[nodiscard]] Result<NumberTest, std::string> parse_number_test(std::string_view s,
-                                                                std::uint64_t max,
-                                                                bool units = false);
+                                                                std::uint64_t max);
 
 /// Splits "name value, name value" style lists where the name ends at the first blank.
 struct NameValue {

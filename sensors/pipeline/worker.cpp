@@ -138,9 +138,23 @@ void Worker::packet(sig::Packet& p) {
   inspect(p, flow);
 }
 
+/// The stream is not followed any further: rules see its files as cut off with this packet.
+void Worker::cut_files(Flow& flow, Dir dir) {
+  auto* app = AppLayer::of(flow);
+  if (app == nullptr || !app->has_files()) return;
+  for (auto* tx : app->transactions())
+    if (std::ranges::any_of(tx->files, [&](const sig::File* f) {
+          return f != nullptr && f->dir == dir && f->state == sig::FileState::open;
+        }))
+      ++tx->revision;
+  app->files().truncate(dir);
+  app->news[0] = app->news[1] = true;
+}
+
 void Worker::inspect(sig::Packet& p, Flow* flow) {
   const bool tcp = flow != nullptr && flow->ip_proto == 6 && p.ip_proto == 6;
   const bool dropped = flow != nullptr && flow->dropped;
+  if (tcp && StreamTracker::depth_reached(*flow, p.dir)) cut_files(*flow, p.dir);
   if (matcher_ && !dropped) {
     std::span<const sig::StreamChunk> chunks;
     if (tcp) chunks = streams_.raw_chunks(p, *flow);
@@ -172,10 +186,6 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
       auto& files = AppLayer::of(*flow)->files();
       if (tcp && files_.store_follows && files.stored_by_rule())
         streams_.follow(*flow, files_.store_depth);
-      if (tcp && StreamTracker::depth_reached(*flow, p.dir)) {
-        files.truncate(p.dir);
-        AppLayer::of(*flow)->news[0] = AppLayer::of(*flow)->news[1] = true;
-      }
       files.settle();
     }
     if (AppLayer::of(*flow)->news[sig::index(p.dir)])

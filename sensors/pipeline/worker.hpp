@@ -72,6 +72,7 @@ class Worker final : public decode::Sink {
   void note_wishes(const sig::Engine* engine);
   void take_rules();
   void inspect(sig::Packet& p, Flow* flow);
+  static void cut_files(Flow& flow, Dir dir);
   void end_flow(Flow& flow, FlowEnd reason);
   void pseudo(Flow& flow, Dir dir);
   void release(Flow& flow, bool all);

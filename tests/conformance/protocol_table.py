@@ -4,15 +4,16 @@
     protocol_table.py SOURCE_DIR WARDWATCHCTL [--list]
 
 An event counts as tested when a test of its protocol names it, in full or without the protocol. The run fails when a
-documented event is not registered, or is neither tested nor listed as never raised, or is listed so and yet tested.
-Keywords and EVE fields are counted; --list names the ones that no test mentions.
+documented event is not registered, or is neither tested nor listed as never raised, or is listed so and yet tested,
+and when a rule keyword is named by no test. EVE fields are counted; --list names the ones that no test mentions.
 """
 import pathlib
 import re
 import subprocess
 import sys
 
-FOLDERS = {"bittorrent-dht": "bittorrent_dht", "mdns": "dns", "tls": "tls"}
+# Protocols whose tests live in another's folder.
+FOLDERS = {"bittorrent-dht": "bittorrent_dht", "mdns": "dns", "ftp_data": "ftp"}
 # Fields are written as json.field("name"...), json_.key("name") and the like; text(json, "name") where it repeats.
 FIELD = re.compile(r'(?:field|field_bytes|key|begin_object|begin_array|key_text|text|number|flag|object|list|write_name|write_list)'
                    r'\((?:json_?, )?"([a-z0-9_]+)"')
@@ -79,6 +80,7 @@ def main():
           f"{never} never raised (with the reason)")
     names, unseen = keywords(source, ctl)
     print(f"keywords: {len(names)}, {len(names) - len(unseen)} in a test")
+    bad += [f"{n}: a keyword that no test names" for n in unseen]
     count, missing = fields(source)
     untested = sum(len(v) for v in missing.values())
     print(f"EVE fields of protocols: {count}, {count - untested} in a test of their protocol")

@@ -153,39 +153,13 @@ Status ftpbounce(RuleBuilder& b, const Option&, const Keyword&) {
 
 // --------------------------------------------------------------------------- vxlan
 
-/// VNI of the innermost VXLAN header (RFC 7348) around the packet, read from the frame as captured.
+/// VNI of the innermost VXLAN header (RFC 7348) around the packet: its carrier's UDP payload begins
+/// with flags, 24 reserved bits and the identifier.
 std::optional<std::uint64_t> vni(const Packet& p) {
-  Bytes in = p.frame;
-  if (p.datalink != 1) return std::nullopt;
-  std::optional<std::uint64_t> found;
-  for (int depth = 0; depth < 8; ++depth) {
-    if (in.size() < 14) return found;
-    std::size_t at = 12;
-    auto type = load_be16(in.data() + at);
-    at += 2;
-    for (int tags = 0; tags < 4 && (type == 0x8100 || type == 0x88a8) && in.size() >= at + 4;
-         ++tags, at += 4)
-      type = load_be16(in.data() + at + 2);
-    in = in.subspan(at);
-    std::uint8_t proto = 0;
-    if (type == 0x0800 && in.size() >= 20) {
-      const auto header = static_cast<std::size_t>(in[0] & 15) * 4;
-      proto = in[9];
-      if (header < 20 || in.size() < header) return found;
-      in = in.subspan(header);
-    } else if (type == 0x86dd && in.size() >= 40) {
-      proto = in[6];
-      in = in.subspan(40);
-    } else {
-      return found;
-    }
-    if (proto != 17 || in.size() < 16 || !(in[8] & 0x08)) return found;
-    const auto port = load_be16(in.data() + 2);
-    if (port != 4789 && port != 8472) return found;
-    found = load_be32(in.data() + 12) >> 8;
-    in = in.subspan(16);
-  }
-  return found;
+  for (const auto* q = &p; q != nullptr; q = q->outer)
+    if (q->origin == PacketOrigin::vxlan && q->outer != nullptr && q->outer->payload.size() >= 8)
+      return load_be32(q->outer->payload.data() + 4) >> 8;
+  return std::nullopt;
 }
 Status vxlan_vni(RuleBuilder& b, const Option& o, const Keyword&) {
   auto t = parse_number_test(o.value, 0xffffff);

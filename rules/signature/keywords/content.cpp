@@ -16,6 +16,10 @@ Status add_content(RuleBuilder& b, std::string_view value) {
   auto octets = decode_content(*q);
   if (!octets) return bad(octets.error());
   c.octets = std::move(*octets);
+  if (b.buffer_selected())
+    for (const auto& t : b.stage().transforms)
+      if (t.can_hold != nullptr && !t.can_hold(c.octets))
+        return bad("the pattern cannot be in what " + t.name + " makes of the buffer");
   b.add(std::move(c));
   return {};
 }

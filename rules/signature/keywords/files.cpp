@@ -41,17 +41,17 @@ R extension_test(const FileTest& t, const File& f, bool) {
                 t.negated);
 }
 R size_test(const FileTest& t, const File& f, bool) {
-  if (f.state == FileState::open) {
-    // Growing: only a lower bound that is passed already is sure.
-    return !t.number.negate && t.number.hi == UINT64_MAX && f.size >= t.number.lo ? R::yes
-                                                                                  : R::not_yet;
-  }
-  return yes_no(t.number.test(f.size), false);
+  if (f.state == FileState::open) return R::not_yet;
+  // Of a file that was not seen whole only a lower bound is sure.
+  const bool lower_bound = !t.number.negate && t.number.lo > 0 && t.number.hi == UINT64_MAX &&
+                           t.number.mask == UINT64_MAX;
+  return yes_no((f.state == FileState::closed || lower_bound) && t.number.test(f.size), false);
 }
 R magic_test(const FileTest& t, const File& f, bool) {
   if (f.magic.empty()) return f.state == FileState::open ? R::not_yet : R::no;
-  return yes_no(f.magic.find(*static_cast<const std::string*>(t.data.get())) != std::string::npos,
-                t.negated);
+  return yes_no(
+      lower(f.magic).find(*static_cast<const std::string*>(t.data.get())) != std::string::npos,
+      t.negated);
 }
 using Hashes = std::unordered_set<std::string>;
 template <std::string File::* Member>
@@ -91,7 +91,7 @@ Status magic_setup(RuleBuilder& b, const Option& o, const Keyword&) {
   t.test = &magic_test;
   auto v = quoted(o.value, t.negated);
   if (!v) return bad(v.error());
-  t.data = std::make_shared<const std::string>(*v);
+  t.data = std::make_shared<const std::string>(lower(*v));
   t.text = "magic";
   return add(b, std::move(t));
 }
@@ -107,7 +107,7 @@ Status size_setup(RuleBuilder& b, const Option& o, const Keyword&) {
       b.file_stage().only_dir = dir;
       v = trim(v.substr(comma + 1));
     }
-  auto n = parse_number_test(v, UINT64_MAX, true);
+  auto n = parse_number_test(v, UINT64_MAX);
   if (!n) return bad(n.error());
   t.number = *n;
   return add(b, std::move(t));
@@ -215,7 +215,7 @@ const KeywordRegistration registration{{
      .setup = &text_setup<&extension_test>},
     {.name = "filemagic",
      .group = "file",
-     .summary = "libmagic's text holds this",
+     .summary = "libmagic's text holds this, in any case",
      .example = "filemagic:\"PDF document\";",
      .setup = &magic_setup},
     {.name = "filesize",

@@ -89,8 +89,9 @@ Status elephant(RuleBuilder& b, const Option& o, const Keyword&) {
 }
 bool age_test(const PacketTest& t, MatchServices& m) {
   if (!m.flow) return false;
-  const auto us = std::max<std::int64_t>(0, m.flow->last.us - m.flow->start.us);
-  return t.number.test(static_cast<std::uint64_t>(us / 1'000'000));
+  // Whole seconds on the clock, as EVE's flow.age has them: 0.9 to 1.1 is one.
+  const auto seconds = m.flow->last.us / 1'000'000 - m.flow->start.us / 1'000'000;
+  return t.number.test(static_cast<std::uint64_t>(std::max<std::int64_t>(0, seconds)));
 }
 
 Status counted(RuleBuilder& b, std::string_view side, std::string_view value,
@@ -100,7 +101,7 @@ Status counted(RuleBuilder& b, std::string_view side, std::string_view value,
   const auto which = parse_side(side);
   if (!which) return bad(which.error());
   t.a = *which;
-  auto n = parse_number_test(value, max, true);
+  auto n = parse_number_test(value, max);
   if (!n) return bad(n.error());
   t.number = *n;
   b.test(std::move(t));
@@ -158,7 +159,7 @@ Status stream_size(RuleBuilder& b, const Option& o, const Keyword&) {
   const auto op = parts[1];
   if (op != "<" && op != ">" && op != "=" && op != "!=" && op != "<=" && op != ">=" && op != "!")
     return bad("unknown operator '" + std::string(op) + "'");
-  auto n = parse_number_test(std::string(op) + std::string(parts[2]), UINT32_MAX, true);
+  auto n = parse_number_test(std::string(op) + std::string(parts[2]), UINT32_MAX);
   if (!n) return bad(n.error());
   t.number = *n;
   b.test(std::move(t));

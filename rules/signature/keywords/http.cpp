@@ -80,7 +80,12 @@ const BufferRegistration http2_buffers{
     "http2,doh2",
     {
         {"http2.header_name", "each HTTP/2 header name", "content:\":path\";", {}, "", true},
-        {"http2.header", "each HTTP/2 header as name: value", "content:\"x: y\";", {}, "", true},
+        {"http2.header",
+         "each HTTP/2 header as name: value, colons of either doubled",
+         "content:\"x: y\";",
+         {},
+         "",
+         true},
     }};
 
 Status urilen(RuleBuilder& b, const Option& o, const Keyword& k) {
@@ -152,7 +157,7 @@ const NumberRegistration http2_numbers{
           {"GOAWAY", 7},
           {"WINDOW_UPDATE", 8},
           {"CONTINUATION", 9}}},
-        {"http2.priority", "weight of a PRIORITY frame", "4", 255},
+        {"http2.priority", "weight in a PRIORITY or HEADERS frame", "4", 255},
         {"http2.window", "increment of a WINDOW_UPDATE frame", "34634", UINT32_MAX},
         {"http2.size_update", "HPACK dynamic table size update", "1234", UINT64_MAX},
     }};

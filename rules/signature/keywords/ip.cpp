@@ -44,8 +44,9 @@ Status tos_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
   return setup<&number<tos>>(b, plain, k);
 }
 Value fragoffset(const Packet& p) {
-  if (p.ip_version == 0) return std::nullopt;
-  return p.fragment_offset / 8U;  // as the header has it: units of 8 octets
+  if (p.ip_version == 4) return p.fragment_offset / 8U;  // as the header has it: units of 8 octets
+  if (p.ip_version == 6 && p.is_fragment) return p.fragment_offset;  // octets, as Suricata reads it
+  return std::nullopt;
 }
 Value seq(const Packet& p) { return p.ip_proto == 6 && p.has_l4 ? Value(p.tcp_seq) : std::nullopt; }
 Value ack(const Packet& p) { return p.ip_proto == 6 && p.has_l4 ? Value(p.tcp_ack) : std::nullopt; }
@@ -422,8 +423,9 @@ const KeywordRegistration registration{{
      .example = "igmp.type:17-22;",
      .setup = &setup<&number<igmp_type>>,
      .max = 255},
-    row<fragoffset>("fragoffset", "ip", "fragment offset in units of 8 octets", "fragoffset:>0;",
-                    8191),
+    row<fragoffset>("fragoffset", "ip",
+                    "fragment offset: IPv4 in units of 8 octets, IPv6 fragments in octets",
+                    "fragoffset:>0;", 65535),
     row<seq>("tcp.seq", "tcp", "TCP sequence number", "tcp.seq:0;", UINT32_MAX),
     row<ack>("tcp.ack", "tcp", "TCP acknowledgement number", "tcp.ack:1;", UINT32_MAX),
     row<mss>("tcp.mss", "tcp", "TCP maximum segment size option", "tcp.mss:<536;", 65535),

@@ -68,9 +68,9 @@ bool strip_pseudo_headers(const Transform&, Bytes in, Out& out, std::uint64_t) {
 }
 bool header_lowercase(const Transform&, Bytes in, Out& out, std::uint64_t) {
   lines(in, [&](Bytes line) {
-    bool name = true;
+    bool name = true;  // up to the first colon, which may be the first octet
     for (const auto c : line) {
-      if (c == ':' && &c != line.data()) name = false;
+      if (c == ':') name = false;
       out += static_cast<char>(name && c >= 'A' && c <= 'Z' ? c + 32 : c);
     }
   });
@@ -123,15 +123,16 @@ bool pcrexform(const Transform& t, Bytes in, Out& out, std::uint64_t) {
 }
 
 constexpr std::uint64_t rfc4648 = 0, rfc2045 = 1, strict = 2;
-/// a: offset, b: octets << 8 | mode; octets 0: all.
+/// a: offset, b: octets << 8 | mode; octets 0: all. A buffer that does not reach so far stays as it
+/// is.
 bool from_base64(const Transform& t, Bytes in, Out& out, std::uint64_t) {
   const auto octets = t.b >> 8;
-  if (t.a > in.size()) return false;
-  in = in.subspan(static_cast<std::size_t>(t.a));
-  if (octets) {
-    if (octets > in.size()) return false;
-    in = in.first(static_cast<std::size_t>(octets));
+  if ((t.a > 0 && t.a >= in.size()) || (octets > 0 && octets >= in.size() - t.a)) {
+    append(out, in);
+    return true;
   }
+  in = in.subspan(static_cast<std::size_t>(t.a));
+  if (octets) in = in.first(static_cast<std::size_t>(octets));
   const auto mode = t.b & 0xff;
   if (mode == strict) {
     auto v = decode_base64_strict(as_text(in));
@@ -234,12 +235,29 @@ bool subslice(const Transform& t, Bytes in, Out& out, std::uint64_t) {
 
 // --------------------------------------------------------------------------- setup
 
-template <Transform::Function Run>
+template <Transform::Function Run, bool (*CanHold)(std::string_view) = nullptr>
 Status plain(RuleBuilder& b, const Option&, const Keyword& k) {
   Transform t;
   t.run = Run;
   t.name = k.name;
+  t.can_hold = CanHold;
   return b.add_transform(std::move(t));
+}
+
+bool no_white_space(std::string_view s) {
+  return std::none_of(s.begin(), s.end(),
+                      [](char c) { return blank(static_cast<std::uint8_t>(c)); });
+}
+bool no_two_blanks(std::string_view s) {
+  return std::adjacent_find(s.begin(), s.end(), [](char a, char c) {
+           return blank(static_cast<std::uint8_t>(a)) && blank(static_cast<std::uint8_t>(c));
+         }) == s.end();
+}
+bool no_capital(std::string_view s) {
+  return std::none_of(s.begin(), s.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+bool no_small(std::string_view s) {
+  return std::none_of(s.begin(), s.end(), [](char c) { return c >= 'a' && c <= 'z'; });
 }
 
 Transform named(const Option& o, const Keyword& k, Transform::Function run) {
@@ -306,11 +324,15 @@ Status inflate_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
   auto t = named(o, k, &inflate_all);
   t.a = 1024;
   t.b = static_cast<std::uint64_t>(WindowBits);
-  for (const auto& [name, value] : split_pairs(o.value)) {
-    const auto n = parse_unsigned(value);
-    if (name != "max-size" || !n || *n == 0 || *n > (16U << 20))
-      return bad("takes max-size, up to 16 MiB");
-    t.a = *n;
+  if (!o.value.empty()) {
+    // `max-size 2048` as well as `max-size=2KiB`.
+    const auto name = o.value.substr(0, std::min(o.value.find_first_of("= \t"), o.value.size()));
+    auto size = trim(o.value.substr(name.size()));
+    if (size.starts_with('=')) size.remove_prefix(1);
+    const auto n = parse_number_test(size, 16U << 20);
+    if (name != "max-size" || !n || n->lo != n->hi || n->negate || n->lo == 0)
+      return bad("takes max-size and a number of octets up to 16 MiB");
+    t.a = n->lo;
   }
   return b.add_transform(std::move(t));
 }
@@ -364,13 +386,13 @@ const KeywordRegistration registration{{
      .summary = "takes all white space away",
      .example = "file.data; strip_whitespace; content:\"window.navigate(\";",
      .value = V::none,
-     .setup = &plain<&strip_whitespace>},
+     .setup = &plain<&strip_whitespace, &no_white_space>},
     {.name = "compress_whitespace",
      .group = g,
      .summary = "makes runs of white space one",
      .example = "file.data; compress_whitespace; content:\"window.navigate (\";",
      .value = V::none,
-     .setup = &plain<&compress_whitespace>},
+     .setup = &plain<&compress_whitespace, &no_two_blanks>},
     {.name = "strip_pseudo_headers",
      .group = g,
      .summary = "takes HTTP/2 pseudo headers away",
@@ -388,13 +410,13 @@ const KeywordRegistration registration{{
      .summary = "makes letters lower case",
      .example = "http.uri; to_lowercase; content:\"/admin\";",
      .value = V::none,
-     .setup = &plain<&to_lower_case>},
+     .setup = &plain<&to_lower_case, &no_capital>},
     {.name = "to_uppercase",
      .group = g,
      .summary = "makes letters upper case",
      .example = "http.uri; to_uppercase; content:\"/ADMIN\";",
      .value = V::none,
-     .setup = &plain<&to_upper_case>},
+     .setup = &plain<&to_upper_case, &no_small>},
     {.name = "url_decode",
      .group = g,
      .summary = "decodes %XX and +",
@@ -420,7 +442,7 @@ const KeywordRegistration registration{{
     {.name = "gunzip",
      .group = g,
      .summary = "decompresses gzip, up to max-size",
-     .example = "http.request_body; gunzip:max-size 2048; content:\"abc\";",
+     .example = "http.request_body; gunzip:max-size=2KiB; content:\"abc\";",
      .value = V::optional,
      .setup = &inflate_setup<15 + 16>},
     {.name = "zlib_deflate",

@@ -199,6 +199,23 @@ BufferStatus header_name(const Transaction& tx, Dir d, std::uint32_t index, Buff
   return BufferStatus::ready;
 }
 
+/// Name and value joined by a colon and a space, colons of either doubled.
+BufferStatus header(const Transaction& tx, Dir d, std::uint32_t index, BufferSlice& out) {
+  const auto& m = static_cast<const HttpTransaction&>(tx).of(d);
+  if (index >= m.headers.size()) return end_of(tx, d);
+  const auto f = m.headers.at(index);
+  m.one_field.clear();
+  const auto escaped = [&](std::string_view text) {
+    for (const char c : text) m.one_field.append(c == ':' ? 2 : 1, c);
+  };
+  escaped(f.name);
+  m.one_field += ": ";
+  escaped(f.value);
+  out.data = as_bytes(m.one_field);
+  out.offset = 0;
+  return BufferStatus::ready;
+}
+
 /// A server may speak first, and then starts with its settings.
 Probe probe(Bytes data, Dir dir, const sig::Flow&) {
   if (dir != Dir::to_client || data.size() < 9)
@@ -307,8 +324,10 @@ sig::ProtocolBuffers http2_buffers() {
   number_of("http2.window", frame_window);
   number_of("http2.size_update", size_update);
   number_of("http2.settings", setting);
-  for (const auto d : {Dir::to_server, Dir::to_client})
+  for (const auto d : {Dir::to_server, Dir::to_client}) {
     b.buffers.push_back({sig::buffers().intern("http2.header_name"), d, header_name, false});
+    b.buffers.push_back({sig::buffers().intern("http2.header"), d, header, false});
+  }
   return b;
 }
 

@@ -127,12 +127,13 @@ inline std::size_t count_lines(std::string_view text,
 class Sensor {
  public:
   explicit Sensor(const std::string& rules, const std::vector<std::string>& sets = {},
-                  const std::string& yaml = "") {
+                  const std::string& yaml = "",
+                  decode::ChecksumMode checksums = decode::ChecksumMode::none) {
     Settings settings = yaml.empty() ? Settings() : *Settings::from_yaml(yaml, "test");
     add_default_settings(settings);
     for (const auto& s : sets) EXPECT_TRUE(settings.set_assignment(s)) << s;
     shared_ = std::make_unique<PipelineShared>(settings);
-    shared_->checksums = decode::ChecksumMode::none;
+    shared_->checksums = checksums;
     static int number = 0;
     const auto path = std::filesystem::temp_directory_path() /
                       ("ww_wire_" + std::to_string(::getpid()) + "_" + std::to_string(++number));
@@ -145,6 +146,12 @@ class Sensor {
     for (const auto& p : report.problems)
       EXPECT_NE(p.severity, sig::RuleProblem::Severity::error) << p.what;
     EXPECT_TRUE(engine);
+    if (engine) {  // what the rules ask of files, as the programs hand it on
+      shared_->files.md5 |= (*engine)->wants_md5();
+      shared_->files.sha1 |= (*engine)->wants_sha1();
+      shared_->files.sha256 |= (*engine)->wants_sha256();
+      shared_->files.magic |= (*engine)->wants_magic();
+    }
     sink_ = std::make_shared<Lines>();
     const std::vector<std::shared_ptr<EventSink>> sinks(shared_->eve.outputs().size(), sink_);
     worker_ = std::make_unique<Worker>(*shared_, sinks, engine ? *engine : nullptr);
@@ -173,6 +180,8 @@ class Sensor {
   }
   /// Lines so far, while flows go on.
   void flush() { worker_->flush(); }
+  /// Lines written.
+  [[nodiscard]] const std::string& text() const { return sink_->text; }
   /// Ends everything; the lines written.
   const std::string& finish() {
     worker_->finish();

@@ -130,7 +130,12 @@ TEST(Http2Rules, SeeFrames) {
       "sid:12;)\n"
       "alert http2 any any -> any any (http.request_header; content:\"user-agent: t\"; sid:13;)\n"
       "alert http2 any any -> any any (http.user_agent; content:\"t\"; sid:14;)\n"
-      "alert http any any -> any any (http.host; content:\"example\"; sid:15;)\n");
+      "alert http any any -> any any (http.host; content:\"example\"; sid:15;)\n"
+      "alert http2 any any -> any any (http2.header; content:\"user-agent: t::z\"; bsize:16; "
+      "sid:16;)\n"
+      "alert http2 any any -> any any (http2.header; content:\"::method: GET\"; startswith; "
+      "sid:17;)\n"
+      "alert http2 any any -> any any (http2.header; content:\"user-agent: t:z\"; sid:18;)\n");
   EXPECT_EQ(rules.refused, "");
   using Sids = std::vector<std::uint32_t>;
   const auto seen = [&](const std::string& octets) {
@@ -144,7 +149,8 @@ TEST(Http2Rules, SeeFrames) {
   EXPECT_EQ(seen(frame(FrameKind::window_update, 0, 1, "\0\0\0\x13"s)), (Sids{7}));
   EXPECT_EQ(seen(frame(FrameKind::settings, 0, 0, "\0\5\0\0\x80\0"s)), (Sids{10}));
   EXPECT_EQ(seen(frame(FrameKind::settings, 0, 0, "\0\2\0\0\0\1"s)), (Sids{11}));
-  EXPECT_EQ(seen(ask(1, "\x3f\0"s + get + literal("user-agent", "t"))), (Sids{9, 12, 13, 14, 15}));
+  EXPECT_EQ(seen(ask(1, "\x3f\0"s + get + literal("user-agent", "t:z"))),
+            (Sids{9, 12, 13, 14, 15, 16, 17}));
 }
 
 }  // namespace

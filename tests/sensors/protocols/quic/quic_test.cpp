@@ -194,6 +194,12 @@ TEST(Quic, ReadsGoogleHello) {
   EXPECT_EQ(d.buffer(0, "quic.sni", Dir::to_server), "goog");
   EXPECT_EQ(d.buffer(0, "quic.ua", Dir::to_server), "ua!");
   EXPECT_EQ(d.buffer(0, "quic.cyu.string", Dir::to_server), "44,PAD-SNI-UAID");
+  // MD5 of that text
+  const std::string hash = "38b51a3ce188bba87bede0c0f72b3cc9";
+  EXPECT_EQ(d.buffer(0, "quic.cyu.hash", Dir::to_server), hash);
+  EXPECT_NE(d.json(0).find(R"("cyu":[{"hash":")" + hash + R"(","string":"44,PAD-SNI-UAID"}])"),
+            std::string::npos)
+      << d.json(0);
   EXPECT_NE(d.json(0).find(R"("version":"Q044")"), std::string::npos) << d.json(0);
 }
 
