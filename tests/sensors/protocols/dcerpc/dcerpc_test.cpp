@@ -17,6 +17,13 @@ TEST(Dcerpc, ABindTellsInterfacesAndResults) {
   EXPECT_EQ(talk.buffer(0, "dcerpc.iface"), "<absent>") << "only calls match an interface";
 }
 
+TEST(Dcerpc, OnlyOverAPipeIsThereAnAckReason) {
+  Talk talk("dcerpc");
+  talk.client(rpc::bind(1)).server(rpc::bind_ack(1, 2, 1));
+  EXPECT_NE(talk.eve(0).find(R"("ack_result":2)"), std::string::npos) << talk.eve(0);
+  EXPECT_EQ(talk.eve(0).find("ack_reason"), std::string::npos) << talk.eve(0);
+}
+
 TEST(Dcerpc, ACallHasOperationStubAndInterface) {
   Talk talk("dcerpc");
   talk.client(bind(1)).server(bind_ack(1)).client(request(2, 15, "stub")).server(response(2, "r"));

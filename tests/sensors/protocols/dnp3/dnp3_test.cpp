@@ -51,6 +51,16 @@ TEST(Dnp3, TellsRequestsAndResponses) {
   EXPECT_NE(response.find(R"("iin":{"indicators":["object_unknown","device_restart"]})"),
             std::string::npos)
       << response;
+  EXPECT_NE(request.find(R"("application":{"control":{"fir":true,"fin":true,"con":false,)"
+                         R"("uns":false,"sequence":7},"function_code":3,"objects":[{"group":12,)"
+                         R"("variation":1,"qualifier":40,"prefix_code":2,"range_code":8,"start":0,)"
+                         R"("stop":0,"count":1,"points":)"),
+            std::string::npos)
+      << request;
+  EXPECT_NE(response.find(R"({"group":30,"variation":5,"qualifier":0,"prefix_code":0,)"
+                          R"("range_code":0,"start":0,"stop":1,"count":2,)"),
+            std::string::npos)
+      << response;
   EXPECT_EQ(d.number(0, "dnp3.func", Dir::to_server), 3U);
   EXPECT_EQ(d.number(0, "dnp3.obj", Dir::to_server), 0x0c01U);
   EXPECT_EQ(d.number(1, "dnp3.ind", Dir::to_client), 0x8002U);

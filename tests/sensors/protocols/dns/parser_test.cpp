@@ -178,5 +178,49 @@ TEST(MulticastDns, RulesSeeNamesOfBothSides) {
   }
 }
 
+/// What an answer of one record shows.
+std::string answered(unsigned type, const std::string& data, unsigned flags = answer) {
+  Driver d("dns", 17);
+  d.client(header(query, 1) + ask(www, type));
+  d.server(header(flags, 1, 1) + ask(www, type) + record("\xc0\x0c"s, type, data));
+  return d.json(1);
+}
+bool shows(const std::string& json, std::string_view part) {
+  return json.find(part) != std::string::npos;
+}
+
+TEST(DnsEve, RecordsOfSeveralPartsAreObjects) {
+  const auto u32 = [](std::uint32_t v) { return be16(v >> 16) + be16(v & 0xffff); };
+  const auto soa = answered(6, labels({"ns1", "nhs"}) + labels({"admin", "nhs"}) + u32(2026112700) +
+                                   u32(1800) + u32(900) + u32(604800) + u32(86400));
+  EXPECT_TRUE(shows(soa, R"("soa":{"mname":"ns1.nhs","rname":"admin.nhs","serial":2026112700,)"
+                         R"("refresh":1800,"retry":900,"expire":604800,"minimum":86400})"))
+      << soa;
+  EXPECT_TRUE(shows(soa, R"("grouped":{"SOA":[{"mname":"ns1.nhs",)")) << soa;
+  const auto srv = answered(33, be16(20) + be16(1) + be16(5060) + labels({"sip", "nhs"}));
+  EXPECT_TRUE(shows(srv, R"("srv":{"priority":20,"weight":1,"port":5060,"name":"sip.nhs"})"))
+      << srv;
+  const auto sshfp = answered(44, "\x01\x02\x12\x34\xab"s);
+  EXPECT_TRUE(shows(sshfp, R"("sshfp":{"fingerprint":"12:34:ab","algo":1,"type":2})")) << sshfp;
+}
+
+TEST(DnsEve, TheReservedBitOptionsAndNamesThatWereCut) {
+  EXPECT_TRUE(shows(answered(1, "\xc0\x00\x02\x01"s, answer | 0x40), R"("ra":true,"z":true,)"));
+  EXPECT_FALSE(shows(answered(1, "\xc0\x00\x02\x01"s), R"("z":)"));
+  Driver d("dns", 17);
+  d.client(header(query, 1, 0, 0, 1) + ask(www, 1) + "\0"s + be16(41) + be16(1232) + "\0\0\0\0"s +
+           be16(6) + be16(10) + be16(2) + "\xbe\xef"s);
+  EXPECT_TRUE(shows(d.json(0), R"("opt":[{"code":10,"data":"beef"}])")) << d.json(0);
+  std::vector<std::string> many(40, std::string(60, 'a'));
+  EXPECT_TRUE(shows(answered(5, labels(many)), R"("rdata_truncated":true)"));
+}
+
+TEST(MulticastDns, SaysWhenANameWasCut) {
+  const std::vector<std::string> many(40, std::string(60, 'a'));
+  Driver d("mdns", 17);
+  d.client(header(0x8400, 0, 1) + record(labels({"printer", "local"}), 12, labels(many)));
+  EXPECT_TRUE(shows(d.json(0), R"("rdata_truncated":true)")) << d.json(0);
+}
+
 }  // namespace
 }  // namespace ww::sensor::test

@@ -121,6 +121,20 @@ TEST(Enip, TellsIdentityAndServices) {
   d.server(message(4, le16(1) + item(0x100, le16(1) + le16(0x120) + "Communications\0\0"s)));
   EXPECT_EQ(d.number(1, "enip.capabilities", Dir::to_client), 0x120U);
   EXPECT_EQ(d.buffer(1, "enip.service_name", Dir::to_client), "Communications\0\0"s);
+  EXPECT_NE(d.json(1).find(R"("list_services":{"protocol_version":1,"capabilities":288,)"
+                           R"("service_name":"Communications)"),
+            std::string::npos)
+      << d.json(1);
+}
+
+TEST(Enip, TellsARegistrationAndOptionsThatAreNotZero) {
+  Driver d("enip", 6);
+  d.client(le16(0x65) + le16(4) + le32(0) + le32(0) + std::string(8, 'c') + le32(9) + le16(1) +
+           le16(2));
+  EXPECT_NE(d.json(0).find(R"("command":"register_session","status":"success","options":9,)"
+                           R"("register_session":{"protocol_version":1,"options":2})"),
+            std::string::npos)
+      << d.json(0);
 }
 
 TEST(Enip, NamesWhatIsWrong) {

@@ -214,5 +214,30 @@ TEST(Http2, BoundsTheStreams) {
   EXPECT_LE(c.count(), 100U);
 }
 
+TEST(Http2, WritesWhatHeadersAndFramesSay) {
+  Conversation c("http2");
+  // A table size update before the fields, an index that does not exist behind them; two
+  // priorities.
+  c.client(preface +
+           frame(FrameKind::headers, 0x25, 3,
+                 std::string("\0\0\0\0\4", 5) + "\x3f" + std::string("\0", 1) + request +
+                     "\xff\xff\x03") +
+           frame(FrameKind::priority, 0, 3, std::string("\0\0\0\0\7", 5)));
+  std::string text;
+  const Settings none;
+  for (std::size_t i = 0; i < c.count(); ++i) {
+    JsonWriter json(text);
+    json.begin_object();
+    http2::write_http2(c.tx(i), {c.ctx.flow(), none}, json);
+    json.end_object();
+  }
+  for (const auto* part :
+       {R"("request_headers":[{"table_size_update":31},{"name":":method","value":"GET"})",
+        R"({"error":"HTTP2HeaderDecodeNotIndexed"}])", R"("hostname":"www.example.com")",
+        R"("http_user_agent":"test")", R"("http2":{"stream_id":3,"request":{"priority":4,)",
+        R"("has_multiple":"priority"})"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
+}
+
 }  // namespace
 }  // namespace ww::sensor::test

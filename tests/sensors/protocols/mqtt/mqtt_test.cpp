@@ -211,6 +211,19 @@ TEST(Mqtt, AGapEndsItsOwnDirectionOnly) {
   EXPECT_EQ(t.all_events(), "");
 }
 
+TEST(Mqtt, SaysWhenTopicsWereLeftOut) {
+  std::string topics;
+  for (int i = 0; i < 200; ++i) topics += text(std::string(100, 'a')) + octets({0});
+  const auto size = topics.size() + 2;  // two octets of message id
+  Talk t("mqtt");
+  t.client(
+      octets({0x82, static_cast<int>(size % 128 | 0x80), static_cast<int>(size / 128 % 128 | 0x80),
+              static_cast<int>(size / 16384), 0, 1}) +
+      topics);
+  EXPECT_NE(t.eve(0).find(R"(],"topics_truncated":true)"), std::string::npos)
+      << t.eve(0).substr(0, 200);
+}
+
 TEST(Mqtt, RulesSeeTopicsUpToALimit) {
   Talk t("mqtt", with("app-layer.protocols.mqtt.subscribe-topic-match-limit", "1"));
   t.client(packet(0x82, octets({0, 1}) + text("a") + octets({0}) + text("b") + octets({0})));

@@ -260,5 +260,16 @@ TEST(PgsqlProbe, KnowsBothSides) {
   EXPECT_EQ(d.probe("SSH-2.0-x", Dir::to_client), Probe::no);
 }
 
+TEST(Pgsql, TellsANotification) {
+  Driver d("pgsql", 6);
+  d.client(startup);
+  d.server(auth(0) + ready);
+  d.client(query("select 1"));
+  d.server(message('A', be32(77) + "ward\0bed 4\0"s) + message('C', "SELECT 1\0"s) + ready);
+  EXPECT_NE(d.json(1).find(R"("pid":77,"channel_name":"ward","payload":"bed 4")"),
+            std::string::npos)
+      << d.json(1);
+}
+
 }  // namespace
 }  // namespace ww::sensor::test

@@ -103,6 +103,9 @@ TEST(Smb2, NegotiatesADialect) {
   EXPECT_TRUE(says(eve, R"("status":"STATUS_SUCCESS","status_code":"0x0")"));
   EXPECT_TRUE(says(eve, R"("client_dialects":["2.10","3.11"])"));
   EXPECT_TRUE(says(eve, R"("max_read_size":65536,"max_write_size":32768)"));
+  EXPECT_TRUE(says(eve, R"("client_guid":"67676767-6767-6767-6767-676767676767",)"
+                        R"("server_guid":"73737373-7373-7373-7373-737373737373")"))
+      << eve;
   EXPECT_EQ(talk.number(0, "smb.version"), 2);
 }
 
@@ -122,9 +125,12 @@ TEST(Smb2, ACreateTellsNameAccessAndTimes) {
   talk.client(create(2, "x.doc", 0x1000)).server(created(2));
   const auto eve = talk.eve(0);
   EXPECT_TRUE(says(eve, R"("filename":"x.doc","disposition":"FILE_OVERWRITE_IF",)"
-                        R"("access":"delete on close","created":1600000000)"))
+                        R"("access":"delete on close","created":1600000000,"accessed":)"))
       << eve;
   EXPECT_TRUE(says(eve, R"("size":77,"fuid":"55667788-3344-1122-0099-000000000000")")) << eve;
+  EXPECT_LT(eve.find(R"("accessed":)"), eve.find(R"("modified":)"));
+  EXPECT_LT(eve.find(R"("modified":)"), eve.find(R"("changed":)"));
+  EXPECT_TRUE(says(eve, R"("changed":)"));
   talk.client(create(3, ""));
   EXPECT_TRUE(says(talk.eve(1), R"("filename":"<share_root>")"));
   talk.client(create(4, "dir", 1));
@@ -234,6 +240,12 @@ TEST(SmbPipe, ABindIsAnsweredByARead) {
   talk.client(read(6, 0, 1024)).server(read_answer(6, rpc::response(2, "done")));
   EXPECT_EQ(talk.buffer(3, "dcerpc.stub_data", Dir::to_client), "done");
   EXPECT_TRUE(says(talk.eve(3), R"("opnum":12,"req":{"frag_cnt":1,"stub_data_size":4})"));
+  EXPECT_TRUE(says(talk.eve(3), R"("call_id":2})")) << talk.eve(3);
+  // The option `types` of the eve-log leaves the others out.
+  Settings only;
+  only.set("types.0", "dcerpc");
+  EXPECT_EQ(talk.eve(1, only), "");
+  EXPECT_NE(talk.eve(3, only), "");
 }
 
 TEST(SmbPipe, AFragmentMayComeInTwoReads) {
@@ -338,6 +350,12 @@ TEST(SmbSecurity, ReadsTheKerberosTicket) {
   ASSERT_TRUE(k);
   EXPECT_EQ(k->realm, "NHS.EXAMPLE");
   EXPECT_EQ(k->names, (std::vector<std::string>{"cifs", "dc1.nhs.example"}));
+  Talk talk("smb");
+  talk.client(netbios(smb2({1, 2}, le<2>(25) + std::string(10, '\0') + le<2>(88) +
+                                       le<2>(blob.size()) + le<8>(0) + blob)));
+  EXPECT_TRUE(says(talk.eve(0), R"("kerberos":{"realm":"NHS.EXAMPLE","snames":["cifs",)"
+                                R"("dc1.nhs.example"]})"))
+      << talk.eve(0);
   for (std::size_t cut = 0; cut < blob.size(); ++cut)
     (void)smb::find_kerberos(as_bytes(blob).first(cut));
 }
@@ -499,6 +517,27 @@ TEST(SmbPipe, SameWhereverItIsCut) {
                         {Dir::to_server, write(3, 0, rpc::bind(1)) + read(4, 0, 999)},
                         {Dir::to_client, written(3) + read_answer(4, rpc::bind_ack(1))},
                         {Dir::to_server, write(5, 0, rpc::request(2, 1, std::string(90, 'q')))}});
+}
+
+TEST(Smb1, ASessionNamesBothSystems) {
+  Talk talk("smb");
+  talk.client(smb1(0x73, 2,
+                   unhex("ff000000") + le<2>(4356) + le<2>(2) + le<2>(0) + le<4>(0) + le<2>(0) +
+                       le<4>(0) + le<4>(0x80),
+                   std::string("Unix\0Samba 3\0", 13)));
+  talk.server(smb1(0x73, 2, unhex("ff000000") + le<2>(0) + le<2>(0),
+                   std::string("Windows 5.0\0Windows LAN\0NHS\0", 28), true));
+  EXPECT_TRUE(says(talk.eve(0),
+                   R"("request":{"native_os":"Unix","native_lm":"Samba 3"},)"
+                   R"("response":{"native_os":"Windows 5.0","native_lm":"Windows LAN"})"))
+      << talk.eve(0);
+}
+
+TEST(Smb2, AnIoctlNamesItsFunction) {
+  Talk talk("smb");
+  talk.client(netbios(smb2({11, 4}, le<2>(57) + le<2>(0) + le<4>(0x00140204) +
+                                        std::string(16, '\xff') + std::string(32, '\0'))));
+  EXPECT_TRUE(says(talk.eve(0), R"("function":"FSCTL_VALIDATE_NEGOTIATE_INFO")")) << talk.eve(0);
 }
 
 }  // namespace

@@ -132,6 +132,23 @@ TEST_F(TlsKeyword, StoresNothingButIsKnown) {
   EXPECT_TRUE(client("tls.sni; content:\"PACS\"; tls.store"));
 }
 
+TEST(TlsDescription, CustomChoosesColumnsAndShowsTheChain) {
+  Settings options;
+  options.set("custom.0", "subject");
+  options.set("custom.1", "chain");
+  options.set("custom.2", "certificate");
+  Driver d("tls", 6);
+  converse(d);
+  const auto text = d.json(0, options);
+  const auto at = text.find(R"("certificate":"MII)");
+  ASSERT_NE(at, std::string::npos) << text;
+  const auto from = at + 15, to = text.find('"', from);
+  const auto der = text.substr(from, to - from);
+  EXPECT_NE(text.find(R"("chain":[")" + der + R"(",")" + der + R"("])"), std::string::npos) << text;
+  EXPECT_NE(text.find("subject"), std::string::npos);
+  EXPECT_EQ(text.find("issuerdn"), std::string::npos) << text;
+}
+
 TEST(TlsDescription, HoldsWhatTheFullerLogAsksFor) {
   Settings options;
   options.set("extended", "yes");

@@ -209,6 +209,14 @@ TEST(Tls, AResumedSessionShowsNoCertificate) {
   EXPECT_FALSE(resumed("", "", ""));
 }
 
+TEST(Tls, NamesTheProtocolItFollowed) {
+  Driver d("tls", 6);
+  d.ctx.edit_flow().app_proto_original = sig::app_protos().intern("smtp");
+  d.client(client_hello("", ""));
+  d.finish();
+  EXPECT_NE(d.json(0).find(R"("from_proto":"smtp")"), std::string::npos) << d.json(0);
+}
+
 TEST(Tls, IsRecognisedByItsFirstRecord) {
   const Driver d("tls", 6);
   EXPECT_EQ(d.probe(hello.octets, c), Probe::yes);
