@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rules/signature/matcher.hpp"
+#include "rules/signature/no_value.hpp"
 
 namespace ww::sig {
 
@@ -304,7 +305,7 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
   bool has_index = false, open = false;
   // The places of values count only in these.
   const bool keep = s.slice || (s.which == W::index && s.which_index < 0);
-  std::vector<bool> values;
+  std::vector<std::optional<bool>> values;
   for (std::uint32_t i = 0; i < max_items; ++i) {
     std::uint64_t v = 0;
     const auto status = b.number(tx, b.dir, i, v);
@@ -314,6 +315,13 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
     if (status == BufferStatus::not_ready) {
       open = !complete;
       break;
+    }
+    if (v == no_value) {
+      if (keep) values.push_back(std::nullopt);
+      if (s.which == W::index && !s.slice && s.which_index >= 0 &&
+          i == static_cast<std::uint32_t>(s.which_index))
+        return Verdict::no;
+      continue;
     }
     if (s.number_key_mask && (v & s.number_key_mask) != s.number_key) continue;
     v = (v >> s.number_shift) & s.number_value_mask;
@@ -359,14 +367,17 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
         to = from;
       else
         to = from + hi, from += lo;
-      seen = static_cast<std::uint64_t>(to - from);
-      hits = static_cast<std::uint64_t>(std::count(from, to, true));
+      const auto number_of = [&](auto&& wanted) {
+        return static_cast<std::uint64_t>(std::count_if(from, to, wanted));
+      };
+      seen = number_of([](const auto& v) { return v.has_value(); });
+      hits = number_of([](const auto& v) { return v == true; });
     }
     if (s.which == W::index) {
       const auto size = to - from;
       const auto at = s.which_index < 0 ? s.which_index + size : std::ptrdiff_t{s.which_index};
       has_index = at >= 0 && at < size;
-      at_index = has_index && from[at];
+      at_index = has_index && from[at] == true;
     }
   }
   switch (s.which) {

@@ -67,7 +67,7 @@ const NumberRegistration dns_numbers{
         {"dns.opcode",
          "operation code",
          "4",
-         15,
+         255,
          {{"QUERY", 0}, {"IQUERY", 1}, {"STATUS", 2}, {"NOTIFY", 4}, {"UPDATE", 5}, {"DSO", 6}}},
         {"dns.rcode",
          "response code",

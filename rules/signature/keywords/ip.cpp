@@ -442,7 +442,7 @@ const KeywordRegistration registration{{
      .example = "dsize:>100;",
      .setup = &setup<&dsize_test>,
      .max = 65535},
-    row<vlan_layers>("vlan.layers", "vlan", "number of VLAN tags", "vlan.layers:0;", 3),
+    row<vlan_layers>("vlan.layers", "vlan", "number of VLAN tags", "vlan.layers:0;", 255),
 }};
 const KeywordRegistration others{{
     {.name = "seq",

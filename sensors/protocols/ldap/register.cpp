@@ -2,6 +2,7 @@
 /// stream over to TLS.
 #include <algorithm>
 
+#include "rules/signature/no_value.hpp"
 #include "sensors/protocols/ldap/ldap.hpp"
 #include "sensors/protocols/parser.hpp"
 
@@ -255,29 +256,23 @@ BufferStatus request_attribute(const Transaction& t, Dir, std::uint32_t i, Buffe
   }
 }
 
-/// The i-th of what `pick` finds in the responses, one item a response.
+/// What `pick` finds in the i-th response; empty where it has none.
 template <class Pick>
 BufferStatus of_responses(const Transaction& t, std::uint32_t i, BufferSlice& out, Pick pick) {
   const auto& tx = as_ldap(t);
-  for (const auto& r : tx.responses) {
-    const auto text = pick(*r);
-    if (text && i-- == 0) return give(*text, out);
-  }
-  return none_yet(tx);
+  return i < tx.responses.size() ? give(pick(*tx.responses[i]), out) : none_yet(tx);
 }
 
 BufferStatus response_dn(const Transaction& t, Dir, std::uint32_t i, BufferSlice& out) {
-  return of_responses(t, i, out, [](const Message& m) -> std::optional<std::string_view> {
+  return of_responses(t, i, out, [](const Message& m) -> std::string_view {
     if (m.op == Op::search_result_entry) return m.dn;
-    if (m.outcome) return m.outcome->matched_dn;
-    return {};
+    return m.outcome ? std::string_view(m.outcome->matched_dn) : std::string_view();
   });
 }
 
 BufferStatus response_message(const Transaction& t, Dir, std::uint32_t i, BufferSlice& out) {
-  return of_responses(t, i, out, [](const Message& m) -> std::optional<std::string_view> {
-    if (m.outcome) return m.outcome->message;
-    return {};
+  return of_responses(t, i, out, [](const Message& m) -> std::string_view {
+    return m.outcome ? std::string_view(m.outcome->message) : std::string_view();
   });
 }
 
@@ -314,12 +309,10 @@ BufferStatus response_count(const Transaction& t, Dir, std::uint32_t i, std::uin
 
 BufferStatus response_code(const Transaction& t, Dir, std::uint32_t i, std::uint64_t& out) {
   const auto& tx = as_ldap(t);
-  for (const auto& r : tx.responses) {
-    if (!r->outcome || i-- != 0) continue;
-    out = r->outcome->code;
-    return BufferStatus::ready;
-  }
-  return none_yet(tx);
+  if (i >= tx.responses.size()) return none_yet(tx);
+  const auto& outcome = tx.responses[i]->outcome;
+  out = outcome ? outcome->code : sig::no_value;
+  return BufferStatus::ready;
 }
 
 bool log(const Transaction& t, const LogContext&, JsonWriter& json) {

@@ -57,11 +57,11 @@ TEST(Ldap, TellsASearchWithItsResponses) {
   EXPECT_EQ(d.buffer(0, "ldap.responses.attribute_type", Dir::to_client, 3), "sn");
   EXPECT_EQ(d.buffer(0, "ldap.responses.attribute_type", Dir::to_client, 4), "<absent>");
   EXPECT_EQ(d.buffer(0, "ldap.responses.dn", Dir::to_client, 2), "dc=x");
-  EXPECT_EQ(d.buffer(0, "ldap.responses.message", Dir::to_client, 0), "why");
+  EXPECT_EQ(d.buffer(0, "ldap.responses.message", Dir::to_client, 2), "why");
   EXPECT_EQ(d.number(0, "ldap.responses.count", Dir::to_client), 3U);
   EXPECT_EQ(d.number(0, "ldap.request.operation", Dir::to_server), 3U);
   EXPECT_EQ(d.number(0, "ldap.responses.operation", Dir::to_client, 2), 5U);
-  EXPECT_EQ(d.number(0, "ldap.responses.result_code", Dir::to_client), 0U);
+  EXPECT_EQ(d.number(0, "ldap.responses.result_code", Dir::to_client, 2), 0U);
   ASSERT_EQ(d.ctx.frames.size(), 4U);
   EXPECT_EQ(d.ctx.frames[1].length, static_cast<std::int64_t>(entry(2).size()));
 }
