@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "rules/signature/gate.hpp"
 #include "rules/signature/ruleset.hpp"
 #include "rules/signature/scanner.hpp"
 #include "rules/signature/scanner_cache.hpp"
@@ -112,7 +113,9 @@ class CompiledEngine final : public Engine {
   enum Transport : std::size_t { tcp_packet, tcp_head, tcp_stream, udp, other, transports };
   static constexpr std::uint32_t none = UINT32_MAX;
   std::array<std::array<std::uint32_t, 2>, transports>
-      payload_scanner{};                     ///< by transport and direction
+      payload_scanner{};  ///< by transport and direction
+  std::vector<Gate> gates;
+  std::uint32_t payload_gates = none;        ///< scanner of those asked about payloads
   std::array<std::size_t, 2> head_octets{};  ///< of a TCP packet that tcp_head looks at
   std::array<std::array<PacketBucket, 2>, 5>
       buckets;  ///< tcp, udp, icmp, other IP, not IP; by direction
@@ -139,6 +142,7 @@ class CompiledEngine final : public Engine {
   void bind(RuleSet& set, LoadReport& report);
   void index_packets();
   void index_addresses();
+  void make_gates();
   [[nodiscard]] Result<bool, std::string> compile_scanners(const EngineOptions& options,
                                                            Prepared& prepared);
   [[nodiscard]] bool restore_scanners(const Databases& databases);

@@ -412,6 +412,40 @@ void CompiledEngine::index_addresses() {
   build(ip_dst, by_dst, false);
 }
 
+// --------------------------------------------------------------------------- gates
+
+void CompiledEngine::make_gates() {
+  std::map<std::pair<Gate::Kind, GateExpression>, std::int32_t> made;
+  std::array<std::uint32_t, 3> count{};
+  for (const auto& rule : rules)
+    for (auto& stage : rule->stages) {
+      if (!deserves_gate(*rule, stage)) continue;
+      for (auto& op : stage.ops) {
+        auto* pcre = std::get_if<PcreOp>(&op);
+        if (pcre == nullptr) continue;
+        const auto e = gate_expression(*pcre);
+        if (!e) continue;
+        using Kind = Gate::Kind;
+        const auto kind = stage.kind != Stage::Kind::payload || rule->fast_stage >= 0 ? Kind::alone
+                          : e->longest > 0 ? Kind::piecewise
+                                           : Kind::together;
+        const auto [it, fresh] =
+            made.try_emplace({kind, *e}, static_cast<std::int32_t>(gates.size()));
+        pcre->gate = it->second;
+        if (!fresh) continue;
+        Gate gate;
+        gate.kind = kind;
+        gate.scanner = scanner_for(kind == Kind::piecewise  ? "payload expressions, piecewise"
+                                   : kind == Kind::together ? "payload expressions"
+                                                            : "expression " + e->pattern + " " +
+                                                                  std::to_string(e->flags));
+        gate.number = count[static_cast<std::size_t>(kind)]++;
+        scanners[gate.scanner].add_expression(e->pattern, e->flags, gate.number);
+        gates.push_back(gate);
+      }
+    }
+}
+
 // --------------------------------------------------------------------------- scanners
 
 Result<void, std::string> Prepared::compile() {
@@ -476,6 +510,7 @@ Result<bool, std::string> CompiledEngine::build(RuleSet& set, const EngineOption
   bind(set, report);
   index_packets();
   index_addresses();
+  make_gates();
   return compile_scanners(options, prepared);
 }
 

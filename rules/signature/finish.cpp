@@ -1,6 +1,7 @@
 /// The last step of a rule: operands that hang together, kind of rule, and its fast pattern.
 #include <algorithm>
 
+#include "rules/signature/required_literals.hpp"
 #include "rules/signature/ruleset.hpp"
 
 namespace ww::sig {
@@ -92,30 +93,6 @@ Status finish_ops(std::vector<PayloadOp>& ops, std::size_t from, std::size_t cou
     }
   }
   return {};
-}
-
-/// How much a pattern tells apart: distinct octets count by how rare they are in traffic, repeats
-/// count little.
-int strength(std::string_view s) {
-  std::bitset<256> seen;
-  int score = 0;
-  for (const char ch : s) {
-    const auto c = static_cast<std::uint8_t>(ch);
-    if (seen.test(c)) {
-      ++score;
-      continue;
-    }
-    seen.set(c);
-    if (c >= 'a' && c <= 'z')
-      score += 3;
-    else if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-      score += 4;
-    else if (c == 0 || c == ' ' || c == '/' || c == 0xff)
-      score += 2;
-    else
-      score += c >= 32 && c < 127 ? 4 : 6;
-  }
-  return score;
 }
 
 /// The part of a content that the scanner may use. A literal must not start with NUL there (the

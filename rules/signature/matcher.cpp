@@ -37,6 +37,8 @@ void WorkerMatcher::adopt(std::shared_ptr<const CompiledEngine> engine) {
   alerts_.reserve(64);
   services_.shared = engine_->shared.get();
   scratch_.step_limit = engine_->step_limit;
+  scratch_.gates = &gates_;
+  gates_.bind(engine_->gates, engine_->scanners, hs_, profile_);
   queue_.clear();
   fresh_tags_ = {};
   alerts_.clear();
@@ -46,6 +48,7 @@ void WorkerMatcher::adopt(std::shared_ptr<const CompiledEngine> engine) {
 
 void WorkerMatcher::set_profile(MatchProfile* profile) {
   profile_ = profile;
+  gates_.set_profile(profile);
   if (profile == nullptr) return;
   profile->rules.assign(engine_->rules.size(), {});
   profile->scans.assign(engine_->scanners.size(), {});
@@ -264,7 +267,10 @@ bool WorkerMatcher::payload_matches(const Rule& r, const Stage& stage,
       if (c.dir != p.dir) continue;
       if (scratch_.trace) [[unlikely]]
         scratch_.trace->source(true);
-      if (run_stage(stage, {c.data, c.offset, c.fresh_from, true})) {
+      if (p.flow != nullptr) gates_.enter_stream(FlowData::of(*p.flow), c, generation_);
+      const bool held = run_stage(stage, {c.data, c.offset, c.fresh_from, true});
+      gates_.leave_stream();
+      if (held) {
         stream_match = true;
         return true;
       }
@@ -551,6 +557,7 @@ void WorkerMatcher::run_frames() {
 // --------------------------------------------------------------------------- entry
 
 void WorkerMatcher::begin(Packet& packet) {
+  gates_.next_packet();
   if (early_ != &packet) {
     queue_.clear();
     fresh_tags_ = {};

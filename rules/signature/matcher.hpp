@@ -147,6 +147,7 @@ class WorkerMatcher final : public Matcher {
   Trace* trace_ = nullptr;
   hs_scratch* hs_ = nullptr;
   EvalScratch scratch_;
+  Gates gates_;
   MatchServices services_;
   struct FreshTags {
     bool session = false, src = false, dst = false;

@@ -5,13 +5,13 @@
 #include <cstring>
 
 #include "rules/signature/dataset.hpp"
+#include "rules/signature/find.hpp"
+#include "rules/signature/gate.hpp"
 #include "rules/signature/trace.hpp"
 
 namespace ww::sig {
 
 namespace {
-
-constexpr std::size_t not_found = SIZE_MAX;
 
 constexpr std::array<std::uint8_t, 256> fold = [] {
   std::array<std::uint8_t, 256> t{};
@@ -20,50 +20,12 @@ constexpr std::array<std::uint8_t, 256> fold = [] {
   return t;
 }();
 
-bool equal_folded(const std::uint8_t* a, const char* lower_case, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i)
-    if (fold[a[i]] != static_cast<std::uint8_t>(lower_case[i])) return false;
-  return true;
-}
-
 /// First occurrence that lies wholly in [from, to).
 std::size_t find(const ContentOp& c, Bytes data, std::size_t from, std::size_t to) {
-  const auto n = c.octets.size();
   if (to > data.size()) to = data.size();
-  if (from > to || to - from < n) return not_found;
-  const auto* base = data.data();
-  if (!c.nocase) {
-    const auto* p =
-        static_cast<const std::uint8_t*>(memmem(base + from, to - from, c.octets.data(), n));
-    return p ? static_cast<std::size_t>(p - base) : not_found;
-  }
-  const auto first = static_cast<std::uint8_t>(c.octets[0]);
-  const auto upper = static_cast<std::uint8_t>(first >= 'a' && first <= 'z' ? first - 32 : first);
-  const auto last = to - n;  // last start
-  if (upper == first) {
-    for (auto at = from; at <= last; ++at) {
-      const auto* p =
-          static_cast<const std::uint8_t*>(std::memchr(base + at, first, last - at + 1));
-      if (!p) return not_found;
-      at = static_cast<std::size_t>(p - base);
-      if (equal_folded(p, c.octets.data(), n)) return at;
-    }
-    return not_found;
-  }
-  // Two memchr cursors, one for each case of the first letter.
-  const auto seek = [&](std::uint8_t octet, std::size_t at) -> std::size_t {
-    if (at > last) return not_found;
-    const auto* p = static_cast<const std::uint8_t*>(std::memchr(base + at, octet, last - at + 1));
-    return p ? static_cast<std::size_t>(p - base) : not_found;
-  };
-  auto a = seek(first, from), b = seek(upper, from);
-  while (a != not_found || b != not_found) {
-    const bool use_a = a < b;
-    const auto at = use_a ? a : b;
-    if (equal_folded(base + at, c.octets.data(), n)) return at;
-    (use_a ? a : b) = seek(use_a ? first : upper, at + 1);
-  }
-  return not_found;
+  if (from > to) return not_found;
+  const auto at = find_literal(data.subspan(from, to - from), c.octets, c.nocase);
+  return at == not_found ? at : from + at;
 }
 
 /// The order that `dce` stands for: each DCE/RPC message says its sender's. Outside of a stub it is
@@ -339,14 +301,30 @@ class Evaluation {
       const auto end = at + c.octets.size();
       note(i, true, at, end);
       if (step(i + 1, static_cast<std::int64_t>(end), std::max(claimed, end))) return true;
-      if (s_.steps > s_.step_limit || !spend()) return false;
+      if (impossible_ || s_.steps > s_.step_limit || !spend()) return false;
       from = at + 1;
     }
+  }
+
+  /// Whether the data holds what each match of this expression must; looked at once.
+  bool can_match(const PcreOp& p, std::size_t i) {
+    const auto& required = p.code->required();
+    if (i >= 64 || (known_ >> i & 1) != 0) return true;
+    known_ |= 1ULL << i;
+    const bool there =
+        std::all_of(required.list.begin(), required.list.end(), [&](const std::string& octets) {
+          return find_literal(data_, octets, required.nocase) != not_found;
+        });
+    return there && (p.gate < 0 || s_.gates == nullptr || s_.gates->open(p.gate, data_));
   }
 
   bool pcre(const PcreOp& p, std::size_t i, std::int64_t pos, std::size_t claimed) {
     const auto start = p.relative ? static_cast<std::size_t>(std::max<std::int64_t>(pos, 0)) : 0;
     if (start > data_.size()) return note(i, p.negated) && step(i + 1, pos, claimed);
+    if (!p.negated && !can_match(p, i)) {
+      impossible_ = true;
+      return note(i, false, start, data_.size());
+    }
     const auto subject = data_.subspan(start);
     std::size_t from = 0;
     for (;;) {
@@ -385,7 +363,8 @@ class Evaluation {
       s_.captured_flow.resize(flow_mark);
       s_.captured_packet.resize(packet_mark);
       s_.context.resize(context_mark);
-      if (!(p.relative_next || stale) || s_.steps > s_.step_limit || !spend()) return false;
+      if (!(p.relative_next || stale) || impossible_ || s_.steps > s_.step_limit || !spend())
+        return false;
       from = whole.from + 1;
       if (from > subject.size()) return false;
     }
@@ -567,6 +546,8 @@ class Evaluation {
   Bytes data_;
   std::int64_t base_ = 0;
   bool to_end_ = true;
+  bool impossible_ = false;  ///< no way through the operations can succeed on this data
+  std::uint64_t known_ = 0;  ///< expressions that were found able to match
   struct Read {
     std::uint64_t value = 0;
     std::int64_t start = 0, end = 0;

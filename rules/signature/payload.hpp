@@ -13,6 +13,7 @@
 
 namespace ww::sig {
 
+class Gates;  // rules/signature/gate.hpp
 class Trace;  // rules/signature/trace.hpp
 
 /// Per worker; reused for every evaluation.
@@ -27,6 +28,7 @@ struct EvalScratch {
   std::uint32_t steps = 0;
   std::uint32_t step_limit = 3000;  ///< detect.inspection-recursion-limit
   std::uint64_t limit_hits = 0;
+  Gates* gates = nullptr;
   Trace* trace = nullptr;  ///< set while the rule that it watches is checked
 };
 

@@ -57,6 +57,8 @@ Result<std::shared_ptr<const CompiledPcre>, std::string> CompiledPcre::compile(
   auto out = std::shared_ptr<CompiledPcre>(new CompiledPcre);
   out->code_ = compiled;
   out->pattern_ = pattern;
+  out->options_ = options;
+  out->required_ = required_literals(pattern, options);
   out->limited_ = limits;
   pcre2_pattern_info(compiled, PCRE2_INFO_CAPTURECOUNT, &out->groups_);
   return out;

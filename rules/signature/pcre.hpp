@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "rules/signature/required_literals.hpp"
 #include "telemetry/bytes.hpp"
 #include "telemetry/result.hpp"
 
@@ -48,7 +49,10 @@ class CompiledPcre {
   /// Searches from `from`; running into a limit counts as no match.
   [[nodiscard]] bool search(Bytes subject, std::size_t from, PcreScratch& scratch) const;
   [[nodiscard]] const std::string& pattern() const { return pattern_; }
+  [[nodiscard]] std::uint32_t options() const { return options_; }  ///< PCRE2_*
   [[nodiscard]] std::uint32_t groups() const { return groups_; }
+  /// What no match can be without.
+  [[nodiscard]] const RequiredLiterals& required() const { return required_; }
   /// Suricata's pcre.match-limit and pcre.match-limit-recursion, before rules load.
   static void set_limits(std::uint32_t match, std::uint32_t depth);
 
@@ -57,7 +61,8 @@ class CompiledPcre {
   pcre2_real_code_8* code_ = nullptr;
   mutable std::once_flag jit_once_;
   std::string pattern_;
-  std::uint32_t groups_ = 0;
+  RequiredLiterals required_;
+  std::uint32_t options_ = 0, groups_ = 0;
   bool limited_ = true;
 };
 

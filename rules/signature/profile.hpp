@@ -60,4 +60,25 @@ class RuleTimer {
   bool matched_ = false;
 };
 
+/// Adds the time of its life to a scanner's cost.
+class ScanTimer {
+ public:
+  ScanTimer(MatchProfile* profile, std::uint32_t scanner, std::size_t octets)
+      : cost_(profile != nullptr ? &profile->scans[scanner] : nullptr),
+        from_(cost_ != nullptr ? profile_ticks() : 0) {
+    if (cost_ != nullptr) cost_->octets += octets;
+  }
+  ~ScanTimer() {
+    if (cost_ == nullptr) return;
+    cost_->ticks += profile_ticks() - from_;
+    ++cost_->calls;
+  }
+  ScanTimer(const ScanTimer&) = delete;
+  ScanTimer& operator=(const ScanTimer&) = delete;
+
+ private:
+  MatchProfile::ScanCost* cost_;
+  std::uint64_t from_;
+};
+
 }  // namespace ww::sig

@@ -46,6 +46,7 @@ struct ContentOp {
 struct PcreOp {
   std::shared_ptr<const CompiledPcre> code;
   bool negated = false, relative = false, relative_next = false;
+  std::int32_t gate = -1;  ///< index in CompiledEngine::gates; -1: none
   /// Where capture group n+1 goes.
   struct Capture {
     enum class To : std::uint8_t { flow, packet, alert } to;

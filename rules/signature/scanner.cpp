@@ -18,11 +18,21 @@ Scanner::Scanner(Scanner&& o) noexcept
       first_(std::move(o.first_)),
       values_(std::move(o.values_)),
       db_(std::exchange(o.db_, nullptr)),
-      longest_(o.longest_) {}
+      longest_(o.longest_),
+      expressions_(o.expressions_) {}
+
+void Scanner::add(Pattern pattern, std::uint32_t value) {
+  auto& list = patterns_[std::move(pattern)];
+  if (list.empty() || list.back() != value) list.push_back(value);
+}
 
 void Scanner::add(std::string_view pattern, bool nocase, std::uint32_t value) {
-  auto& list = patterns_[{std::string(pattern), nocase}];
-  if (list.empty() || list.back() != value) list.push_back(value);
+  add({std::string(pattern), HS_FLAG_SINGLEMATCH | (nocase ? HS_FLAG_CASELESS : 0U)}, value);
+}
+
+void Scanner::add_expression(std::string_view pattern, unsigned flags, std::uint32_t value) {
+  expressions_ = true;
+  add({std::string(pattern), flags | HS_FLAG_SINGLEMATCH}, value);
 }
 
 void Scanner::seal() {
@@ -39,22 +49,26 @@ void Scanner::seal() {
 
 void Scanner::append_identity(std::string& out) const {
   for (const auto& p : sealed_) {
-    const auto n = static_cast<std::uint32_t>(p.octets.size()) << 1 | (p.nocase ? 1U : 0U);
-    out.append(reinterpret_cast<const char*>(&n), sizeof n);
+    const std::uint32_t parts[] = {static_cast<std::uint32_t>(p.octets.size()), p.flags};
+    out.append(reinterpret_cast<const char*>(parts), sizeof parts);
     out += p.octets;
   }
-  out.append("\xff\xff\xff\xff", 4);
+  out.append(expressions_ ? "\xff\xff\xff\xfe" : "\xff\xff\xff\xff", 4);
 }
 
 Result<void, std::string> Scanner::compile() {
   if (sealed_.empty()) return {};
+  return expressions_ ? compile_expressions() : compile_literals();
+}
+
+Result<void, std::string> Scanner::compile_literals() {
   std::vector<const char*> text;
   std::vector<unsigned> flags, ids;
   std::vector<std::size_t> lengths;
   for (std::size_t i = 0; i < sealed_.size(); ++i) {
     text.push_back(sealed_[i].octets.data());
     lengths.push_back(sealed_[i].octets.size());
-    flags.push_back(HS_FLAG_SINGLEMATCH | (sealed_[i].nocase ? HS_FLAG_CASELESS : 0U));
+    flags.push_back(sealed_[i].flags);
     ids.push_back(static_cast<unsigned>(i));
   }
   hs_compile_error_t* error = nullptr;
@@ -67,6 +81,37 @@ Result<void, std::string> Scanner::compile() {
   }
   sealed_.shrink_to_fit();
   return {};
+}
+
+/// An expression that the compiler refuses becomes one that always matches: it is only ever asked
+/// whether more work can be spared. The database alone, kept in a cache, says all of that.
+Result<void, std::string> Scanner::compile_expressions() {
+  std::vector<const char*> text;
+  std::vector<unsigned> flags, ids;
+  for (std::size_t i = 0; i < sealed_.size(); ++i) {
+    text.push_back(sealed_[i].octets.c_str());
+    flags.push_back(sealed_[i].flags);
+    ids.push_back(static_cast<unsigned>(i));
+  }
+  const auto always = [&](std::size_t i) {
+    text[i] = ".*";
+    flags[i] = HS_FLAG_DOTALL | HS_FLAG_ALLOWEMPTY | HS_FLAG_SINGLEMATCH;
+  };
+  std::string why;
+  for (std::size_t attempt = 0; attempt <= text.size(); ++attempt) {
+    hs_compile_error_t* error = nullptr;
+    if (hs_compile_multi(text.data(), flags.data(), ids.data(), static_cast<unsigned>(text.size()),
+                         HS_MODE_BLOCK, nullptr, &db_, &error) == HS_SUCCESS)
+      return {};
+    const int which = error ? error->expression : -1;
+    why = error ? error->message : "unknown error";
+    hs_free_compile_error(error);
+    if (which >= 0 && static_cast<std::size_t>(which) < text.size())
+      always(static_cast<std::size_t>(which));
+    else
+      for (std::size_t i = 0; i < text.size(); ++i) always(i);  // too much together
+  }
+  return tl::unexpected<std::string>("cannot compile the expressions of " + name + ": " + why);
 }
 
 bool Scanner::restore(std::string_view serialised) {
@@ -102,15 +147,27 @@ struct ScanContext {
   }
 };
 
+namespace {
+/// The scanner takes 32-bit lengths; buffers here are far shorter.
+constexpr std::size_t most_scanned = 1U << 30;
+}  // namespace
+
+bool Scanner::occurs(Bytes data, hs_scratch* scratch) const {
+  if (!db_ || data.size() > most_scanned) return true;
+  return hs_scan(
+             db_, reinterpret_cast<const char*>(data.data()), static_cast<unsigned>(data.size()), 0,
+             scratch,
+             [](unsigned, unsigned long long, unsigned long long, unsigned, void*) { return 1; },
+             nullptr) == HS_SCAN_TERMINATED;
+}
+
 void Scanner::scan(Bytes data, hs_scratch* scratch, void (*f)(void*, std::uint32_t),
                    void* context) const {
   if (!db_ || data.empty()) return;
   ScanContext c{this, f, context};
-  constexpr std::size_t piece =
-      1U << 30;  // the scanner takes 32-bit lengths; buffers here are far shorter
   hs_scan(db_, reinterpret_cast<const char*>(data.data()),
-          static_cast<unsigned>(std::min(data.size(), piece)), 0, scratch, &ScanContext::on_match,
-          &c);
+          static_cast<unsigned>(std::min(data.size(), most_scanned)), 0, scratch,
+          &ScanContext::on_match, &c);
 }
 
 }  // namespace ww::sig

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view magic = "WWSIG003";
+constexpr std::string_view magic = "WWSIG004";
 constexpr std::string_view prefix = "signatures-", suffix = ".hsdb";
 constexpr std::uint64_t max_octets = 1ULL << 30;
 

@@ -81,6 +81,17 @@ class FlowData final : public EngineState {
     std::vector<Hit> hits;
   };
   std::unique_ptr<StreamHits> stream_hits[2];
+  /// Expressions that may match in the part of the stream that was shown last (gate.hpp).
+  struct StreamGates {
+    std::uint64_t generation = 0;
+    std::uint64_t from = 0, to = 0;  ///< stream offsets of that part
+    struct Open {
+      std::uint32_t number;
+      std::uint64_t until;  ///< its match ends at or before this stream offset
+    };
+    std::vector<Open> open;
+  };
+  std::unique_ptr<StreamGates> stream_gates[2];
   std::vector<std::pair<std::uint64_t, std::uint32_t>>
       frame_alerts;  ///< frame id, rule: already told
   struct Tag {
