@@ -52,7 +52,7 @@ enum class Status : std::uint8_t {
 };
 
 /// One stream. Not thread-safe.
-/// Memory: 45 KiB, of which 33 KiB are the window; see borrow() for where to take one from.
+/// Memory: 41 KiB, of which 33 KiB are the window; see borrow() for where to take one from.
 class Decoder {
  public:
   struct Step {

@@ -35,7 +35,7 @@ struct Decoder::Fast {
     }
   };
 
-  /// Bits of a turn: three literals of 11, then a length of 20 and, filled again, a distance of 28.
+  /// Bits of a turn: three literals of 10, then a length of 20 and, filled again, a distance of 28.
   /// The first look-up of a turn is made at the end of the one before, with bits that are left, so
   /// that it need not wait for more of them.
   [[gnu::always_inline]] static inline void run(Decoder& self, Input& in, std::size_t limit) {

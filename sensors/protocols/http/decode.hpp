@@ -32,7 +32,7 @@ using DecodeReport = std::function<void(DecodeEvent)>;
                                                 const DecodeReport& report);
 
 /// Undoes the codings of one body. Not thread-safe.
-/// Memory: what the layers need (45 KiB each for gzip and deflate), plus 64 KiB for the
+/// Memory: what the layers need (41 KiB each for gzip and deflate), plus 64 KiB for the
 /// pass-through decision.
 class BodyDecoder {
  public:
