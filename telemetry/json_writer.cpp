@@ -1,10 +1,15 @@
 #include "telemetry/json_writer.hpp"
 
-#include <fmt/format.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstring>
+#include <iterator>
 
 namespace ww {
 namespace {
@@ -72,6 +77,26 @@ std::size_t utf8_length(const unsigned char* p, std::size_t left) {
   return 0;
 }
 
+/// Octets at the start of p that are written as they are, 16 at a time: ASCII but for controls,
+/// quote and backslash. It may stop too early, never too late.
+std::size_t plain_length(const unsigned char* p, std::size_t n) {
+  std::size_t i = 0;
+#if defined(__SSE2__)
+  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'),
+                space = _mm_set1_epi8(' ');
+  for (; i + 16 <= n; i += 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
+    // As signed numbers, octets from 0x80 on are less than a space too.
+    const __m128i special =
+        _mm_or_si128(_mm_cmplt_epi8(v, space),
+                     _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
+    const auto mask = static_cast<unsigned>(_mm_movemask_epi8(special));
+    if (mask != 0) return i + static_cast<unsigned>(std::countr_zero(mask));
+  }
+#endif
+  return i;
+}
+
 template <class OnBad>
 void append_text(std::string& out, std::string_view text, OnBad on_bad) {
   const auto* p = reinterpret_cast<const unsigned char*>(text.data());
@@ -82,6 +107,10 @@ void append_text(std::string& out, std::string_view text, OnBad on_bad) {
     if (i > run) out.append(text.data() + run, i - run);
   };
   while (i < n) {
+    if (n - i >= 16) {
+      i += plain_length(p + i, n - i);
+      if (i == n) break;
+    }
     const auto cls = classes[p[i]];
     if (cls == 0) {
       ++i;
@@ -128,13 +157,43 @@ void append_base64(std::string& out, Bytes in) {
 }
 
 void append_hex(std::string& out, Bytes octets, char separator) {
+  char text[96];  // a whole digest at once
+  std::size_t n = 0;
   bool first = true;
   for (const auto c : octets) {
-    if (!first && separator != 0) out += separator;
+    if (!first && separator != 0) text[n++] = separator;
     first = false;
-    out += hex_digits[c >> 4];
-    out += hex_digits[c & 15];
+    text[n++] = hex_digits[c >> 4];
+    text[n++] = hex_digits[c & 15];
+    if (n > sizeof text - 3) {
+      out.append(text, n);
+      n = 0;
+    }
   }
+  out.append(text, n);
+}
+
+/// Comma, quotes and colon are put together with the key, for one append in place of four.
+void JsonWriter::key(std::string_view k) {
+  char text[64];
+  constexpr std::size_t around = 4;
+  if (k.size() > sizeof text - around) {
+    if (!first_) out_ += ',';
+    out_ += '"';
+    out_ += k;
+    out_ += "\":";
+    first_ = true;
+    return;
+  }
+  std::size_t n = 0;
+  if (!first_) text[n++] = ',';
+  text[n++] = '"';
+  std::memcpy(text + n, k.data(), k.size());
+  n += k.size();
+  text[n++] = '"';
+  text[n++] = ':';
+  out_.append(text, n);
+  first_ = true;
 }
 
 void JsonWriter::key_text(std::string_view k) {
@@ -163,19 +222,15 @@ void JsonWriter::value(double v) {
   out_.append(buffer, r.ptr);
 }
 
-void JsonWriter::integer(std::int64_t v) {
-  separate();
-  char buffer[24];
-  const auto r = std::to_chars(buffer, buffer + sizeof buffer, v);
-  out_.append(buffer, r.ptr);
+template <class I>
+void JsonWriter::number(I v) {
+  char text[24] = {','};
+  const auto r = std::to_chars(text + 1, std::end(text), v);
+  out_.append(text + (first_ ? 1 : 0), r.ptr);
+  first_ = false;
 }
-
-void JsonWriter::unsigned_integer(std::uint64_t v) {
-  separate();
-  char buffer[24];
-  const auto r = std::to_chars(buffer, buffer + sizeof buffer, v);
-  out_.append(buffer, r.ptr);
-}
+void JsonWriter::integer(std::int64_t v) { number(v); }
+void JsonWriter::unsigned_integer(std::uint64_t v) { number(v); }
 
 void JsonWriter::value_bytes(Bytes octets) {
   separate();

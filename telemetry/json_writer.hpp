@@ -36,13 +36,7 @@ class JsonWriter {
     first_ = false;
   }
   /// Writes a key; a value, object or array must follow. Keys are ours and need no escapes.
-  void key(std::string_view k) {
-    if (!first_) out_ += ',';
-    out_ += '"';
-    out_ += k;
-    out_ += "\":";
-    first_ = true;
-  }
+  void key(std::string_view k);
   /// A key that came from outside: escaped.
   void key_text(std::string_view k);
 
@@ -101,6 +95,8 @@ class JsonWriter {
     if (!first_) out_ += ',';
     first_ = false;
   }
+  template <class I>
+  void number(I v);
   void integer(std::int64_t v);
   void unsigned_integer(std::uint64_t v);
 

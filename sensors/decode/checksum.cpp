@@ -73,18 +73,11 @@ std::uint16_t checksum_finish(std::uint64_t sum) {
 
 bool transport_checksum_ok(const IpAddress& src, const IpAddress& dst, std::uint8_t proto,
                            Bytes segment) {
-  auto sum = checksum_add(src.bytes(), 0);
-  sum = checksum_add(dst.bytes(), sum);
+  // The pseudo-header (RFC 9293 3.1, RFC 8200 8.1), as its octets would be loaded.
   const auto n = static_cast<std::uint32_t>(segment.size());
-  const std::uint8_t tail[8] = {static_cast<std::uint8_t>(n >> 24),
-                                static_cast<std::uint8_t>(n >> 16),
-                                static_cast<std::uint8_t>(n >> 8),
-                                static_cast<std::uint8_t>(n),
-                                0,
-                                0,
-                                0,
-                                proto};
-  sum = checksum_add(tail, sum);
+  std::uint64_t sum = std::uint64_t{__builtin_bswap32(n)} + (std::uint64_t{proto} << 24);
+  for (const auto& address : {src.bytes(), dst.bytes()})
+    for (std::size_t i = 0; i + 4 <= address.size(); i += 4) sum += load_le32(address.data() + i);
   return checksum_finish(checksum_add(segment, sum)) == 0;
 }
 

@@ -129,7 +129,7 @@ ProtocolTable::ProtocolTable(const Settings& settings) {
   for (const auto& e : entries_)
     for (const auto& pattern : e.protocol->patterns) {
       const std::size_t udp = pattern.ip_proto == 17 ? 1 : 0, d = sig::index(pattern.dir);
-      patterns_[udp][d].push_back({&e, &pattern});
+      patterns_[udp][d].push_back(make_ref(e, pattern));
       const auto reach =
           std::max<std::size_t>(pattern.depth, pattern.offset + pattern.octets.size());
       pattern_reach_[udp][d] = std::max(pattern_reach_[udp][d], reach);
@@ -152,12 +152,40 @@ const ProtocolTable::Entry* ProtocolTable::find(std::string_view name) const {
   return nullptr;
 }
 
+ProtocolTable::PatternRef ProtocolTable::make_ref(const Entry& entry,
+                                                  const Protocol::Pattern& pattern) {
+  PatternRef ref{&entry, &pattern};
+  constexpr std::size_t few = 4;
+  const auto end = pattern.offset + pattern.octets.size();
+  if (pattern.octets.empty() || pattern.depth < end || pattern.depth - end >= few) return ref;
+  constexpr std::uint8_t letter_case = 0x20;
+  const auto first = static_cast<std::uint8_t>(pattern.octets.front());
+  const auto lower = static_cast<std::uint8_t>(first | letter_case);
+  ref.places = static_cast<std::uint8_t>(pattern.depth - end + 1);
+  if (pattern.nocase && lower >= 'a' && lower <= 'z') ref.ignored_bits = letter_case;
+  ref.first = first | ref.ignored_bits;
+  return ref;
+}
+
+bool ProtocolTable::found(const PatternRef& ref, Bytes data) {
+  if (ref.places != 0) {
+    const std::size_t from = ref.pattern->offset, to = std::min(data.size(), from + ref.places);
+    bool possible = false;
+    for (auto at = from; at < to; ++at)
+      possible = possible || (data[at] | ref.ignored_bits) == ref.first;
+    if (!possible) return false;
+  }
+  return find_pattern(data, *ref.pattern);
+}
+
 Detected ProtocolTable::match_patterns(Bytes data, Dir dir, const sig::Flow& flow,
                                        DetectionState& state, bool midstream) const {
   const std::size_t udp = flow.ip_proto == 17 ? 1 : 0, d = sig::index(dir);
   bool waiting = false;
-  for (const auto& [entry, pattern] : patterns_[udp][d]) {
-    if (state.refused[d][entry->index] || !find_pattern(data, *pattern)) continue;
+  for (const auto& ref : patterns_[udp][d]) {
+    const auto* entry = ref.entry;
+    const auto* pattern = ref.pattern;
+    if (!found(ref, data) || state.refused[d][entry->index]) continue;
     if (pattern->min_octets != 0 && entry->protocol->probe != nullptr) {
       if (data.size() < pattern->min_octets) {
         waiting = true;
@@ -174,8 +202,10 @@ Detected ProtocolTable::match_patterns(Bytes data, Dir dir, const sig::Flow& flo
   if (midstream) {
     // We may have taken the server for the client: its patterns would show it.
     const auto other = sig::opposite(dir);
-    for (const auto& [entry, pattern] : patterns_[udp][sig::index(other)]) {
-      if (pattern->octets.size() < 4 || !find_pattern(data, *pattern)) continue;
+    for (const auto& ref : patterns_[udp][sig::index(other)]) {
+      const auto* entry = ref.entry;
+      const auto* pattern = ref.pattern;
+      if (pattern->octets.size() < 4 || !found(ref, data)) continue;
       if (pattern->min_octets != 0 && entry->protocol->probe != nullptr &&
           (data.size() < pattern->min_octets ||
            entry->protocol->probe(data, other, flow) != Probe::yes))

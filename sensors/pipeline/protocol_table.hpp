@@ -68,7 +68,13 @@ class ProtocolTable {
   struct PatternRef {
     const Entry* entry;
     const Protocol::Pattern* pattern;
+    // Most patterns can stand at few places, and most data differs from most of them there in their
+    // first octet.
+    std::uint8_t places = 0;  ///< 0: many
+    std::uint8_t first = 0, ignored_bits = 0;
   };
+  static PatternRef make_ref(const Entry& entry, const Protocol::Pattern& pattern);
+  static bool found(const PatternRef& ref, Bytes data);
   Detected match_patterns(Bytes data, Dir dir, const sig::Flow& flow, DetectionState& state,
                           bool midstream) const;
   Detected run_probes(Bytes data, Dir dir, const sig::Flow& flow, DetectionState& state) const;

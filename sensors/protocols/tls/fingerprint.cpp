@@ -1,9 +1,11 @@
 /// JA3, JA3S (Salesforce's published method) and JA4 (FoxIO's published method for TLS clients).
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 
+#include "sensors/files/digest.hpp"
 #include "sensors/protocols/tls/tls.hpp"
 #include "telemetry/json_writer.hpp"
 
@@ -16,29 +18,32 @@ void join(std::string& out, const Values& values) {
   for (const auto v : values) {
     if constexpr (sizeof v == 2)
       if (is_grease(v)) continue;
-    if (!first) out += '-';
+    char text[8] = {'-'};
+    char* const begin = text + (first ? 1 : 0);
     first = false;
-    fmt::format_to(std::back_inserter(out), "{}", v);
+    out.append(begin, std::to_chars(text + 1, std::end(text), v).ptr);
   }
 }
 
-std::string digest_hex(std::string_view text, const EVP_MD* kind) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  std::string out;
-  if (EVP_Digest(text.data(), text.size(), digest, &length, kind, nullptr) == 1)
-    append_hex(out, Bytes(digest, length));
-  return out;
+std::string digest_hex(std::string_view text, sensor::Digest::Kind kind) {
+  sensor::Digest digest(kind);
+  digest.update(as_bytes(text));
+  return digest.finish();
 }
 
 std::string hash12(const std::string& text) {
-  return text.empty() ? "000000000000" : digest_hex(text, EVP_sha256()).substr(0, 12);
+  return text.empty() ? "000000000000"
+                      : digest_hex(text, sensor::Digest::Kind::sha256).substr(0, 12);
 }
 
 std::string hex_list(const std::vector<std::uint16_t>& values) {
   std::string out;
-  for (const auto v : values)
-    fmt::format_to(std::back_inserter(out), "{}{:04x}", out.empty() ? "" : ",", v);
+  out.reserve(values.size() * 5);
+  for (const auto v : values) {
+    if (!out.empty()) out += ',';
+    const std::uint8_t octets[] = {static_cast<std::uint8_t>(v >> 8), static_cast<std::uint8_t>(v)};
+    append_hex(out, octets);
+  }
   return out;
 }
 
@@ -86,7 +91,7 @@ std::string ja4_alpn(const Hello& h) {
 
 }  // namespace
 
-std::string md5_hex(std::string_view text) { return digest_hex(text, EVP_md5()); }
+std::string md5_hex(std::string_view text) { return digest_hex(text, sensor::Digest::Kind::md5); }
 
 std::string ja3_text(const Hello& h) {
   std::string out = fmt::format("{},", h.legacy_version);

@@ -9,12 +9,13 @@
 namespace ww::sensor {
 namespace {
 
-std::string detected(const std::string& octets, std::uint16_t sport, std::uint16_t dport) {
+std::string detected(const std::string& octets, std::uint16_t sport, std::uint16_t dport,
+                     std::uint8_t ip_proto = 17) {
   Settings settings;
   add_default_settings(settings);
   const ProtocolTable table(settings);
   sig::Flow flow;
-  flow.ip_proto = 17;
+  flow.ip_proto = ip_proto;
   flow.sport = sport;
   flow.dport = dport;
   DetectionState state;
@@ -33,6 +34,20 @@ TEST(ProtocolTable, PatternsOfDatagramsComeBeforePorts) {
   std::string other = request;
   other[1] = 0x7f;
   EXPECT_NE(detected(other, 50000, 443), "dcerpc");
+}
+
+/// The first octet decides whether a pattern is compared at all: in either case, and as it is when
+/// it is no letter.
+TEST(ProtocolTable, PatternsAreFoundInEitherCase) {
+  constexpr std::uint8_t tcp = 6;
+  for (const auto* method : {"GET", "get", "gET", "Get", "POST", "post"})
+    EXPECT_EQ(detected(std::string(method) + " / HTTP/1.1\r\n", 50000, 50001, tcp), "http");
+  for (const auto* other : {"FET", "HET", "\x07\x45\x54", "\x27\x45\x54"})
+    EXPECT_NE(detected(std::string(other) + " / HTTP/1.1\r\n", 50000, 50001, tcp), "http");
+  EXPECT_EQ(detected("\r\nGet / HTTP/1.1\r\n", 50000, 50001, tcp), "http");
+  EXPECT_NE(detected("\r\n\rGET / HTTP/1.1\r\n", 50000, 50001, tcp), "http");
+  EXPECT_EQ(detected("SSH-2.0-x\r\n", 50000, 50001, tcp), "ssh");
+  EXPECT_EQ(detected("", 50000, 50001, tcp), "");
 }
 
 }  // namespace
