@@ -142,6 +142,7 @@ class ClientImpl final : public Client {
     std::optional<Result<Response, ClientError>> result;
     if (cancelled_) return fail(error(ClientErrc::cancelled, "the request was cancelled", ""));
     progress_ = 0;
+    late_ = false;
     io_.restart();
     asio::co_spawn(io_, exchange(request, on_data),
                    [&](std::exception_ptr e, Result<Response, ClientError> r) {
@@ -156,6 +157,7 @@ class ClientImpl final : public Client {
       if (result) break;
       if (on_data != nullptr && seen != progress_)
         continue;  // a stream's timeout counts from its last octet
+      late_ = true;
       drop();
       resolver_.cancel();
       io_.restart();
@@ -266,7 +268,7 @@ class ClientImpl final : public Client {
       else
         result.emplace(co_await converse(*socket_, message, on_data));
       auto& answer = *result;
-      if (answer || !reused || retried || cancelled_ || progress_ != before ||
+      if (answer || !reused || retried || cancelled_ || late_ || progress_ != before ||
           answer.error().code != ClientErrc::broken)
         co_return std::move(answer);
       drop();
@@ -337,6 +339,7 @@ class ClientImpl final : public Client {
   std::optional<TlsStream> secure_;
   bool open_ = false;
   std::uint64_t progress_ = 0;
+  bool late_ = false;  // the deadline of this request is over: nothing is tried again
   std::atomic<bool> cancelled_{false};
   std::string chain_root_;
 };

@@ -16,6 +16,7 @@
 
 #include "collector/identity/authority.hpp"
 #include "telemetry/net/client.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::collector {
 namespace {
@@ -95,14 +96,8 @@ class ServerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ::signal(SIGPIPE, SIG_IGN);  // Raw writes to connections that the server has closed
-    std::string pattern = (fs::temp_directory_path() / "ww-server-XXXXXX").string();
-    folder = mkdtemp(pattern.data());
     authority = Authority::open({.folder = folder}, clock).value();
     options.limits.requests_per_second = 0;
-  }
-  void TearDown() override {
-    server.reset();
-    fs::remove_all(folder);
   }
   void start() {
     const auto id = authority->server_identity().value();
@@ -126,7 +121,8 @@ class ServerTest : public ::testing::Test {
     r.body = std::move(body);
     return r;
   }
-  std::string folder;
+  ww::test::TempFolder temp;
+  const std::string& folder = temp.path();
   SystemClock clock;
   std::unique_ptr<Authority> authority;
   ServerOptions options;
@@ -151,9 +147,10 @@ TEST_F(ServerTest, AClientReconnectsAfterTheServerClosedAnIdleConnection) {
   start();
   auto c = client();
   EXPECT_TRUE(c->send(request("GET", "/x")));
-  while (server->stats().connections_open > 0) std::this_thread::yield();
+  while (server->stats().connections_open > 0) std::this_thread::sleep_for(1ms);
+  const auto before = server->stats().connections;
   EXPECT_TRUE(c->send(request("GET", "/x")));
-  EXPECT_EQ(server->stats().connections, 2U);
+  EXPECT_GT(server->stats().connections, before);
 }
 
 TEST_F(ServerTest, WhoDoesNotSpeakTlsOrSaysNothingIsLetGo) {
@@ -233,9 +230,10 @@ TEST_F(ServerTest, SaysContinueToWhoWaitsForIt) {
 }
 
 TEST_F(ServerTest, AHandlerThatForgetsOrIsLateStillGivesAnAnswer) {
-  options.limits.handler = 300ms;
   start();
   EXPECT_EQ(client()->send(request("GET", "/never")).value().status, 500U);
+  options.limits.handler = 300ms;
+  start();
   EXPECT_EQ(client()->send(request("GET", "/hold")).value().status, 503U);
   echo.held.get_future().get()->reply({});  // too late: nobody is hurt
 }
@@ -263,13 +261,15 @@ TEST_F(ServerTest, RequestsOfOnePeerAreBoundedInRate) {
   auto c = client();
   EXPECT_EQ(c->send(request("GET", "/x")).value().status, 200U);
   EXPECT_EQ(c->send(request("GET", "/x")).value().status, 200U);
-  const auto third = c->send(request("GET", "/x")).value();
-  EXPECT_EQ(third.status, 429U);
-  EXPECT_EQ(third.headers.get("Retry-After"), "1");
+  // The third is one too many, or on a slow machine one of those after it.
+  auto next = c->send(request("GET", "/x")).value();
+  for (int i = 0; i < 1000 && next.status == 200; ++i) next = c->send(request("GET", "/x")).value();
+  EXPECT_EQ(next.status, 429U);
+  EXPECT_EQ(next.headers.get("Retry-After"), "1");
 }
 
 TEST_F(ServerTest, StoppingAnswersWhatIsUnderWay) {
-  options.limits.handler = 30s;
+  options.limits.handler = 10min;
   start();
   auto held = echo.held.get_future();
   auto answer =
@@ -330,15 +330,42 @@ TEST_F(ServerTest, AClientRefusesAnotherHostsCertificateAndAForeignPin) {
 }
 
 TEST_F(ServerTest, AClientGivesUpAtItsDeadline) {
-  options.limits.handler = 30s;
+  options.limits.handler = options.limits.idle = 10min;
   start();
   http::ClientOptions o;
   o.url = "https://localhost:" + std::to_string(server->port());
   o.ca_file = folder + "/ca.pem";
   o.timeout = 200ms;
-  EXPECT_EQ(http::Client::create(o).value()->send(request("GET", "/hold")).error().code,
-            http::ClientErrc::timeout);
-  echo.held.get_future().get()->reply({});
+  // The deadline is for all of it: on a slow machine the connection alone may take longer.
+  auto c = http::Client::create(o).value();
+  while (!c->send(request("GET", "/x"))) {
+  }
+  const auto late =
+      c->send(request("GET", "/hold"));  // on the connection that is there: asked once
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, http::ClientErrc::timeout);
+  auto held = echo.held.get_future();
+  ASSERT_EQ(held.wait_for(2min), std::future_status::ready);
+  held.get()->reply({});
+}
+
+TEST_F(ServerTest, AClientGivesUpOnWhoAcceptsAndSaysNothing) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof a;
+  ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&a), size), 0);
+  ASSERT_EQ(::listen(fd, 1), 0);
+  ASSERT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size), 0);
+  http::ClientOptions o;
+  o.url = "https://127.0.0.1:" + std::to_string(ntohs(a.sin_port));
+  o.ca_pin = authority->fingerprint();
+  o.timeout = 200ms;
+  const auto late = http::Client::create(o).value()->send(request("GET", "/x"));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, http::ClientErrc::timeout);
+  ::close(fd);
 }
 
 }  // namespace
