@@ -95,7 +95,7 @@ function(ww_test name)
   endif()
   target_link_libraries(${name} PRIVATE GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE WW_SOURCE_DIR="${CMAKE_SOURCE_DIR}" WW_BINARY_DIR="${CMAKE_BINARY_DIR}")
-  add_test(NAME ${name} COMMAND ${name})
+  add_test(NAME ${name} COMMAND "${CMAKE_SOURCE_DIR}/tests/run" "$<TARGET_FILE:${name}>")
   set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT})
 endfunction()
 

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "ctl/commands/command.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::ctl {
 namespace {
@@ -15,14 +16,6 @@ namespace fs = std::filesystem;
 
 class RulesCommand : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) /
-              (std::string("rules-command-") +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
   std::string write(const std::string& name, const std::string& text) {
     const auto path = (folder_ / name).string();
     std::ofstream(path) << text;
@@ -58,7 +51,8 @@ class RulesCommand : public testing::Test {
     return {};
   }
 
-  fs::path folder_;
+  ww::test::TempFolder temp_;
+  const fs::path folder_ = temp_.path();
 };
 
 #define EXPECT_HAS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)

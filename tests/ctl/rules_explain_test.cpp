@@ -10,6 +10,7 @@
 #include "ctl/commands/offline_replay.hpp"
 #include "rules/signature/explain.hpp"
 #include "rules/signature/trace.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::ctl {
 namespace {
@@ -18,14 +19,6 @@ namespace fs = std::filesystem;
 
 class Explain : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ =
-        fs::path(testing::TempDir()) /
-        (std::string("explain-") + testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   std::string write(const std::string& name, const std::string& text) {
     const auto path = (folder_ / name).string();
     std::ofstream(path) << text;
@@ -51,7 +44,8 @@ class Explain : public testing::Test {
   }
 
  private:
-  fs::path folder_;
+  ww::test::TempFolder temp_;
+  const fs::path folder_ = temp_.path();
 };
 
 /// The step of a try whose keyword begins like that.

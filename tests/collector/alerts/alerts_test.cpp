@@ -6,7 +6,7 @@
 #include <set>
 
 #include "collector/store/store.hpp"
-#include "tests/collector/store/temp_folder.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::collector {
 namespace {
@@ -60,7 +60,7 @@ class AlertBookTest : public ::testing::Test {
     return page ? page->alerts : std::vector<Alert>{};
   }
 
-  test::TempFolder folder_;
+  ww::test::TempFolder folder_;
   ManualClock clock_;
   AlertLimits limits_{.incident_alerts = 0};
   std::unique_ptr<AlertBook> book_;

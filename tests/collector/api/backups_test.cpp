@@ -46,11 +46,10 @@ class BackupApiTest : public ApiTest {
   }
   json::value board_with(std::size_t assets, const std::string& bearer) {
     json::value v;
-    for (int i = 0; i < 500; ++i) {
+    eventually([&] {
       v = get("/api/v1/backups", bearer);
-      if (v.at("items").as_array().size() >= assets) break;
-      std::this_thread::sleep_for(20ms);
-    }
+      return v.at("items").as_array().size() >= assets;
+    });
     EXPECT_EQ(v.at("items").as_array().size(), assets);
     return v;
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <zstd.h>
 
+#include <atomic>
 #include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include "collector/identity/authority.hpp"
 #include "telemetry/net/client.hpp"
 #include "telemetry/net/enrol.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::collector {
 
@@ -27,11 +29,20 @@ inline json::value parsed(const std::string& body) {
   return v;
 }
 
+/// Time that passes, and that a test moves on.
+class MovableClock final : public Clock {
+ public:
+  [[nodiscard]] Timestamp now() const override { return system_.now() + ahead_.load(); }
+  void advance(std::chrono::microseconds d) { ahead_ = ahead_.load() + d; }
+
+ private:
+  SystemClock system_;
+  std::atomic<std::chrono::microseconds> ahead_{};
+};
+
 class ApiTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "ww-api-XXXXXX").string();
-    folder = mkdtemp(pattern.data());
     fs::create_directories(folder + "/web/assets");
     std::ofstream(folder + "/web/index.html") << "<!doctype html><title>Wardwatch</title>";
     std::ofstream(folder + "/web/assets/app-1.js") << "export {}";
@@ -43,10 +54,6 @@ class ApiTest : public ::testing::Test {
     config.requests_per_second = 0;
     start();
   }
-  void TearDown() override {
-    collector.reset();
-    fs::remove_all(folder);
-  }
   void start() {
     collector.reset();
     auto started = Collector::start(config, clock);
@@ -54,6 +61,16 @@ class ApiTest : public ::testing::Test {
     collector = std::move(*started);
     url = "https://127.0.0.1:" + std::to_string(collector->port());
     ca = config.folder + "/tls/ca.pem";
+  }
+  /// Asks until it is so; false after two minutes, which only a fault takes.
+  template <class F>
+  static bool eventually(F f) {
+    const auto end = std::chrono::steady_clock::now() + 2min;
+    for (;;) {
+      if (f()) return true;
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::sleep_for(10ms);
+    }
   }
   std::string token(Role role, const std::string& site = "", const std::string& source = "") {
     ApiToken t;
@@ -138,9 +155,11 @@ class ApiTest : public ::testing::Test {
            "\"ww\":{\"epoch\":" +
            std::to_string(epoch) + ",\"seq\":" + std::to_string(seq) + "}}\n";
   }
-  std::string folder, url, ca;
+  ww::test::TempFolder temp;
+  const std::string& folder = temp.path();
+  std::string url, ca;
   Config config;
-  SystemClock clock;
+  MovableClock clock;
   std::unique_ptr<Collector> collector;
 };
 

@@ -13,6 +13,7 @@
 #include "collector/app/service/service.hpp"
 #include "collector/identity/accounts.hpp"
 #include "telemetry/net/client.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::collector {
 namespace {
@@ -101,12 +102,9 @@ class Child {
 class Programs : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "ww-app-XXXXXX").string();
-    folder = mkdtemp(pattern.data());
     config = folder + "/collector.yaml";
     write("data: {folder: data, min_free: 0}\nserver: {listen: [\"127.0.0.1:0\"]}\n");
   }
-  void TearDown() override { fs::remove_all(folder); }
   void write(const std::string& yaml) const { std::ofstream(config) << yaml; }
   int run(std::vector<std::string> args) {
     const int code = Child(std::move(args), folder + "/run").wait();
@@ -131,7 +129,9 @@ class Programs : public ::testing::Test {
       ::usleep(2000);
     }
   }
-  std::string folder, config, out, err;
+  ww::test::TempFolder temp;
+  const std::string& folder = temp.path();
+  std::string config, out, err;
 };
 
 TEST_F(Programs, BadConfigurationEndsWithOneLineAndCode2) {

@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "collector/backup/tables.hpp"
-#include "tests/collector/store/temp_folder.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::collector {
 namespace {
@@ -131,7 +131,7 @@ class BackupAccessTest : public ::testing::Test {
     }
     now = today;
   }
-  test::TempFolder folder;
+  ww::test::TempFolder folder;
   std::unique_ptr<sql::Database> db;
   BackupRegister reg;
   BackupAccess access;

@@ -9,7 +9,7 @@
 #include <future>
 
 #include "collector/ingest/pipeline_local.hpp"
-#include "tests/collector/store/temp_folder.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::collector {
 namespace {
@@ -80,7 +80,7 @@ class BackupBookTest : public ::testing::Test {
     return false;
   }
 
-  test::TempFolder folder;
+  ww::test::TempFolder folder;
   std::string register_file;
   ManualClock clock;
   std::unique_ptr<AlertBook> alerts;

@@ -9,7 +9,7 @@
 
 #include "collector/detect/subjects.hpp"
 #include "collector/ingest/pipeline_local.hpp"
-#include "tests/collector/store/temp_folder.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::collector {
 namespace {
@@ -129,7 +129,7 @@ class DetectTest : public ::testing::Test {
     return page ? page->alerts : std::vector<Alert>{};
   }
 
-  test::TempFolder folder_;
+  ww::test::TempFolder folder_;
   ManualClock clock_;
   DetectOptions options_;
   std::unique_ptr<AlertBook> book_;

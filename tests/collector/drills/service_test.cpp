@@ -17,15 +17,15 @@ using ::testing::HasSubstr;
 
 class DrillApi : public ApiTest {
  protected:
-  /// A collector with one restore and one detection drill.
-  void with_drills() {
+  /// A collector with a restore drill and a definition that is broken.
+  void with_drills(std::chrono::seconds order_life = 10min) {
     fs::create_directories(folder + "/drills");
     std::ofstream(folder + "/drills/r.json")
         << R"({"type":"wardwatch-drill","id":"r","title":"R","kind":"restore","purpose":"p","safety":["s"],"restore":{"target":"t","rto_target_s":3600}})";
     std::ofstream(folder + "/drills/broken.json") << "{";
     config.drills.definitions = {folder + "/drills"};
     config.drills.tick = 20ms;
-    config.drills.order_life = 5s;
+    config.drills.order_life = order_life;
     start();
     lead = token(Role::lead);
   }
@@ -61,8 +61,11 @@ class DrillApi : public ApiTest {
   }
   std::string wait_for(const std::string& run, const std::string& wanted) {
     std::string s;
-    for (int i = 0; i < 300 && (s = state(run)) != wanted; ++i) std::this_thread::sleep_for(20ms);
+    eventually([&] { return (s = state(run)) == wanted; });
     return s;
+  }
+  json::array open_alerts(const std::string& rule) {
+    return body(send("GET", "/api/v1/alerts?status=new&rule=" + rule, lead)).at("items").as_array();
   }
 };
 
@@ -99,17 +102,15 @@ TEST_F(DrillApi, AnOrderReachesItsSensorAloneAndItsReportEndsTheDrill) {
   EXPECT_EQ(wait_for(run, "passed"), "passed");
   const auto report = body(send("GET", "/api/v1/drills/" + run + "/report", lead));
   EXPECT_TRUE(report.at("recovery").at("rto_met").as_bool());
-  EXPECT_NEAR(report.at("recovery").at("rpo_seconds").to_number<double>(), 600, 30);
+  const auto lost = report.at("recovery").at("rpo_seconds").to_number<double>();
+  EXPECT_LT(lost, 600.5) << "until the drill began, which was before the report";
+  EXPECT_GT(lost, 600 - 300);
   EXPECT_EQ(send("POST", "/api/v1/drills/" + run + "/stop", lead, "{}").status, 409U)
       << "it is over";
 }
 
 TEST_F(DrillApi, ASensorThatNeverComesEndsTheDrillWithTheReason) {
-  config.drills.order_life = 1s;
-  with_drills();
-  config.drills.order_life = 1s;
-  start();
-  lead = token(Role::lead);
+  with_drills(1s);
   const auto run = begin("nobody");
   EXPECT_EQ(wait_for(run, "failed"), "failed");
   EXPECT_THAT(
@@ -218,51 +219,39 @@ TEST_F(DrillApi, AnActionIsClosedByALaterDrillOrASignedAcceptance) {
 }
 
 TEST_F(DrillApi, AHeartbeatThatStaysAwayIsOneAlertUntilItIsBack) {
-  config.drills.heartbeat_grace = 1s;
+  config.drills.heartbeat_grace = 60s;
   with_drills();
-  const auto s1 = enrol("trust-a", "s1");
+  const auto s1 = enrol("trust-a", "s1"), s2 = enrol("trust-a", "s2");
   const auto beat = [&](const char* source) {
-    tell(s1, std::string(R"({"kind":"heartbeat","interval":1,"source":")") + source + "\"}");
+    tell(s1, std::string(R"({"kind":"heartbeat","interval":60,"source":")") + source + "\"}");
   };
-  const auto open_alerts = [&] {
-    return body(send("GET", "/api/v1/alerts?status=new&rule=heartbeat-absent", lead))
-        .at("items")
-        .as_array();
-  };
-  const auto until = [&](std::size_t n) {
-    for (int i = 0; i < 400 && open_alerts().size() != n; ++i) std::this_thread::sleep_for(20ms);
-    return open_alerts().size();
+  const auto open = [&] { return open_alerts("heartbeat-absent"); };
+  const auto told = [&](std::string_view wanted) {
+    const auto is_told = [&] {
+      const auto alerts = open();
+      return alerts.size() == 1 &&
+             std::string(alerts[0].at("rule").at("title").as_string()).find(wanted) !=
+                 std::string::npos;
+    };
+    return eventually(is_told);
   };
   beat("sensor");
   beat("file:/var/log/pacs.log");
-  EXPECT_TRUE(open_alerts().empty());
-  EXPECT_EQ(until(1), 1U) << "nothing is heard: one alert for the sensor, not one for each source";
-  EXPECT_THAT(std::string(open_alerts()[0].at("rule").at("title").as_string()),
-              HasSubstr("sensor s1"));
+  EXPECT_TRUE(open().empty());
+  clock.advance(5min);
+  EXPECT_TRUE(told("sensor s1"))
+      << "nothing is heard: one alert for the sensor, not one for each source";
   beat("sensor");
-  EXPECT_EQ(until(1), 1U);
-  for (int i = 0;
-       i < 40 &&
-       (open_alerts().empty() ||
-        std::string(open_alerts()[0].at("rule").at("title").as_string()).find("pacs.log") ==
-            std::string::npos);
-       ++i) {
-    beat("sensor");
-    std::this_thread::sleep_for(100ms);
-  }
-  ASSERT_EQ(open_alerts().size(), 1U) << "the sensor is back, the file is not";
-  EXPECT_THAT(std::string(open_alerts()[0].at("rule").at("title").as_string()),
-              HasSubstr("pacs.log"));
+  EXPECT_TRUE(told("pacs.log")) << "the sensor is back, the file is not";
   tell(s1, R"({"kind":"sources","sources":["sensor"]})");
-  beat("sensor");
-  for (int i = 0; i < 40 && !open_alerts().empty(); ++i) {
-    beat("sensor");
-    std::this_thread::sleep_for(100ms);
-  }
-  EXPECT_TRUE(open_alerts().empty()) << "what the sensor no longer watches is not waited for";
+  EXPECT_TRUE(eventually([&] { return open().empty(); }))
+      << "what the sensor no longer watches is not waited for";
+  const auto mine = std::exchange(seq, 1);
+  tell(s2, R"({"kind":"heartbeat","interval":60,"source":"sensor"})");
+  seq = mine;
   ASSERT_TRUE(collector->accounts().revoke({"trust-a", "s1"}, "gone", {"console", "console", ""}));
-  std::this_thread::sleep_for(4s);
-  EXPECT_TRUE(open_alerts().empty()) << "a revoked sensor is not waited for";
+  clock.advance(5min);
+  EXPECT_TRUE(told("sensor s2")) << "a revoked sensor is not waited for";
 }
 
 TEST_F(DrillApi, APlannedDrillIsOverdueUntilItPassedAlsoOverARestart) {
@@ -276,26 +265,18 @@ TEST_F(DrillApi, APlannedDrillIsOverdueUntilItPassedAlsoOverARestart) {
   config.drills.plans = {plan};
   with_drills();
   const auto s1 = enrol("trust-a", "s1");
-  const auto open_alerts = [&] {
-    return body(send("GET", "/api/v1/alerts?status=new&rule=drill-overdue", lead))
-        .at("items")
-        .as_array();
-  };
-  const auto until = [&](std::size_t n) {
-    for (int i = 0; i < 400 && open_alerts().size() != n; ++i) std::this_thread::sleep_for(20ms);
-    return open_alerts().size();
-  };
+  const auto overdue = [&] { return open_alerts("drill-overdue"); };
   const auto row = [&] {
     return body(send("GET", "/api/v1/drill-schedule", lead)).at("items").as_array().at(0);
   };
-  ASSERT_EQ(until(1), 1U);
+  ASSERT_TRUE(eventually([&] { return overdue().size() == 1; }));
   EXPECT_EQ(row().at("state"), "overdue");
-  EXPECT_THAT(std::string(open_alerts()[0].at("explanation").as_string()),
+  EXPECT_THAT(std::string(overdue()[0].at("explanation").as_string()),
               HasSubstr("never passed here"));
   start();
   lead = token(Role::lead);
   std::this_thread::sleep_for(200ms);
-  EXPECT_EQ(open_alerts().size(), 1U) << "one alert, not one more at each start";
+  EXPECT_EQ(overdue().size(), 1U) << "one alert, not one more at each start";
 
   const auto end = [&](const std::string& run, const char* result) {
     const auto order = *orders::parse(orders_of(s1).at(0).payload);
@@ -306,10 +287,10 @@ TEST_F(DrillApi, APlannedDrillIsOverdueUntilItPassedAlsoOverARestart) {
   };
   end(begin(), "failed");
   std::this_thread::sleep_for(200ms);
-  EXPECT_EQ(open_alerts().size(), 1U) << "a drill that failed has proved nothing";
+  EXPECT_EQ(overdue().size(), 1U) << "a drill that failed has proved nothing";
   EXPECT_EQ(row().at("last").at("reason"), "it broke");
   end(begin(), "passed");
-  EXPECT_EQ(until(0), 0U);
+  EXPECT_TRUE(eventually([&] { return overdue().empty(); }));
   EXPECT_EQ(row().at("state"), "on_time");
   EXPECT_GT(row().at("due").as_string(), rfc3339(clock.now() + std::chrono::hours(24 * 29)));
   const auto metrics = send("GET", "/metrics", lead).body;
@@ -346,12 +327,11 @@ TEST_F(DrillApi, APlanStartsItsDrillByItselfOnlyWhereTheConfigurationAllowsIt) {
   EXPECT_TRUE(body(send("GET", "/api/v1/drills", lead)).at("items").as_array().empty());
   ASSERT_EQ(put(wanted, lead).status, 200U);
   std::string run;
-  for (int i = 0; i < 200 && run.empty(); ++i) {
-    std::this_thread::sleep_for(20ms);
+  ASSERT_TRUE(eventually([&] {
     const auto items = body(send("GET", "/api/v1/drills", lead)).at("items").as_array();
     if (!items.empty()) run = std::string(items[0].at("id").as_string());
-  }
-  ASSERT_FALSE(run.empty());
+    return !run.empty() && !orders_of(s1).empty();
+  }));
   EXPECT_EQ(body(send("GET", "/api/v1/drills/" + run, lead)).at("by"), "plan mine");
   const auto order = *orders::parse(orders_of(s1).at(0).payload);
   tell(s1, R"({"kind":"restore","order":")" + order.id + R"(","run":")" + run +
@@ -368,16 +348,21 @@ TEST_F(DrillApi, APlanStartsItsDrillByItselfOnlyWhereTheConfigurationAllowsIt) {
               HasSubstr("wardwatch_drills_started_by_plan_total"));
 }
 
+/// A port below those that the kernel gives to outgoing connections, one of which could take it
+/// before the collector does.
 std::uint16_t free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in a{};
   a.sin_family = AF_INET;
   a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t n = sizeof a;
-  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&a), n), 0);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &n);
-  ::close(fd);
-  return ntohs(a.sin_port);
+  for (int port = 15'000 + ::getpid() % 10'000; port < 32'000; ++port) {
+    a.sin_port = htons(static_cast<std::uint16_t>(port));
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    const bool is_free = ::bind(fd, reinterpret_cast<sockaddr*>(&a), sizeof a) == 0;
+    ::close(fd);
+    if (is_free) return static_cast<std::uint16_t>(port);
+  }
+  ADD_FAILURE() << "no free port";
+  return 0;
 }
 
 /// A playbook of one action with these commands behind each other.
@@ -462,12 +447,11 @@ TEST_F(DrillApi, APlaybookRunsChecksListedRequestsAndSignedProgramsAndShowsTheRe
   ASSERT_EQ(r.status, 201U) << r.body;
   const auto run = std::string(body(r).at("id").as_string());
   json::value view;
-  for (int i = 0; i < 400; ++i) {
+  eventually([&] {
     view = body(send("GET", "/api/v1/drills/" + run, lead));
     const auto& tasks = view.at("tasks").as_array();
-    if (!tasks.empty() && tasks[0].at("kind") == "shown") break;
-    std::this_thread::sleep_for(20ms);
-  }
+    return !tasks.empty() && tasks[0].at("kind") == "shown";
+  });
   ASSERT_FALSE(view.at("tasks").as_array().empty()) << json::serialize(view);
   EXPECT_EQ(view.at("tasks").at(0).at("text"), "rm -rf /");
   const auto note = std::string(view.at("steps").at(0).at("note").as_string());

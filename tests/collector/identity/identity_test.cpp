@@ -10,6 +10,7 @@
 #include "collector/identity/secrets.hpp"
 #include "collector/store/store.hpp"
 #include "telemetry/net/enrol.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::collector {
 namespace {
@@ -20,15 +21,12 @@ using namespace std::chrono_literals;
 class Identity : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "ww-identity-XXXXXX").string();
-    folder = mkdtemp(pattern.data());
     clock.set({1'790'000'000'000'000});
     reopen();
   }
   void TearDown() override {
     accounts.reset();
     store.reset();
-    fs::remove_all(folder);
   }
   void reopen() {
     accounts.reset();
@@ -49,7 +47,8 @@ class Identity : public ::testing::Test {
     u.role = role;
     ASSERT_TRUE(accounts->add_user(u, password, actor));
   }
-  std::string folder;
+  ww::test::TempFolder temp;
+  const std::string& folder = temp.path();
   ManualClock clock;
   std::unique_ptr<Store> store;
   std::unique_ptr<Accounts> accounts;

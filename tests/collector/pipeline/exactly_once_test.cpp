@@ -14,7 +14,7 @@
 #include "collector/detect/detect.hpp"
 #include "collector/store/store.hpp"
 #include "tests/collector/pipeline/numbered.hpp"
-#include "tests/collector/store/temp_folder.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::collector {
 namespace {
@@ -93,8 +93,8 @@ void check(const std::string& folder, const std::array<std::uint64_t, 2>& promis
 TEST(ExactlyOnce, SurvivesKill) {
   const char* wanted = std::getenv("WARDWATCH_KILL_ROUNDS");
   const int rounds = wanted != nullptr ? std::atoi(wanted) : 6;
-  const test::TempFolder folder;
-  const std::uint64_t last = 1'500U * static_cast<unsigned>(rounds);
+  const ww::test::TempFolder folder;
+  std::uint64_t last = 1'500U * static_cast<unsigned>(rounds);
   std::mt19937 random(7);
   std::array<std::uint64_t, 2> promised{};
   int killed = 0;
@@ -138,20 +138,21 @@ TEST(ExactlyOnce, SurvivesKill) {
       ++killed;
     } else {
       ASSERT_EQ(WEXITSTATUS(status), 0);
-      finished = true;
+      // On a busy machine it may end before it is killed; then there is more for it to do.
+      finished = killed >= rounds / 2;
+      if (!finished) last += 1'500;
     }
     if (finished || killed % 3 == 0) check(folder.path(), promised);
     if (HasFatalFailure()) return;
   }
   EXPECT_TRUE(finished);
-  EXPECT_GE(killed, rounds / 2);
   EXPECT_EQ(promised[0], last);
 }
 
 /// What a loss of power may leave: database files older than the journal, in any mixture, and a
 /// torn journal tail.
 TEST(ExactlyOnce, SurvivesDatabaseFilesThatLagBehindTheJournal) {
-  const test::TempFolder folder;
+  const ww::test::TempFolder folder;
   const auto data = folder.path() + "/data";
   const auto copies = folder.path() + "/old";
   std::mt19937 random(11);

@@ -7,7 +7,7 @@
 #include "collector/ingest/pipeline_local.hpp"
 #include "collector/ingest/pipeline_stamp.hpp"
 #include "tests/collector/pipeline/numbered.hpp"
-#include "tests/collector/store/temp_folder.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::collector {
 namespace {
@@ -65,7 +65,7 @@ class PipelineTest : public ::testing::Test {
     return all.empty() ? json::object{} : json::parse(all[0]).as_object();
   }
 
-  test::TempFolder folder_;
+  ww::test::TempFolder folder_;
   ManualClock clock_;
   PipelineOptions options_;
   std::unique_ptr<Store> store_;

@@ -11,14 +11,14 @@
 #include "collector/store/store.hpp"
 #include "collector/store/words.hpp"
 #include "tests/collector/store/made_events.hpp"
-#include "tests/collector/store/temp_folder.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::collector {
 namespace {
 
 using test::EventMaker;
 using test::MadeEvent;
-using test::TempFolder;
+using ww::test::TempFolder;
 namespace json = boost::json;
 
 struct Scalar {

@@ -8,14 +8,14 @@
 #include "collector/store/journal.hpp"
 #include "collector/store/retention.hpp"
 #include "tests/collector/store/made_events.hpp"
-#include "tests/collector/store/temp_folder.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::collector {
 namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::hours;
-using test::TempFolder;
+using ww::test::TempFolder;
 constexpr std::int64_t start = 1'795'305'600'000'000;  // 2026-11-22T00:00:00Z
 
 class StoreTest : public ::testing::Test {

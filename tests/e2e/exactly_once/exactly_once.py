@@ -24,14 +24,27 @@ import urllib.request
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port below those that the kernel gives to outgoing connections, one of which could take it before the server does."""
+    for _ in range(1000):
+        port = random.randrange(15000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise SystemExit("no free port")
+
+
+class Partial(TimeoutError):
+    """The store answered in part: on a busy machine a query may reach its budget of time. Asked again, it may not."""
 
 
 class Estate:
     def __init__(self, a):
-        self.data = tempfile.mkdtemp(prefix="ww-exactly-once-")
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is to be done at the end is done
+        self.data = tempfile.mkdtemp(prefix="ww-e2e-")
+        self.endings = []  # called when the processes have ended
         self.sensor_bin = os.path.join(a.bin, "wardwatch-sensor")
         self.collector_bin = a.collector or os.path.join(a.bin, "wardwatch-collector")
         self.url = "https://127.0.0.1:%d" % free_port()
@@ -48,7 +61,7 @@ class Estate:
         return self.path(name)
 
     def run_once(self, *words):
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
         if done.returncode != 0:
             raise SystemExit("%s failed: %s" % (" ".join(words[:2]), done.stderr.decode("utf-8", "replace")))
         return done.stdout.decode()
@@ -104,20 +117,43 @@ logs:
                 p.terminate()
         for p in self.processes.values():
             try:
-                p.wait(20)
+                p.wait(120)
             except subprocess.TimeoutExpired:
                 p.kill()
+                p.wait()
+
+    def close(self, keep=False):
+        """The end: processes, mounts and servers, then the data. Of a test that failed the ends of the logs are shown."""
+        failed = sys.exc_info()[0] is not None
+        self.stop()
+        for ending in reversed(self.endings):
+            ending()
+        if keep:
+            print("data: %s" % self.data)
+            return
+        for name in self.processes if failed else []:
+            with open(self.path(name + ".out"), "rb") as f:
+                print("--- %s\n%s" % (name, f.read()[-4000:].decode("utf-8", "replace")), flush=True)
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def mount(self, kind, at, *options):
+        """False where there is no right to mount, or no such file system."""
+        if subprocess.run(["mount", "-t", kind, *options, at], stderr=subprocess.DEVNULL).returncode != 0:
+            return False
+        self.endings.append(lambda: subprocess.run(["umount", at]))
+        return True
 
     def call(self, path, body=None):
         q = urllib.request.Request(self.url + path, data=None if body is None else json.dumps(body).encode())
         q.add_header("Authorization", "Bearer " + self.token)
         if body is not None:
             q.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(q, timeout=30, context=self.tls) as r:
+        with urllib.request.urlopen(q, timeout=120, context=self.tls) as r:
             text = r.read()
         return json.loads(text) if text else {}
 
     def until(self, what, test, seconds=300):
+        """Waits for what must happen. The bound is far from what a slow machine takes: only a fault reaches it."""
         end = time.monotonic() + seconds
         while True:
             try:
@@ -126,7 +162,7 @@ logs:
             except (urllib.error.URLError, ConnectionError, socket.timeout, ssl.SSLError, TimeoutError):
                 pass
             if time.monotonic() > end:
-                raise SystemExit("%s did not happen within %d s; see %s" % (what, seconds, self.data))
+                raise SystemExit("%s did not happen within %d s" % (what, seconds))
             time.sleep(0.3)
 
     def stored(self):
@@ -142,7 +178,7 @@ logs:
             cursor = page.get("next")
             if not cursor:
                 if page.get("partial"):
-                    raise SystemExit("the store answered in part only: %s" % page.get("partial_reason"))
+                    raise Partial("the store answered in part only: %s" % page.get("partial_reason"))
                 return seen
 
 
@@ -184,26 +220,24 @@ def main():
             e.kill(chance.choice(["sensor", "collector"]))
         thread.join()
         last = [0, time.monotonic()]
+        found = {}
 
         def complete():
-            seen = len(e.stored())
+            found["seen"] = e.stored()
+            seen = len(found["seen"])
             if seen != last[0]:
                 last[:] = [seen, time.monotonic()]
-            return seen >= a.events or time.monotonic() - last[1] > 60
+            return seen >= a.events or time.monotonic() - last[1] > 180
 
-        e.until("all events in the store", complete, 900)
-        seen = e.stored()
+        e.until("all events in the store", complete, 1800)
+        seen = found["seen"]
         missing = [n for n in range(1, a.events + 1) if n not in seen]
         twice = [n for n, count in seen.items() if count > 1]
         print("killed: %s; stored %d; missing %d %s; more than once %d %s" %
               (dict(e.kills), len(seen), len(missing), missing[:5], len(twice), twice[:5]))
         return 0 if not missing and not twice and len(seen) == a.events else 1
     finally:
-        e.stop()
-        if a.keep or sys.exc_info()[0]:
-            print("data: %s" % e.data)
-        else:
-            shutil.rmtree(e.data, ignore_errors=True)
+        e.close(a.keep)
 
 
 if __name__ == "__main__":

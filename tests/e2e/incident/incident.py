@@ -14,6 +14,7 @@ import os
 import shutil
 import sqlite3
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "drills"))
 from drills import Drills, arguments, check  # noqa: E402
@@ -72,7 +73,7 @@ def main():
     e = Week(a)
     try:
         e.prepare()
-        e.until("the nights of the backup", lambda: len(e.call("/api/v1/backups/assets/trust-a/pacs/runs")["items"]) >= 7, 60)
+        e.until("the nights of the backup", lambda: len(e.call("/api/v1/backups/assets/trust-a/pacs/runs")["items"]) >= 7)
         check(True, "seven nights of backups are known")
         with open(e.path("pacs.log"), "a") as f:
             f.write(json.dumps({"@timestamp": e.struck.strftime("%Y-%m-%dT%H:%M:%SZ"), "EventID": 1, "Channel": "Microsoft-Windows-Sysmon/Operational",
@@ -80,7 +81,7 @@ def main():
                                 "Image": "C:\\Windows\\System32\\vssadmin.exe", "OriginalFileName": "VSSADMIN.EXE",
                                 "CommandLine": "vssadmin.exe delete shadows /all /quiet", "User": "TRUST\\pacsadmin"}) + "\n")
         rule = "55bc0d9f-aa0d-571f-b511-1d2a61b6fb8c"
-        e.until("the alert", lambda: e.open_alerts(rule), 60)
+        e.until("the alert", lambda: e.open_alerts(rule))
         alert = e.open_alerts(rule)[0]
         check(True, "alert: %s, first seen %s" % (alert["rule"]["title"], alert["first_seen"]))
         incident = e.call("/api/v1/incidents", {"title": "Ransomware at trust A", "level": "critical", "alerts": [alert["id"]]})["incident"]["id"]
@@ -100,11 +101,13 @@ def main():
         run = e.over(e.begin("restore-pacs", snapshot=last))
         check(run["state"] == "failed" and run["result"]["sensor"]["scan"] == "found", "last night's backup: " + run["reason"][:120])
 
+        begun = time.monotonic()
         run = e.over(e.begin("restore-pacs", snapshot=chosen, incident_time=point["first_sign"], incident=incident))
+        took = time.monotonic() - begun
         r = e.call("/api/v1/drills/%s/report" % run["id"])["recovery"]
         lost = (e.struck - e.nights[chosen]).total_seconds()
         check(run["state"] == "passed" and run["result"]["sensor"]["scan"] == "clean", "restore drill from that point passes, scanned clean")
-        check(0 < r["rto_seconds"] < 60 and abs(r["rpo_seconds"] - lost) < 5, "RTO %.1f s, RPO %.1f h" % (r["rto_seconds"], r["rpo_seconds"] / 3600))
+        check(0 < r["rto_seconds"] <= took + 1 and abs(r["rpo_seconds"] - lost) < 5, "RTO %.1f s, RPO %.1f h" % (r["rto_seconds"], r["rpo_seconds"] / 3600))
         check(e.left() == [], "nothing is left in the scratch place")
 
         point = e.call(base + "restore-point", {"site": "trust-a", "asset": "pacs"})
@@ -119,7 +122,7 @@ def main():
         def told():
             return e.open_alerts("restore-point-changed")
 
-        e.until("the verdict to follow the signature by itself", lambda: newest(lambda v: v["verdict"] == "clean"), 60)
+        e.until("the verdict to follow the signature by itself", lambda: newest(lambda v: v["verdict"] == "clean"))
         said = newest(lambda v: True)
         check(said["author"] == "wardwatch" and "signed" in said["cause"], "the verdict followed the signature by itself: %s" % said["cause"])
         check(told() and "(clean)" in told()[0]["explanation"], "and it was announced: " + told()[0]["explanation"])
@@ -128,22 +131,18 @@ def main():
 
         # The attacker comes back and deletes the chosen point: the answer changes while people sleep.
         e.restic("forget", chosen)
-        e.until("the verdict to follow the deletion", lambda: newest(lambda v: v.get("snapshot") not in (None, chosen)), 60)
+        e.until("the verdict to follow the deletion", lambda: newest(lambda v: v.get("snapshot") not in (None, chosen)))
         said = newest(lambda v: True)
         second = max((t, s) for s, t in e.nights.items() if t < window and s != chosen)[1]
         check(said["snapshot"] == second and said["verdict"] == "clean_candidate" and "gone" in said["cause"],
               "the chosen backup was deleted: now %s, because %s" % (said["snapshot"][:8], said["cause"]))
-        e.until("one alert about it", lambda: len(told()) == 1 and told()[0]["level"] == "high", 20)
+        e.until("one alert about it", lambda: len(told()) == 1 and told()[0]["level"] == "high")
         check(True, "announced: " + told()[0]["explanation"])
         history = e.call(base + "restore-point?limit=1000")["items"]
         check([v["verdict"] for v in history].count("clean") == 1 and all(v["cause"] for v in history), "%d verdicts in the history, each with its cause" % len(history))
         return 0
     finally:
-        e.stop()
-        if sys.exc_info()[0] or a.keep:
-            print("data: %s" % e.data)
-        else:
-            shutil.rmtree(e.data, ignore_errors=True)
+        e.close(a.keep)
 
 
 if __name__ == "__main__":

@@ -1,31 +1,17 @@
 /// Log and flow events that a stranger shapes, into the rows of sign-ins and reads. Lines of the
 /// input are events; a line that begins with R is a record as the journal has it.
-#include <stdlib.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
 #include "collector/backup/access.hpp"
-#include "collector/backup/tables.hpp"
-
-namespace {
+#include "tests/fuzz/collector_backup/database.hpp"
 
 using namespace ww;
 using namespace ww::collector;
 
-std::unique_ptr<sql::Database> make_database() {
-  std::string folder = "/tmp/ww-access-fuzz-XXXXXX";
-  if (::mkdtemp(folder.data()) == nullptr) std::abort();
-  auto db = sql::Database::open(folder + "/control.db", {});
-  if (!db || !sql::migrate(**db, "backup", backup_tables::migrations())) std::abort();
-  return std::move(*db);
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const auto db = make_database();
+  static const auto db = make_backup_database();
   BackupRegister reg;
   BackupHostSpec spec;
   spec.site = "a";

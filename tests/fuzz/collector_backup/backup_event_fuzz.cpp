@@ -1,7 +1,5 @@
 /// Backup events, as a hostile sensor would send them, into the tables; then everything that looks
 /// at the rows. Lines of the input are events of one job.
-#include <stdlib.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -9,25 +7,13 @@
 #include "collector/backup/health.hpp"
 #include "collector/backup/restore_point.hpp"
 #include "collector/backup/rows.hpp"
-#include "collector/backup/tables.hpp"
-
-namespace {
+#include "tests/fuzz/collector_backup/database.hpp"
 
 using namespace ww;
 using namespace ww::collector;
 
-std::unique_ptr<sql::Database> make_database() {
-  std::string folder = "/tmp/ww-backup-fuzz-XXXXXX";
-  if (::mkdtemp(folder.data()) == nullptr) std::abort();
-  auto db = sql::Database::open(folder + "/control.db", {});
-  if (!db || !sql::migrate(**db, "backup", backup_tables::migrations())) std::abort();
-  return std::move(*db);
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const auto db = make_database();
+  static const auto db = make_backup_database();
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   Timestamp now{1'790'000'000'000'000};
   db->begin();

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "tests/rules/sigma/support.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::sigma::test {
 namespace {
@@ -14,19 +15,13 @@ namespace {
 /// A pipeline as a file, for as long as the object lives.
 class PipelineFile {
  public:
-  explicit PipelineFile(const std::string& transformations)
-      : path_(std::filesystem::temp_directory_path() /
-              ("ww_pipeline_" + std::to_string(::getpid()) + ".yml")) {
-    std::ofstream(path_) << "name: p\ntransformations:\n" << transformations;
-    options.pipelines = {path_.string()};
+  explicit PipelineFile(const std::string& transformations) {
+    options.pipelines = {folder_.write("p.yml", "name: p\ntransformations:\n" + transformations)};
   }
-  ~PipelineFile() { std::filesystem::remove(path_); }
-  PipelineFile(const PipelineFile&) = delete;
-  PipelineFile& operator=(const PipelineFile&) = delete;
   LoadOptions options;
 
  private:
-  std::filesystem::path path_;
+  ww::test::TempFolder folder_;
 };
 
 Indexes through(const std::string& transformations, const std::string& yaml,

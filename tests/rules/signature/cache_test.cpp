@@ -22,13 +22,6 @@ std::string rule_text(std::uint32_t many, const std::string& word = "needle") {
 
 class Cache : public testing::Test {
  protected:
-  Cache() {
-    const auto* name = testing::UnitTest::GetInstance()->current_test_info()->name();
-    folder_ = fs::temp_directory_path() /
-              ("ww-cache-" + std::string(name) + "-" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-  }
-  ~Cache() override { fs::remove_all(folder_); }
   [[nodiscard]] EngineOptions options() const {
     EngineOptions o;
     o.cache_folder = folder_.string();
@@ -55,7 +48,8 @@ class Cache : public testing::Test {
         out += p.what + "\n";
     return out;
   }
-  fs::path folder_;
+  ww::test::TempFolder temp_;
+  const fs::path folder_ = temp_ / "cache";  // does not exist yet
 };
 
 TEST_F(Cache, TheSecondStartTakesWhatTheFirstCompiled) {

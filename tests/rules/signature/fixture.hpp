@@ -4,13 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "rules/signature/engine.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::sig::test {
 
@@ -77,13 +76,8 @@ class Rules {
  public:
   explicit Rules(const std::string& text, EngineOptions options = {}) {
     demo_proto();
-    static int number = 0;
-    const auto path =
-        std::filesystem::temp_directory_path() /
-        ("ww_rules_" + std::to_string(::getpid()) + "_" + std::to_string(++number) + ".rules");
-    std::ofstream(path) << text;
-    auto loaded = Engine::load({path.string()}, options, report);
-    std::filesystem::remove(path);
+    const ww::test::TempFolder folder;
+    auto loaded = Engine::load({folder.write("test.rules", text)}, options, report);
     if (loaded) engine = *loaded;
     if (engine) matcher = Matcher::create(engine);
   }

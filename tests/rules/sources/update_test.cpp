@@ -11,6 +11,8 @@
 #include <fstream>
 #include <map>
 
+#include "tests/temp_folder.hpp"
+
 namespace ww::sources {
 namespace {
 
@@ -139,14 +141,7 @@ TEST(DownloadTest, RequiredMeansThereMustBeOne) {
 
 class Update : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ =
-        fs::path(testing::TempDir()) /
-        (std::string("update-") + testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(folder_);
-    fs::create_directories(folder_ / "local");
-  }
-  void TearDown() override { fs::remove_all(folder_); }
+  void SetUp() override { fs::create_directories(folder_ / "local"); }
   std::string write(const std::string& name, const std::string& text) {
     const auto path = (folder_ / name).string();
     std::ofstream(path, std::ios::binary) << text;
@@ -162,7 +157,8 @@ class Update : public testing::Test {
     return c ? *c : UpdateConfig{};
   }
 
-  fs::path folder_;
+  ww::test::TempFolder temp_;
+  const fs::path folder_ = temp_.path();
   Server server_;
 };
 

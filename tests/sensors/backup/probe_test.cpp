@@ -16,6 +16,7 @@
 #include "sensors/backup/policy.hpp"
 #include "sensors/backup/runner.hpp"
 #include "sensors/backup/sampling.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::backup {
 namespace {
@@ -24,18 +25,18 @@ namespace fs = std::filesystem;
 
 class Folder {
  public:
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "ww-backup-XXXXXX").string();
-    path = mkdtemp(pattern.data());
-  }
-  ~Folder() { fs::remove_all(path); }
   std::string write(const std::string& name, const std::string& text, unsigned mode = 0600) const {
     const auto file = path + "/" + name;
     std::ofstream(file, std::ios::binary) << text;
     ::chmod(file.c_str(), mode);
     return file;
   }
-  std::string path;
+
+ private:
+  ww::test::TempFolder temp_;
+
+ public:
+  const std::string& path = temp_.path();
 };
 
 Report parsed(std::string_view tool, std::string_view parser, std::string_view text,

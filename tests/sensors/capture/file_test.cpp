@@ -8,6 +8,7 @@
 
 #include "sensors/capture/reader.hpp"
 #include "sensors/capture/source.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::capture {
 namespace {
@@ -87,12 +88,6 @@ Outcome drain(PacketSource& source) {
 
 class CaptureFile : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "ww-capture-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string write(const std::string& name, const Octets& octets) {
     const auto path = (folder_ / name).string();
     std::ofstream(path, std::ios::binary)
@@ -109,7 +104,8 @@ class CaptureFile : public testing::Test {
     return drain(**source);
   }
   Outcome read(const Octets& octets) { return read({write("one", octets)}); }
-  std::filesystem::path folder_;
+  ww::test::TempFolder temp_;
+  const std::filesystem::path folder_ = temp_.path();
 };
 
 Octets gzip(const Octets& in) {

@@ -19,6 +19,7 @@
 #include "sensors/pipeline/defaults.hpp"
 #include "sensors/pipeline/replay.hpp"
 #include "telemetry/orders.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::drills {
 namespace {
@@ -27,14 +28,6 @@ using ::testing::HasSubstr;
 
 class DrillFolder : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "ww-drill-XXXXXX").string();
-    folder = mkdtemp(pattern.data());
-  }
-  void TearDown() override {
-    std::error_code ec;
-    fs::remove_all(folder, ec);
-  }
   void write(const std::string& name, const std::string& text) const {
     fs::create_directories(fs::path(folder + "/" + name).parent_path());
     std::ofstream(folder + "/" + name, std::ios::binary) << text;
@@ -47,7 +40,8 @@ class DrillFolder : public ::testing::Test {
                  nullptr, nullptr, nullptr);
     sqlite3_close(db);
   }
-  std::string folder;
+  ww::test::TempFolder temp;
+  const std::string& folder = temp.path();
   SystemClock clock;
 };
 
@@ -252,7 +246,7 @@ TEST_F(DrillFolder, AnOrderThatARestartInterruptedEndsWithItsReasonAndACleanScra
   a.sensor = "s1";
   auto agent = DrillAgent::make(std::move(a), sink, clock);
   agent->start();
-  for (int i = 0; i < 500 && sink.recall("drill:order:o1").starts_with("started"); ++i)
+  for (int i = 0; i < 6000 && sink.recall("drill:order:o1").starts_with("started"); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   agent->stop();
   EXPECT_FALSE(fs::exists(folder + "/scratch/wwdrill-o1"));

@@ -17,6 +17,7 @@
 #include "sensors/drills/signed_program.hpp"
 #include "sensors/drills/tool.hpp"
 #include "sensors/drills/tree.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::drills {
 namespace {
@@ -27,8 +28,6 @@ using ::testing::HasSubstr;
 class RestoreTools : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "ww-restore-XXXXXX").string();
-    folder = fs::canonical(mkdtemp(pattern.data())).string();
     config.scratch = folder + "/scratch";
     config.min_free = 0;
     config.verifier = WW_SENSOR;
@@ -36,11 +35,7 @@ class RestoreTools : public ::testing::Test {
     target.probe.tool = "files";
     target.probe.asset = "pas";
     target.probe.folder = folder;
-    target.timeout = std::chrono::seconds(60);
-  }
-  void TearDown() override {
-    std::error_code ec;
-    fs::remove_all(folder, ec);
+    target.timeout = std::chrono::seconds(300);
   }
   void write(const std::string& name, const std::string& text, mode_t mode = 0600) const {
     fs::create_directories(fs::path(folder + "/" + name).parent_path());
@@ -102,7 +97,8 @@ class RestoreTools : public ::testing::Test {
     void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
   };
   std::unique_ptr<EVP_PKEY, FreeKey> key;
-  std::string folder;
+  ww::test::TempFolder temp;
+  const std::string folder = fs::canonical(temp.path()).string();
   DrillConfig config;
   RestoreTarget target;
   SystemClock clock;
@@ -231,9 +227,9 @@ TEST_F(RestoreTools, WhatACommandDoesNotProveIsNotVerified) {
 }
 
 TEST_F(RestoreTools, AStoppedCommandIsKilledAndItsPlaceCleaned) {
-  command("touch " + folder + "/outside; sleep 60");
+  command("touch " + folder + "/outside; sleep 600");
   std::thread later([this] {
-    for (int i = 0; i < 500 && !fs::exists(folder + "/outside"); ++i)
+    for (int i = 0; i < 6000 && !fs::exists(folder + "/outside"); ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     stop = true;
   });

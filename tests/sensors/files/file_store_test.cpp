@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "sensors/files/window.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::sensor {
 namespace {
@@ -15,9 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Folder {
-  fs::path path = fs::temp_directory_path() / ("ww-files-" + std::to_string(::getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
+  ww::test::TempFolder temp;
+  const fs::path path = temp.path();
 };
 
 std::string read(const fs::path& p) {

@@ -54,11 +54,10 @@ class MemorySink final : public EventSink {
     const std::lock_guard lock(mutex_);
     return events_;
   }
-  /// Waits until there are so many events; false after 20 s.
+  /// Waits until there are so many events; false after two minutes, which only a fault takes.
   bool wait_for(std::size_t count) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(20),
-                             [&] { return events_.size() >= count; });
+    return changed_.wait_for(lock, patience, [&] { return events_.size() >= count; });
   }
   void refuse(bool yes) {
     const std::lock_guard lock(mutex_);
@@ -67,11 +66,12 @@ class MemorySink final : public EventSink {
   /// Waits until a group was refused.
   bool wait_for_refusal() {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return refused_; });
+    return changed_.wait_for(lock, patience, [&] { return refused_; });
   }
   bool refusing = false;
 
  private:
+  static constexpr std::chrono::minutes patience{2};
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool refused_ = false;

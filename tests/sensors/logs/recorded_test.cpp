@@ -12,6 +12,7 @@
 
 #include "sensors/logs/inputs/others.hpp"
 #include "tests/sensors/logs/memory_sink.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::logs {
 namespace {
@@ -30,21 +31,13 @@ std::string unpacked(const std::string& name) {
 
 class RecordedLogs : public testing::Test {
  protected:
-  RecordedLogs() {
-    const auto* name = testing::UnitTest::GetInstance()->current_test_info()->name();
-    folder_ = fs::temp_directory_path() /
-              (std::string("ww-recorded-") + name + "-" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  ~RecordedLogs() override { fs::remove_all(folder_); }
-
   std::string put(const std::string& name, std::string_view octets) const {
     const auto path = (folder_ / name).string();
     std::ofstream(path, std::ios::binary) << octets;
     return path;
   }
-  /// Runs an input until it has given `wanted` events in all, or 20 s passed; then ends it as a
-  /// sensor does.
+  /// Runs an input until it has given `wanted` events in all, or gives up; then ends it as a sensor
+  /// does.
   template <class Make>
   void read(Make make, std::size_t wanted) {
     Loop loop;
@@ -83,7 +76,8 @@ class RecordedLogs : public testing::Test {
     return v->is_string() ? std::string(v->as_string()) : boost::json::serialize(*v);
   }
 
-  fs::path folder_;
+  ww::test::TempFolder temp_;
+  const fs::path folder_ = temp_.path();
   MemorySink sink_;
   SystemClock clock_;
   Counters counters_;

@@ -13,6 +13,7 @@
 
 #include "sensors/logs/log_config.hpp"
 #include "tests/sensors/logs/memory_sink.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::logs {
 namespace {
@@ -161,9 +162,8 @@ void make_certificate(const std::string& path) {
 }
 
 TEST_F(SyslogTest, TlsSendersAreRead) {
-  const auto pem = (std::filesystem::temp_directory_path() /
-                    ("ww-syslog-" + std::to_string(::getpid()) + ".pem"))
-                       .string();
+  const ww::test::TempFolder folder;
+  const auto pem = folder / "syslog.pem";
   make_certificate(pem);
   SyslogOptions o;
   o.transport = SyslogOptions::Transport::tls;
@@ -196,7 +196,6 @@ TEST_F(SyslogTest, TlsSendersAreRead) {
   });
   EXPECT_EQ(sink_.events().size(), 500U);
   EXPECT_EQ(counters_.refused_connections, 1U);
-  std::filesystem::remove(pem);
 }
 
 std::string config_error(const std::string& yaml) {

@@ -12,6 +12,7 @@
 #include "telemetry/batch/batch.hpp"
 #include "telemetry/json_writer.hpp"
 #include "tests/sensors/logs/memory_sink.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::logs {
 namespace {
@@ -21,14 +22,10 @@ namespace fs = std::filesystem;
 class TailTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "ww-tail-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     log_ = folder_ + "/app.log";
     options_.paths = {folder_ + "/*.log*"};
     options_.source.format = "plain";
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   static void append(const std::string& path, const std::string& text) {
     std::ofstream(path, std::ios::app | std::ios::binary) << text;
@@ -101,7 +98,9 @@ class TailTest : public testing::Test {
     fs::remove(path);
   }
 
-  std::string folder_, log_;
+  ww::test::TempFolder temp_;
+  const std::string& folder_ = temp_.path();
+  std::string log_;
   TailOptions options_;
   MemorySink sink_;
   SystemClock clock_;

@@ -1,11 +1,8 @@
 #pragma once
 /// Frames from nothing, the whole worker behind them, and the EVE lines that come out.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +11,7 @@
 #include "rules/signature/engine.hpp"
 #include "sensors/pipeline/defaults.hpp"
 #include "sensors/pipeline/worker.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::sensor::test {
 
@@ -134,15 +132,11 @@ class Sensor {
     for (const auto& s : sets) EXPECT_TRUE(settings.set_assignment(s)) << s;
     shared_ = std::make_unique<PipelineShared>(settings);
     shared_->checksums = checksums;
-    static int number = 0;
-    const auto path = std::filesystem::temp_directory_path() /
-                      ("ww_wire_" + std::to_string(::getpid()) + "_" + std::to_string(++number));
-    std::ofstream(path) << rules;
+    const ww::test::TempFolder folder;
     sig::EngineOptions options;
     options.settings = &shared_->settings;
     sig::LoadReport report;
-    auto engine = sig::Engine::load({path.string()}, options, report);
-    std::filesystem::remove(path);
+    auto engine = sig::Engine::load({folder.write("test.rules", rules)}, options, report);
     for (const auto& p : report.problems)
       EXPECT_NE(p.severity, sig::RuleProblem::Severity::error) << p.what;
     EXPECT_TRUE(engine);

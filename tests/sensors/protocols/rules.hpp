@@ -1,13 +1,11 @@
 #pragma once
 /// Rules over the transactions that a parser made.
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "rules/signature/engine.hpp"
 #include "tests/sensors/protocols/driver.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::sensor::test {
 
@@ -20,12 +18,9 @@ struct SeenFlow final : sig::Flow {
 class RuleCheck {
  public:
   explicit RuleCheck(const std::string& text) {
-    const auto path = std::filesystem::temp_directory_path() /
-                      ("ww_protocol_rules_" + std::to_string(::getpid()) + ".rules");
-    std::ofstream(path) << text;
+    const ww::test::TempFolder folder;
     sig::LoadReport report;
-    auto loaded = sig::Engine::load({path.string()}, {}, report);
-    std::filesystem::remove(path);
+    auto loaded = sig::Engine::load({folder.write("test.rules", text)}, {}, report);
     for (const auto& p : report.problems)
       if (p.severity == sig::RuleProblem::Severity::error) refused += p.what + "\n";
     if (loaded) matcher_ = sig::Matcher::create(*loaded);

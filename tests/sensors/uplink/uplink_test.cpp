@@ -15,11 +15,15 @@
 #include "telemetry/ingest.hpp"
 #include "telemetry/json_writer.hpp"
 #include "telemetry/spool.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Waits end with what they wait for; only a fault takes as long as this.
+constexpr std::chrono::minutes patience{2};
 
 /// A collector as telemetry/ingest.hpp describes it, in memory, that can misbehave on demand.
 class Collector {
@@ -90,7 +94,7 @@ class Collector {
   template <class F>
   bool wait(F f) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(20), f);
+    return changed_.wait_for(lock, patience, f);
   }
   /// The numbers of the test's events in the order of the store.
   std::vector<int> numbers() {
@@ -145,9 +149,6 @@ class FakeClient final : public http::Client {
 class UplinkTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "ww-uplink-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     spool_options_.folder = folder_ + "/spool";
     spool_options_.segment_octets = 64 << 10;
     options_.connect = [this]() -> Result<std::unique_ptr<http::Client>, http::ClientError> {
@@ -159,10 +160,7 @@ class UplinkTest : public testing::Test {
     options_.batch_events = 50;
     open();
   }
-  void TearDown() override {
-    close();
-    fs::remove_all(folder_);
-  }
+  void TearDown() override { close(); }
   void open() {
     auto s = Spool::open(spool_options_, clock_);
     ASSERT_TRUE(s.has_value());
@@ -196,7 +194,8 @@ class UplinkTest : public testing::Test {
     EXPECT_EQ(collector_.numbers(), wanted);
   }
 
-  std::string folder_;
+  ww::test::TempFolder temp_;
+  const std::string& folder_ = temp_.path();
   SystemClock clock_;
   SpoolOptions spool_options_;
   UplinkOptions options_;
@@ -210,7 +209,7 @@ class UplinkTest : public testing::Test {
 TEST_F(UplinkTest, SendsInOrderAndForgetsWhatIsAcknowledged) {
   start();
   put(1, 500);
-  ASSERT_TRUE(uplink_->drain(std::chrono::seconds(20)));
+  ASSERT_TRUE(uplink_->drain(patience));
   expect(1, 500);
   EXPECT_GE(spool_->stats().acked_seq, 500U);
   const auto stats = uplink_->stats();
@@ -235,7 +234,7 @@ TEST_F(UplinkTest, StoresNothingTwiceWhenAnswersGetLostOrTheCollectorIsFull) {
   collector_.script({{0, {}, ""}, full, {500, {}, "oops"}, {0, {}, ""}, full, {429, {}, ""}});
   put(1, 300);
   start();
-  ASSERT_TRUE(uplink_->drain(std::chrono::seconds(20)));
+  ASSERT_TRUE(uplink_->drain(patience));
   expect(1, 300);
   EXPECT_GE(uplink_->stats().retries, 5U);
 }
@@ -251,19 +250,19 @@ TEST_F(UplinkTest, WaitsForACollectorThatIsAwayAndCatchesUp) {
     const std::lock_guard lock(collector_.mutex_);
     collector_.away_ = false;
   }
-  ASSERT_TRUE(uplink_->drain(std::chrono::seconds(20)));
+  ASSERT_TRUE(uplink_->drain(patience));
   expect(1, 200);
 }
 
 TEST_F(UplinkTest, GoesOnAfterARestartWhereItWas) {
   start();
   put(1, 100);
-  ASSERT_TRUE(uplink_->drain(std::chrono::seconds(20)));
+  ASSERT_TRUE(uplink_->drain(patience));
   close();
   open();
   put(101, 150);
   start();
-  ASSERT_TRUE(uplink_->drain(std::chrono::seconds(20)));
+  ASSERT_TRUE(uplink_->drain(patience));
   expect(1, 150);
 }
 
@@ -276,7 +275,7 @@ TEST_F(UplinkTest, TellsWhatWasShed) {
   const auto shed = spool_->stats().shed_events;
   ASSERT_GT(shed, 0U);
   start();
-  ASSERT_TRUE(uplink_->drain(std::chrono::seconds(20)));
+  ASSERT_TRUE(uplink_->drain(patience));
   expect(static_cast<int>(shed) + 1, 3000);
   EXPECT_EQ(collector_.skipped_, shed);
   EXPECT_EQ(uplink_->stats().skipped_events, shed);
@@ -285,13 +284,13 @@ TEST_F(UplinkTest, TellsWhatWasShed) {
 TEST_F(UplinkTest, ACollectorThatLostItsEndGetsWhatIsStillHeldAndHearsOfTheRest) {
   start();
   put(1, 100);
-  ASSERT_TRUE(uplink_->drain(std::chrono::seconds(20)));
+  ASSERT_TRUE(uplink_->drain(patience));
   {
     const std::lock_guard lock(collector_.mutex_);
     collector_.stored_ -= 40;  // restored from a backup
   }
   put(101, 110);
-  ASSERT_TRUE(uplink_->drain(std::chrono::seconds(20)));
+  ASSERT_TRUE(uplink_->drain(patience));
   const auto all = collector_.numbers();
   EXPECT_EQ(all.back(), 110);
   EXPECT_EQ(collector_.stored_, spool_->stats().next_seq - 1);
@@ -306,7 +305,7 @@ TEST_F(UplinkTest, TakesALaterEpochThanTheCollectorHasSeen) {
   }
   put(1, 60);
   start();
-  ASSERT_TRUE(uplink_->drain(std::chrono::seconds(20)));
+  ASSERT_TRUE(uplink_->drain(patience));
   expect(1, 60);
   EXPECT_GT(spool_->epoch(), before + 1'000'000);
 }
@@ -319,7 +318,7 @@ TEST_F(UplinkTest, HalvesBatchesThatAreTooLargeAndLeavesOutAnEventThatNeverFits)
   ASSERT_TRUE(sink_->submit(g));
   put(42, 50, 1000);
   start();
-  ASSERT_TRUE(uplink_->drain(std::chrono::seconds(20)));
+  ASSERT_TRUE(uplink_->drain(patience));
   auto all = collector_.numbers();
   EXPECT_EQ(all.size(), 49U);
   EXPECT_EQ(std::count(all.begin(), all.end(), 41), 0);
@@ -352,7 +351,7 @@ TEST_F(UplinkTest, TokenisesBeforeTheSpool) {
     EXPECT_EQ(text.find("5919"), std::string::npos);
   }
   start();
-  ASSERT_TRUE(uplink_->drain(std::chrono::seconds(20)));
+  ASSERT_TRUE(uplink_->drain(patience));
   EXPECT_NE(collector_.lines_[0].find("opened nhs_"), std::string::npos);
   EXPECT_NE(collector_.lines_[0].find("\"tokenised\":true"), std::string::npos);
 }

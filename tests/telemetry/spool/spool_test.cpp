@@ -15,6 +15,7 @@
 #include <random>
 
 #include "telemetry/crc32c.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww {
 namespace {
@@ -24,18 +25,11 @@ namespace fs = std::filesystem;
 class SpoolTest : public testing::Test {
  protected:
   void SetUp() override {
-    // Hundreds of syncs: in memory where there is such a place.
-    const fs::path place =
-        ::access("/dev/shm", W_OK) == 0 ? fs::path("/dev/shm") : fs::temp_directory_path();
-    std::string pattern = (place / "ww-spool-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
     clock_.set(*parse_time("2026-11-22T02:30:00Z"));
     options_.folder = folder_ + "/spool";
     options_.segment_octets = 64 << 10;
     options_.write_octets = 4 << 10;
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   std::unique_ptr<Spool> open() {
     auto s = Spool::open(options_, clock_);
@@ -73,7 +67,10 @@ class SpoolTest : public testing::Test {
     return out;
   }
 
-  std::string folder_;
+  // Hundreds of syncs: in memory where there is such a place.
+  ww::test::TempFolder temp_{::access("/dev/shm", W_OK) == 0 ? fs::path("/dev/shm")
+                                                             : fs::temp_directory_path()};
+  const std::string& folder_ = temp_.path();
   ManualClock clock_;
   SpoolOptions options_;
 };
@@ -304,6 +301,9 @@ TEST_F(SpoolTest, RefusesOnAFullDiskTearsNothingAndRecovers) {
   fs::create_directory(disk);
   if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=300k") != 0)
     GTEST_SKIP() << "mount is not permitted here";
+  const std::unique_ptr<const std::string,
+                        decltype([](const std::string* at) { ::umount2(at->c_str(), MNT_DETACH); })>
+      mounted(&disk);
   options_.folder = disk + "/spool";
   options_.max_octets = 100 << 20;
   options_.segment_octets = 8 << 20;  // far more than the disk has
@@ -342,7 +342,6 @@ TEST_F(SpoolTest, RefusesOnAFullDiskTearsNothingAndRecovers) {
     EXPECT_EQ(s->recall("at"), std::to_string(taken));
     EXPECT_EQ(s->stats().torn_octets, 0U);
   }
-  ::umount(disk.c_str());
 }
 
 TEST_F(SpoolTest, SurvivesAFileSizeLimitAsItDoesAFullDisk) {
@@ -393,8 +392,9 @@ TEST_F(SpoolTest, KeepsEventsAndMemoryTogetherThroughKill9) {
       const auto at = s.recall("at");
       std::uint64_t n = at.empty() ? 0 : std::stoull(at);
       char go = 'g';
-      if (::write(ready[1], &go, 1) != 1) ::_exit(11);
-      while (true) {
+      // Killed from the first commit on in some rounds, in others not before it wrote something.
+      for (int commits = 0;; ++commits) {
+        if (commits == round % 3 * 50 && ::write(ready[1], &go, 1) != 1) ::_exit(11);
         if (!s.begin()) ::_exit(12);
         for (int k = 0; k < 7; ++k) {
           ++n;
