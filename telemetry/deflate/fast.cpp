@@ -25,7 +25,7 @@ struct Decoder::Fast {
     /// Base and extra bits of a length or distance; of such an entry all bits above 11 but the
     /// base's are zero.
     [[gnu::always_inline]] std::size_t number(Entry e) {
-      const auto all = held & ((std::uint64_t{1} << (dropped(e) & 63)) - 1);
+      const auto all = held & ((std::uint64_t{1} << dropped(e)) - 1);
       drop(e);
       return (e >> 16) + (all >> ((e >> 8) & 63));
     }
@@ -35,9 +35,10 @@ struct Decoder::Fast {
     }
   };
 
-  /// Bits of a turn: three literals of 10, then a length of 20 and, filled again, a distance of 28.
-  /// The first look-up of a turn is made at the end of the one before, with bits that are left, so
-  /// that it need not wait for more of them.
+  /// Bits of a turn: three literals of 10, or up to two and a match, for which there are enough
+  /// unless literals came before it. The first look-up of a turn is made at the end of the one
+  /// before, with bits that are left, so that it need not wait for more of them.
+  static constexpr std::uint32_t match_bits = 15 + 5 + 15 + 13;
   [[gnu::always_inline]] static inline void run(Decoder& self, Input& in, std::size_t limit) {
     Bits b{in.next, in.held, in.bits};
     const std::uint8_t* const stop = in.end - fast_input;
@@ -85,8 +86,9 @@ struct Decoder::Fast {
           break;
         }
       }
+      if ((b.count & 0xff) < match_bits) [[unlikely]]
+        b.fill();
       const auto length = b.number(e);
-      b.fill();
       Entry d = distances[b.held & distance_mask];
       if ((d & special) != 0) [[unlikely]] {
         if ((d & subtable) != 0) d = b.behind(distances, d);
