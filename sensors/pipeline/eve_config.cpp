@@ -55,6 +55,8 @@ void EveConfig::read_output(const Settings& settings, const std::string& path) {
   o.metadata = on(s, "metadata", true);
   o.pcap_file = on(s, "pcap-file", false);
   o.version = on(s, "suricata-version", false);
+  o.host = settings.text_or("sensor-name", "");
+  o.prefix = s.text_or("prefix", "");
   o.xff = read_xff(s);
   o.alert_xff = o.files_xff = o.xff;
   for (const auto& i : s.children("types")) {

@@ -44,6 +44,8 @@ struct EveOutput {
   bool metadata = true;
   bool pcap_file = false;
   bool version = false;
+  std::string host;    ///< Suricata's sensor-name; empty: none
+  std::string prefix;  ///< stands before each line, for receivers that want one ("@cee: ")
   XffOptions xff;
   std::vector<EveType> types;
   bool alert = false, anomaly = false, flow = false, netflow = false, files = false, stats = false,

@@ -64,6 +64,7 @@ EveWriter::EveWriter(const EveConfig& config, std::vector<std::shared_ptr<EventS
 JsonWriter EveWriter::begin(std::size_t output, Timestamp time) {
   auto& b = buffers_[output];
   starts_[output] = b.size();
+  b += config_.outputs()[output].prefix;
   JsonWriter json(b);
   json.begin_object();
   json.key("timestamp");
@@ -110,6 +111,7 @@ void EveWriter::common(JsonWriter& json, std::size_t output, const Flow* flow) {
   if (out.community_id && flow != nullptr) json.field("community_id", community(output, *flow));
   if (out.pcap_file && !names_.pcap_file.empty()) json.field("pcap_filename", names_.pcap_file);
   if (out.version) json.field("suricata_version", "8.0.0");
+  if (!out.host.empty()) json.field("host", out.host);
 }
 
 void EveWriter::header(JsonWriter& json, std::size_t output, const sig::Packet& p, const Flow* flow,

@@ -214,6 +214,7 @@ void name_ignored(const Settings& given, const std::vector<std::string>& options
                                                            "reputation-categories-file",
                                                            "reputation-files",
                                                            "security",
+                                                           "sensor-name",
                                                            "stream",
                                                            "threshold-file",
                                                            "vars",

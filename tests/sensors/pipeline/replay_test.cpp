@@ -123,6 +123,27 @@ TEST(Replay, OnlyTheTypesThatAreAskedForAreWritten) {
   }
 }
 
+TEST(Replay, LinesCarryTheSensorsNameAndStartAsReceiversWant) {
+  const auto files = captures();
+  if (files.empty()) GTEST_SKIP() << "no captures in tests/fixtures/captures";
+  Settings settings = *Settings::from_yaml(
+      "sensor-name: ward-7\noutputs:\n  - eve-log:\n      prefix: \"@cee: \"\n      types:\n"
+      "        - flow\n",
+      "test");
+  add_default_settings(settings);
+  PipelineShared shared(settings);
+  auto sink = std::make_shared<Collect>();
+  auto source = capture::open_files(files);
+  ASSERT_TRUE(source);
+  (void)replay(**source, shared, {sink}, nullptr);
+  const auto events = sink->sorted();
+  EXPECT_FALSE(events.empty());
+  for (const auto& e : events) {
+    EXPECT_EQ(e.find("@cee: {\"timestamp\":"), 0U) << e;
+    EXPECT_NE(e.find("\"host\":\"ward-7\""), std::string::npos) << e;
+  }
+}
+
 TEST(Defaults, EmptySettingsGetTheShippedOutputs) {
   Settings s;
   add_default_settings(s);
