@@ -96,6 +96,7 @@ struct EngineOptions {
 
 struct LoadReport {
   std::uint32_t loaded = 0, refused = 0;
+  std::uint32_t left_out = 0;  ///< their `requires` asks for another engine
   std::vector<RuleProblem> problems;
 };
 
@@ -105,8 +106,10 @@ class RuleSet;        // parsed rules; rules/signature/ruleset.hpp
 /// What loading cost and made, for start-up logs and metrics.
 struct EngineFigures {
   std::size_t rules = 0, patterns = 0, databases = 0, database_octets = 0;
-  std::size_t without_fast_pattern = 0;  ///< rules checked wherever their header fits
-  bool from_cache = false;               ///< databases came from the cache folder
+  std::size_t without_fast_pattern = 0;     ///< rules checked wherever their header fits
+  bool from_cache = false;                  ///< databases came from the cache folder
+  std::uint32_t refused = 0, left_out = 0;  ///< as the LoadReport says
+  Timestamp loaded;
 };
 
 /// Compiled rules; immutable, shared by all workers.

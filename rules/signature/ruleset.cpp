@@ -310,6 +310,39 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
                   "the header needs 7 words: action protocol source port direction destination "
                   "port; there are " +
                       std::to_string(words.size()));
+  Status split;
+  const auto options = split_options(text.substr(open + 1, close - open - 1),
+                                     static_cast<std::uint32_t>(open + 2), split);
+  for (const auto& o : options)  // so that every later message can name the rule
+    if (o.keyword == "sid")
+      if (const auto v = parse_unsigned(o.value); v && *v <= UINT32_MAX)
+        sid = static_cast<std::uint32_t>(*v);
+  if (!split) return refuse(close + 1, split.error());
+
+  const auto apply = [&](const Option& o) -> Status {
+    const auto* k = find_keyword(o.keyword);
+    if (!k) return bad(unknown_keyword(o.keyword));
+    if (!k->refused.empty()) return bad("'" + k->name + "' is not supported: " + k->refused);
+    if (k->value == Keyword::Value::required && (!o.has_value || o.value.empty()))
+      return bad("'" + k->name + "' needs a value");
+    if (k->value == Keyword::Value::none && o.has_value && !o.value.empty())
+      return bad("'" + k->name + "' takes no value");
+    if (++b.seen[k->name] > 1 && k->once) return bad("'" + k->name + "' may appear only once");
+    if (auto ok = k->setup(b, o, *k); !ok) return bad(std::string(o.keyword) + ": " + ok.error());
+    return {};
+  };
+  // A rule for another engine may say anything that has the outline of a rule.
+  for (const auto& o : options)
+    if (o.keyword == "requires") {
+      if (auto ok = apply(o); !ok) return refuse(o.column, ok.error());
+      if (!b.skipped.empty()) {
+        ++report.left_out;
+        report.problems.push_back(
+            {RuleProblem::Severity::warning, file, line, o.column, sid, "left out: " + b.skipped});
+        return true;
+      }
+    }
+
   const auto column_of = [&](std::string_view word) {
     return static_cast<std::size_t>(word.data() - text.data()) + 1;
   };
@@ -342,36 +375,6 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
     return refuse(column_of(words[4]),
                   "direction '" + std::string(words[4]) + "' is not ->, <> or =>");
 
-  Status split;
-  const auto options = split_options(text.substr(open + 1, close - open - 1),
-                                     static_cast<std::uint32_t>(open + 2), split);
-  for (const auto& o : options)  // so that every later message can name the rule
-    if (o.keyword == "sid")
-      if (const auto v = parse_unsigned(o.value); v && *v <= UINT32_MAX)
-        sid = static_cast<std::uint32_t>(*v);
-  if (!split) return refuse(close + 1, split.error());
-
-  const auto apply = [&](const Option& o) -> Status {
-    const auto* k = find_keyword(o.keyword);
-    if (!k) return bad(unknown_keyword(o.keyword));
-    if (!k->refused.empty()) return bad("'" + k->name + "' is not supported: " + k->refused);
-    if (k->value == Keyword::Value::required && (!o.has_value || o.value.empty()))
-      return bad("'" + k->name + "' needs a value");
-    if (k->value == Keyword::Value::none && o.has_value && !o.value.empty())
-      return bad("'" + k->name + "' takes no value");
-    if (++b.seen[k->name] > 1 && k->once) return bad("'" + k->name + "' may appear only once");
-    if (auto ok = k->setup(b, o, *k); !ok) return bad(std::string(o.keyword) + ": " + ok.error());
-    return {};
-  };
-  for (const auto& o : options)
-    if (o.keyword == "requires") {
-      if (auto ok = apply(o); !ok) return refuse(o.column, ok.error());
-      if (!b.skipped.empty()) {
-        report.problems.push_back(
-            {RuleProblem::Severity::warning, file, line, o.column, sid, "left out: " + b.skipped});
-        return true;
-      }
-    }
   for (const auto& o : options) {
     if (o.keyword == "requires") continue;
     if (auto ok = apply(o); !ok) return refuse(o.column, ok.error());

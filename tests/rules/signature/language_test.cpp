@@ -91,6 +91,17 @@ TEST(RuleLanguage, RequirementsThatFailLeaveTheRuleOut) {
   const Rules rules("alert ip any any -> any any (requires: version >= 99; nonsense:1; sid:1;)\n");
   EXPECT_EQ(rules.errors(), "");
   EXPECT_EQ(rules.report.loaded, 0U);
+  EXPECT_EQ(rules.report.left_out, 1U);
+}
+
+TEST(RuleLanguage, RequirementsAreLookedAtBeforeTheRestOfTheHeader) {
+  const Rules rules(
+      "alert carrierpigeon any any -> any any (requires: version >= 99; sid:1;)\n"
+      "alert udp $NOWHERE any ~> any any (requires: keyword foobar; sid:2;)\n"
+      "alert carrierpigeon any any -> any any (requires: version >= 8; sid:3;)\n");
+  EXPECT_EQ(rules.report.left_out, 2U);
+  EXPECT_EQ(rules.report.refused, 1U);
+  EXPECT_NE(rules.errors().find("unknown protocol 'carrierpigeon'"), std::string::npos);
 }
 
 TEST(AddressSets, GroupsNegationVariablesAndRanges) {
