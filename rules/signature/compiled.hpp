@@ -106,6 +106,8 @@ class CompiledEngine final : public Engine {
                                                 Prepared& prepared, LoadReport& report);
 
   std::vector<std::unique_ptr<Rule>> rules;
+  std::uint32_t refused = 0, left_out = 0;
+  Timestamp loaded;
   SetTable sets;
   std::shared_ptr<SharedState> shared;
 

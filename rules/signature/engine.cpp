@@ -74,6 +74,9 @@ EngineFigures CompiledEngine::figures() const {
   EngineFigures f;
   f.rules = rules.size();
   f.from_cache = from_cache;
+  f.refused = refused;
+  f.left_out = left_out;
+  f.loaded = loaded;
   for (const auto& s : scanners) {
     f.patterns += s.pattern_count();
     f.databases += s.database() != nullptr;
@@ -573,6 +576,9 @@ Result<std::shared_ptr<const Engine>, Problem> Engine::load(const std::vector<st
       if (*built) {
         mine.problems.insert(mine.problems.end(), prepared.problems.begin(),
                              prepared.problems.end());
+        engine->refused = mine.refused;
+        engine->left_out = mine.left_out;
+        engine->loaded = SystemClock().now();
         report = std::move(mine);
         return std::shared_ptr<const Engine>(std::move(engine));
       }

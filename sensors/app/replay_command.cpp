@@ -17,7 +17,7 @@ struct Arguments {
   std::vector<std::string> files;
   std::string eve = "eve.json", config, runmode, data_dir, log_dir;
   std::size_t workers = 1;
-  bool quiet = false;
+  bool quiet = false, simulate_ips = false;
   CLI::App* app = nullptr;
 };
 
@@ -29,6 +29,9 @@ int problem(const Problem& p, int code) {
 int run(const Arguments& a) {
   auto settings = load_suricata_settings(a.common);
   if (!settings) return problem(settings.error(), 2);
+  // As if packets waited for the verdict: Suricata derives the stream's mode from that.
+  if (a.simulate_ips && settings->text_or("stream.inline", "auto") == "auto")
+    settings->set("stream.inline", "yes");
   std::vector<std::string> ignored;
   if (!a.runmode.empty()) ignored.push_back("--runmode");
   if (!a.data_dir.empty()) ignored.push_back("--data-dir");
@@ -128,6 +131,8 @@ const CommandRegistration registration{{
               ->check(CLI::Range(1, 64));
           app.add_option("--runmode", a->runmode, "accepted for Suricata's sake, without effect");
           app.add_option("--data-dir", a->data_dir, "accepted for Suricata's sake, without effect");
+          app.add_flag("--simulate-ips", a->simulate_ips,
+                       "inspect and record as if drop rules stopped packets");
           app.add_flag("-q,--quiet", a->quiet, "no summary");
           return [a] { return run(*a); };
         },

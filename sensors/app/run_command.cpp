@@ -27,6 +27,7 @@
 #include "sensors/host/sandbox.hpp"
 #include "sensors/logs/log_service.hpp"
 #include "sensors/pipeline/replay.hpp"
+#include "sensors/pipeline/stats_record.hpp"
 #include "sensors/privacy/privacy.hpp"
 #include "sensors/setup/options.hpp"
 #include "sensors/uplink/event_sink.hpp"
@@ -131,6 +132,8 @@ struct Sensor {
   std::shared_ptr<const sig::Engine> engine;
   std::vector<std::unique_ptr<CaptureLane>> lanes;
   std::unique_ptr<Uplink> uplink;
+  std::unique_ptr<StatsRecorder> stats;
+  Timestamp started, next_stats;
 
   Result<void, Problem> open() {
     std::string site = config.site, name = config.sensor;
@@ -247,6 +250,7 @@ struct Sensor {
     }
     PipelineShared own(*settings);
     if (own.eve.outputs().size() > 1) own.eve.outputs().resize(1);
+    for (auto& o : own.eve.outputs()) o.stats = false;  // a rehearsal is no part of the counts
     const std::vector<std::shared_ptr<EventSink>> sinks(
         std::max<std::size_t>(1, own.eve.outputs().size()), std::make_shared<SpoolEve>(*sink, run));
     const auto done = replay(source, own, sinks, rules);
@@ -280,6 +284,9 @@ struct Sensor {
       }
       if (shared->eve.outputs().size() > 1)
         shared->eve.outputs().resize(1);  // everything goes into the one spool
+      // The collector gets its figures with the heartbeat; records only for those who ask.
+      if (config.suricata_yaml.empty())
+        for (auto& o : shared->eve.outputs()) o.stats = false;
     }
     return {};
   }
@@ -318,6 +325,11 @@ struct Sensor {
         if (!names.empty()) lane->dispatcher->set_interfaces(names);
       }
     }
+    if (!lanes.empty()) {
+      stats = std::make_unique<StatsRecorder>(*shared);
+      started = clock.now();
+      next_stats = started + stats->interval();
+    }
     if (uplink) uplink->start();
     if (drills && !once) drills->start();
     if (logs) logs->start();
@@ -325,10 +337,39 @@ struct Sensor {
     for (auto& lane : lanes) lane->thread = std::thread([l = lane.get()] { l->run(); });
   }
 
+  /// A `stats` record when it is time for one, or `final`. Main thread.
+  /// @return when to call next
+  Timestamp write_stats(bool final) {
+    const auto now = clock.now();
+    if (!stats || !stats->wanted()) return now + std::chrono::hours(1);
+    if (!final && now < next_stats) return next_stats;
+    const auto recorder = final ? std::exchange(stats, nullptr) : nullptr;  // there is one last
+    auto& to = recorder ? *recorder : *stats;
+    next_stats = std::max(next_stats + to.interval(), now);
+    const auto rules = std::atomic_load(&engine);
+    StatsInput in{now,
+                  std::chrono::duration_cast<std::chrono::seconds>(now - started),
+                  {},
+                  nullptr,
+                  rules.get()};
+    capture::CaptureCounters frames;
+    for (auto& lane : lanes) {
+      for (auto& w : lane->dispatcher->counters()) in.workers.push_back(std::move(w));
+      const std::lock_guard lock(lane->mutex);
+      frames.kernel_packets += lane->counters.kernel_packets;
+      frames.kernel_drops += lane->counters.kernel_drops;
+      frames.interface_drops += lane->counters.interface_drops;
+    }
+    if (!config.interfaces.empty()) in.capture = &frames;
+    to.write(std::vector<std::shared_ptr<EventSink>>(shared->eve.outputs().size(), eve), in);
+    return next_stats;
+  }
+
   void stop() {
     for (auto& lane : lanes) lane->source->stop();
     for (auto& lane : lanes)
       if (lane->thread.joinable()) lane->thread.join();
+    (void)write_stats(true);
     if (drills) drills->stop();
     if (backups) backups->stop();
     if (logs) logs->stop();
@@ -549,18 +590,25 @@ int run(const std::string& file, bool once) {
   if (once) {
     for (auto& lane : sensor.lanes)
       if (lane->thread.joinable()) lane->thread.join();
+    (void)sensor.write_stats(true);
     if (sensor.logs) sensor.logs->drain();
     if (sensor.backups) sensor.backups->look_at_all();
     if (sensor.uplink && !sensor.uplink->drain(std::chrono::minutes(10))) code = 3;
   } else {
+    auto stats_at = sensor.write_stats(false);
     while (true) {
-      const timespec interval{15, 0};
+      constexpr std::int64_t metrics_us = 15'000'000;
+      const auto wait =
+          std::clamp<std::int64_t>((stats_at - sensor.clock.now()).count(), 0, metrics_us);
+      const timespec interval{static_cast<time_t>(wait / 1'000'000),
+                              static_cast<long>(wait % 1'000'000 * 1000)};
       const int s = ::sigtimedwait(&wanted, nullptr, &interval);
       if (s == SIGHUP)
         sensor.reload();
       else if (s > 0)
         break;
       sensor.write_metrics();
+      stats_at = sensor.write_stats(false);
     }
   }
   metrics.stop();

@@ -83,6 +83,7 @@ class Flow final : public sig::Flow {
   bool swapped = false;  ///< originator and responder were exchanged after the first packet
   bool logged = false;
   bool dropped = false;  ///< a drop rule matched on its stream or a transaction: EVE flow.action
+  bool drop_logged[2] = {false, false};  ///< by Dir: a drop record told of it
   std::uint64_t tx_count = 0;
   std::vector<PolicyHit> policies;
 

@@ -227,7 +227,8 @@ Flow* FlowTable::create(const FlowKey& key, std::uint64_t hash, sig::Packet& p) 
   ++totals_.created;
   ++totals_.by_proto[key.ip_proto == proto_tcp   ? 0
                      : key.ip_proto == proto_udp ? 1
-                     : is_icmp(key.ip_proto)     ? 2
+                     : !is_icmp(key.ip_proto)    ? 4
+                     : key.ip_proto == 1         ? 2
                                                  : 3];
   schedule(*f);
   return f;

@@ -48,9 +48,9 @@ struct FlowOptions {
 
 struct FlowCountersTotal {
   std::uint64_t created = 0, ended_timeout = 0, ended_forced = 0, ended_reuse = 0;
-  std::uint64_t emergencies = 0;             ///< times the table entered emergency mode
-  std::uint64_t refused = 0;                 ///< packets left without a flow (no memory at all)
-  std::uint64_t by_proto[4] = {0, 0, 0, 0};  ///< tcp, udp, icmp, other
+  std::uint64_t emergencies = 0;                ///< times the table entered emergency mode
+  std::uint64_t refused = 0;                    ///< packets left without a flow (no memory at all)
+  std::uint64_t by_proto[5] = {0, 0, 0, 0, 0};  ///< tcp, udp, icmpv4, icmpv6, other
 };
 
 /// The part of a packet that names its flow. For an ICMP error it is the packet inside that names

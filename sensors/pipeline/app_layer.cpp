@@ -35,6 +35,11 @@ bool client_speaks_first(std::string_view name) { return name == "tls"; }
 
 std::uint8_t bit(Dir d) { return d == Dir::to_server ? 1 : 2; }
 
+/// Where AppCounters count the protocol of that flow.
+std::size_t slot(const Flow& flow, const ProtocolTable::Entry& entry) {
+  return 2 * entry.index + (flow.ip_proto == 17 ? 1 : 0);
+}
+
 }  // namespace
 
 // ------------------------------------------------------------------------------------------
@@ -154,7 +159,7 @@ void AppFlow::add_event(EventId event) {
 AppLayer::AppLayer(const ProtocolTable& table, const Settings& settings, const FileOptions& files,
                    Expectations& expectations)
     : table_(table), settings_(settings), file_options_(files), expectations_(expectations) {
-  const auto n = table.entries().size();
+  const auto n = 2 * table.entries().size();
   counters_.flows.resize(n);
   counters_.transactions.resize(n);
   counters_.errors.resize(n);
@@ -199,7 +204,7 @@ void AppLayer::choose(Flow& flow, AppFlow& app, const ProtocolTable::Entry* entr
   if (app.parser && !app.parser->transactions().empty()) app.previous = std::move(app.parser);
   app.parser = entry->parse ? entry->protocol->make(settings_) : nullptr;
   app.parser_failed = false;
-  ++counters_.flows[entry->index];
+  ++counters_.flows[slot(flow, *entry)];
 }
 
 void AppLayer::disable(Flow& flow, TcpSession& session) {
@@ -421,8 +426,8 @@ std::uint64_t AppLayer::parse(Flow& flow, sig::Packet& packet, const StreamPiece
   const auto stop = piece.offset + piece.gap + piece.data.size();
   const auto* entry = app.entry;
   if (piece.gap != 0) {
-    if (entry != nullptr) ++counters_.gaps[entry->index];
     if (!app.parser->accepts_gaps()) {
+      if (entry != nullptr) ++counters_.gaps[slot(flow, *entry)];
       app.parser_failed = true;
       app.disrupted[0] = app.disrupted[1] = true;
       if (peer != nullptr) peer->trigger_raw = true;
@@ -457,7 +462,7 @@ std::uint64_t AppLayer::parse(Flow& flow, sig::Packet& packet, const StreamPiece
         ++tx->revision;
       }
   flow.tx_count += made;
-  if (entry != nullptr) counters_.transactions[entry->index] += made;
+  if (entry != nullptr) counters_.transactions[slot(flow, *entry)] += made;
   if (peer != nullptr) peer->app_needed = 0;
   switch (result.status) {
     case ParseResult::Status::ok:
@@ -465,7 +470,7 @@ std::uint64_t AppLayer::parse(Flow& flow, sig::Packet& packet, const StreamPiece
     case ParseResult::Status::error:
       app.parser_failed = true;
       app.disrupted[0] = app.disrupted[1] = true;
-      if (entry != nullptr) ++counters_.errors[entry->index];
+      if (entry != nullptr) ++counters_.errors[slot(flow, *entry)];
       if (peer != nullptr) peer->trigger_raw = true;
       break;
     case ParseResult::Status::need_more:

@@ -99,7 +99,8 @@ class AppFlow final : public FlowPart, public ParserContext {
 };
 
 struct AppCounters {
-  std::vector<std::uint64_t> flows, transactions, errors, gaps;  ///< by ProtocolTable index
+  /// Twice the ProtocolTable index, one more over UDP. Gaps: those that ended a parser.
+  std::vector<std::uint64_t> flows, transactions, errors, gaps;
   std::uint64_t failed_tcp = 0, failed_udp = 0, expectations = 0, expectations_refused = 0;
 };
 

@@ -132,19 +132,11 @@ void EveWriter::alerts(const sig::Packet& p, std::span<const sig::Alert> alerts,
   }
 }
 
-void EveWriter::alert(std::size_t output, const sig::Packet& p, const sig::Alert& a,
-                      sig::Matcher* matcher, StreamTracker& streams) {
-  const auto& out = config_.outputs()[output];
-  const auto& o = out.alerts;
-  auto* flow = static_cast<Flow*>(p.flow);
+void EveWriter::alert_object(JsonWriter& json, const sig::Packet& p, const sig::Alert& a,
+                             const AlertOptions& o, bool inline_mode) {
   const auto& rule = *a.rule;
-  auto json = begin(output, p.time);
-  header(json, output, p, flow, Side::packet, "alert");
-  if (a.tx_id != UINT64_MAX) json.field("tx_id", a.tx_id);
-  if (a.tx_guessed) json.field("tx_guessed", true);
-
   json.begin_object("alert");
-  json.field("action", action_name(a.action, streams.options().inline_mode));
+  json.field("action", action_name(a.action, inline_mode));
   json.field("gid", rule.gid);
   json.field("signature_id", rule.sid);
   json.field("rev", rule.rev);
@@ -192,6 +184,33 @@ void EveWriter::alert(std::size_t output, const sig::Packet& p, const sig::Alert
   }
   if (o.rule_raw) json.field("rule", rule.text);
   json.end_object();
+}
+
+void EveWriter::verdict(JsonWriter& json, const sig::Packet& p, sig::Action action,
+                        bool inline_mode) {
+  json.begin_object("verdict");
+  const bool reset = action == sig::Action::reject;
+  const bool stopped = reset || (action == sig::Action::drop && inline_mode);
+  json.field("action", stopped ? "drop" : "alert");
+  if (reset) {
+    json.begin_array("reject");
+    json.value(p.ip_proto == 6 ? "tcp-reset" : "icmp-prohib");
+    json.end_array();
+  }
+  json.end_object();
+}
+
+void EveWriter::alert(std::size_t output, const sig::Packet& p, const sig::Alert& a,
+                      sig::Matcher* matcher, StreamTracker& streams) {
+  const auto& out = config_.outputs()[output];
+  const auto& o = out.alerts;
+  auto* flow = static_cast<Flow*>(p.flow);
+  auto json = begin(output, p.time);
+  header(json, output, p, flow, Side::packet, "alert");
+  if (a.tx_id != UINT64_MAX) json.field("tx_id", a.tx_id);
+  if (a.tx_guessed) json.field("tx_guessed", true);
+
+  alert_object(json, p, a, o, streams.options().inline_mode);
 
   if (p.tunnel_depth != 0 && p.outer != nullptr) {
     const auto& t = *p.outer;
@@ -261,18 +280,7 @@ void EveWriter::alert(std::size_t output, const sig::Packet& p, const sig::Alert
   payload(json, out, p, a, streams);
   if (a.frame != nullptr && flow != nullptr) frame(json, p, *flow, *a.frame, o);
   if (o.packet) packet_octets(json, p);
-  if (o.verdict) {
-    json.begin_object("verdict");
-    const bool reset = a.action == sig::Action::reject;
-    const bool stopped = reset || (a.action == sig::Action::drop && streams.options().inline_mode);
-    json.field("action", stopped ? "drop" : "alert");
-    if (reset) {
-      json.begin_array("reject");
-      json.value(p.ip_proto == 6 ? "tcp-reset" : "icmp-prohib");
-      json.end_array();
-    }
-    json.end_object();
-  }
+  if (o.verdict) verdict(json, p, a.action, streams.options().inline_mode);
   if (flow != nullptr)
     xff(json, out.alert_xff, *flow, a.tx, buffers_[output], starts_[output],
         p.dir == Dir::to_server ? "src_ip" : "dest_ip");

@@ -124,12 +124,19 @@ void EveConfig::take_type(EveOutput& o, const std::string& name, const Settings&
     if (options.has("xff.enabled")) o.files_xff = read_xff(options);
   } else if (name == "stats") {
     o.stats = true;
+    o.statistics.totals = on(options, "totals", true);
+    o.statistics.threads = on(options, "threads", false);
+    o.statistics.deltas = on(options, "deltas", false);
+    o.statistics.null_values = on(options, "null-values", true);
   } else if (name == "frame") {
     o.frames = true;
   } else if (name == "arp") {
     o.arp = true;
   } else if (name == "drop") {
     o.drop = true;
+    o.drops.alerts = on(options, "alerts", false);
+    o.drops.all_flow = options.text_or("flows", "start") == "all";
+    o.drops.verdict = on(options, "verdict", false);
   } else if (name == "metadata") {
     o.metadata_events = true;
   }

@@ -29,6 +29,21 @@ struct AnomalyOptions {
   bool decode = false, stream = false, applayer = true, packethdr = false;
 };
 
+struct StatsOptions {
+  bool totals = true;       ///< all workers together
+  bool threads = false;     ///< each worker, below `threads`
+  bool deltas = false;      ///< "name_delta": what was added since the record before
+  bool null_values = true;  ///< zeros are written, too
+};
+
+/// When a dropped packet has a record of its own.
+struct DropOptions {
+  bool alerts = false;    ///< with the alert that dropped it
+  bool all_flow = false;  ///< `flows: all`: every packet of a dropped flow, not only the first of
+                          ///< each direction
+  bool verdict = false;
+};
+
 struct XffOptions {
   bool enabled = false, overwrite = false, forward = false;
   std::string header = "X-Forwarded-For";
@@ -54,6 +69,8 @@ struct EveOutput {
   AlertOptions alerts;
   XffOptions alert_xff, files_xff;
   AnomalyOptions anomalies;
+  StatsOptions statistics;
+  DropOptions drops;
   bool force_magic = false;
 };
 

@@ -30,6 +30,9 @@ class EveWriter {
   void alerts(const sig::Packet& p, std::span<const sig::Alert> alerts, sig::Matcher* matcher,
               StreamTracker& streams);
   void tagged(const sig::Packet& p);
+  /// A packet that inline mode stops.
+  /// @param cause  null when an earlier packet had its whole flow dropped
+  void drop(const sig::Packet& p, const sig::Alert* cause);
   void arp(const sig::Packet& p);
   void anomalies(const sig::Packet& p, Flow* flow);
   void transactions(const sig::Packet& p, Flow& flow, sig::Matcher* matcher, bool flow_end);
@@ -64,6 +67,9 @@ class EveWriter {
   void packet_octets(JsonWriter& json, const sig::Packet& p, std::size_t limit = 0);
   void alert(std::size_t output, const sig::Packet& p, const sig::Alert& a, sig::Matcher* matcher,
              StreamTracker& streams);
+  static void alert_object(JsonWriter& json, const sig::Packet& p, const sig::Alert& a,
+                           const AlertOptions& options, bool inline_mode);
+  static void verdict(JsonWriter& json, const sig::Packet& p, sig::Action action, bool inline_mode);
   void payload(JsonWriter& json, const EveOutput& out, const sig::Packet& p, const sig::Alert& a,
                StreamTracker& streams);
   void frame(JsonWriter& json, const sig::Packet& p, const Flow& flow, const sig::Frame& f,

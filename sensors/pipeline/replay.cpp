@@ -5,6 +5,7 @@
 
 #include "sensors/decode/decoder.hpp"
 #include "sensors/pipeline/spsc_ring.hpp"
+#include "sensors/pipeline/stats_record.hpp"
 
 namespace ww::sensor {
 namespace {
@@ -12,6 +13,8 @@ namespace {
 constexpr std::size_t block_octets = 64 * 1024;
 constexpr std::size_t block_frames = 256;
 constexpr std::size_t ring_blocks = 64;
+constexpr std::uint32_t blocks_a_publish = 16;    ///< counters are some kilobytes
+constexpr std::uint32_t frames_a_publish = 4096;  ///< without threads
 
 /// Frames on their way to a worker, copied once.
 struct Block {
@@ -76,7 +79,7 @@ struct Dispatcher::Lane {
     full.push(std::move(b));
   }
   void run() {
-    for (;;) {
+    for (std::uint32_t blocks = 0;; ++blocks) {
       auto b = full.pop();
       switch (b->kind) {
         case Block::Kind::frames:
@@ -101,7 +104,7 @@ struct Dispatcher::Lane {
           publish();
           return;
       }
-      publish();
+      if (b->kind != Block::Kind::frames || blocks % blocks_a_publish == 0) publish();
       b->clear();
       (void)empty.try_push(b);
     }
@@ -115,7 +118,8 @@ struct Dispatcher::Lane {
   SpscRing<BlockPtr> full, empty;
   BlockPtr filling;
   std::thread thread;
-  mutable std::mutex mutex;  // guards published, taken once a block
+  std::uint32_t frames = 0;
+  mutable std::mutex mutex;  // guards published
   WorkerCounters published;
 };
 
@@ -139,7 +143,9 @@ Dispatcher::~Dispatcher() {
 
 void Dispatcher::frame(const capture::CapturedFrame& f) {
   if (lanes_.size() == 1) {
-    lanes_[0]->worker.frame(f.octets, f.datalink, f.time, f.number, f.interface_index);
+    auto& lane = *lanes_[0];
+    lane.worker.frame(f.octets, f.datalink, f.time, f.number, f.interface_index);
+    if (++lane.frames % frames_a_publish == 0) lane.publish();
     return;
   }
   start();
@@ -223,6 +229,7 @@ ReplayResult replay(capture::PacketSource& source, PipelineShared& shared,
   Dispatcher dispatcher(shared, sinks, engine);
   std::string file;
   capture::CapturedFrame frame;
+  Timestamp first, last;
   for (;;) {
     const auto read = source.next(frame);
     if (!read) {
@@ -231,6 +238,8 @@ ReplayResult replay(capture::PacketSource& source, PipelineShared& shared,
     }
     if (*read == capture::Read::end) break;
     if (*read == capture::Read::idle) continue;
+    if (result.packets == 0) first = frame.time;
+    last = std::max(last, frame.time);
     ++result.packets;
     result.octets += frame.octets.size();
     if ((result.packets & 0xfff) == 1) {
@@ -244,6 +253,10 @@ ReplayResult replay(capture::PacketSource& source, PipelineShared& shared,
   }
   dispatcher.finish();
   result.workers = dispatcher.counters();
+  // Time is the capture's, so that the same capture gives the same record.
+  StatsRecorder(shared).write(
+      sinks, {last, std::chrono::duration_cast<std::chrono::seconds>(last - first), result.workers,
+              nullptr, engine.get()});
   return result;
 }
 

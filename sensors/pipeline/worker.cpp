@@ -155,6 +155,8 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
   const bool tcp = flow != nullptr && flow->ip_proto == 6 && p.ip_proto == 6;
   const bool dropped = flow != nullptr && flow->dropped;
   if (tcp && StreamTracker::depth_reached(*flow, p.dir)) cut_files(*flow, p.dir);
+  const bool stops = streams_.options().inline_mode && !p.stream_pseudo;
+  if (dropped && stops) eve_.drop(p, nullptr);
   if (matcher_ && !dropped) {
     std::span<const sig::StreamChunk> chunks;
     if (tcp) chunks = streams_.raw_chunks(p, *flow);
@@ -171,6 +173,10 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
             flow->dropped = true;
       }
       eve_.alerts(p, found, matcher_.get(), streams_);
+      const auto cause = std::ranges::find_if(found, [](const sig::Alert& a) {
+        return a.action == sig::Action::drop || a.action == sig::Action::reject;
+      });
+      if (stops && cause != found.end()) eve_.drop(p, &*cause);
     }
     if (matcher_->tagged(p)) eve_.tagged(p);
     if (!found.empty()) eve_.metadata(p, found, matcher_.get());
@@ -372,8 +378,8 @@ WorkerCounters Worker::counters() {
   c.flow_emergency = flows_.emergency();
   c.streams = streams_.counters();
   c.events_written = eve_.lines();
-  c.app_failed_tcp = app_.counters().failed_tcp;
-  c.app_failed_udp = app_.counters().failed_udp;
+  c.decoder = decoder_.counters();
+  c.app = app_.counters();
   return c;
 }
 

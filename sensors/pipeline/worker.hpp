@@ -39,7 +39,8 @@ struct WorkerCounters {
   bool flow_emergency = false;
   StreamCounters streams;
   std::uint64_t events_written = 0;
-  std::uint64_t app_failed_tcp = 0, app_failed_udp = 0;
+  decode::Counters decoder;
+  AppCounters app;
 };
 
 class Worker final : public decode::Sink {

@@ -102,6 +102,22 @@ TEST(Replay, EveryFlowIsRecordedOnce) {
   EXPECT_EQ(records, created);
 }
 
+TEST(Replay, EndsWithOneStatsRecordOfAllWorkers) {
+  const auto files = captures();
+  if (files.empty()) GTEST_SKIP() << "no captures in tests/fixtures/captures";
+  for (const std::size_t workers : {1U, 3U}) {
+    const auto o = run(files, workers);
+    const auto at = o.text.find("\"event_type\":\"stats\"");
+    ASSERT_NE(at, std::string::npos);
+    const auto record = o.text.substr(at);
+    EXPECT_EQ(std::count(record.begin(), record.end(), '\n'), 1) << workers << " workers";
+    std::uint64_t flows = 0;
+    for (const auto& w : o.result.workers) flows += w.flows.created;
+    EXPECT_NE(record.find("\"active\":0"), std::string::npos) << record;
+    EXPECT_NE(record.find("\"total\":" + std::to_string(flows) + ","), std::string::npos) << record;
+  }
+}
+
 TEST(Replay, OnlyTheTypesThatAreAskedForAreWritten) {
   const auto files = captures();
   if (files.empty()) GTEST_SKIP() << "no captures in tests/fixtures/captures";

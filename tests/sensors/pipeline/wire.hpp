@@ -10,6 +10,7 @@
 
 #include "rules/signature/engine.hpp"
 #include "sensors/pipeline/defaults.hpp"
+#include "sensors/pipeline/stats_record.hpp"
 #include "sensors/pipeline/worker.hpp"
 #include "tests/temp_folder.hpp"
 
@@ -148,7 +149,8 @@ class Sensor {
     }
     sink_ = std::make_shared<Lines>();
     const std::vector<std::shared_ptr<EventSink>> sinks(shared_->eve.outputs().size(), sink_);
-    worker_ = std::make_unique<Worker>(*shared_, sinks, engine ? *engine : nullptr);
+    if (engine) engine_ = *engine;
+    worker_ = std::make_unique<Worker>(*shared_, sinks, engine_);
   }
   void frame(const std::string& octets, double seconds = 0) {
     ++number_;
@@ -185,6 +187,21 @@ class Sensor {
   [[nodiscard]] std::size_t count(std::initializer_list<std::string_view> parts) const {
     return count_lines(sink_->text, parts);
   }
+  /// A stats record of what was counted so far, as the last line.
+  void stats(StatsRecorder& recorder, std::int64_t uptime = 0) {
+    const std::vector<std::shared_ptr<EventSink>> sinks(shared_->eve.outputs().size(), sink_);
+    recorder.write(sinks, {Timestamp{1'700'000'100'000'000},
+                           std::chrono::seconds(uptime),
+                           {worker_->counters()},
+                           nullptr,
+                           engine_.get()});
+  }
+  [[nodiscard]] const PipelineShared& shared() const { return *shared_; }
+  [[nodiscard]] std::string_view last_line() const {
+    std::string_view text = sink_->text;
+    if (!text.empty()) text.remove_suffix(1);
+    return text.substr(text.rfind('\n') + 1);
+  }
   [[nodiscard]] std::size_t alerts(unsigned sid) const {
     return count({"\"event_type\":\"alert\"", "\"signature_id\":" + std::to_string(sid) + ","});
   }
@@ -192,6 +209,7 @@ class Sensor {
  private:
   std::unique_ptr<PipelineShared> shared_;
   std::shared_ptr<Lines> sink_;
+  std::shared_ptr<const sig::Engine> engine_;
   std::unique_ptr<Worker> worker_;
   std::uint64_t number_ = 0;
 };
