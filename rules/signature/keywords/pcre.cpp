@@ -3,6 +3,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
+
 #include "rules/signature/keyword.hpp"
 #include "rules/signature/pcre.hpp"
 #include "rules/signature/state.hpp"
@@ -67,6 +69,23 @@ Status captures(std::string_view list, PcreOp& op, RuleBuilder& b) {
   return {};
 }
 
+/// Length of "/expression/flags" where captures follow it inside the quotes
+/// ("/a(.)/i, flow:b/c"): their names may hold slashes, and the expression commas.
+std::size_t before_captures(std::string_view quoted) {
+  for (std::size_t at = 0; (at = quoted.find_first_of(", ", at)) != std::string_view::npos; ++at) {
+    const auto rest = quoted.substr(std::min(quoted.find_first_not_of(", ", at), quoted.size()));
+    if (!rest.starts_with("flow:") && !rest.starts_with("pkt:") && !rest.starts_with("alert:"))
+      continue;
+    const auto head = quoted.substr(0, at);
+    const auto slash = head.rfind('/');
+    if (slash == std::string_view::npos || slash == 0 || head[slash - 1] == '\\') continue;
+    const auto flags = head.substr(slash + 1);
+    if (std::ranges::all_of(flags, [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }))
+      return at;
+  }
+  return quoted.size();
+}
+
 Status setup(RuleBuilder& b, const Option& o, const Keyword&) {
   PcreOp op;
   auto value = trim(o.value);
@@ -85,12 +104,15 @@ Status setup(RuleBuilder& b, const Option& o, const Keyword&) {
   }
   if (after.starts_with(',')) after.remove_prefix(1);
   // Captures may also stand inside the quotes, after the flags.
+  const auto length = before_captures(quoted);
+  auto inner = quoted.substr(length);
+  inner.remove_prefix(std::min(inner.find_first_not_of(", "), inner.size()));
+  quoted = quoted.substr(0, length);
   const auto slash = quoted.rfind('/');
   if (!quoted.starts_with('/') || slash == 0 || slash == std::string_view::npos)
     return bad("needs \"/expression/flags\"");
   const auto expression = quoted.substr(1, slash - 1);
   auto flags = quoted.substr(slash + 1);
-  std::string_view inner;
   if (const auto comma = flags.find(','); comma != std::string_view::npos) {
     inner = flags.substr(comma + 1);
     flags = flags.substr(0, comma);

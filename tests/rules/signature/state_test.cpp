@@ -66,6 +66,25 @@ TEST(PacketVariables, AreTestedByLaterRulesOfThePacket) {
   EXPECT_EQ(sids(rules.matcher->inspect(wire.make("nothing"), {})), Sids{});
 }
 
+TEST(PacketVariables, NamesMayHoldSlashes) {
+  // The documentation's changelog of a package; a comma and a slash in the expression besides.
+  Rules rules(
+      "alert udp any any -> any any (pcre:\"/([a-z]+)\\/, pkt:(.+)\\/(.+)\\/CHANGELOG$/iG, "
+      "pkt:ua/ubuntu/repo,pkt:ua/ubuntu/pkg/base, pkt:ua/ubuntu/pkg/version\"; sid:1;)\n");
+  ASSERT_EQ(rules.errors(), "");
+  Wire wire;
+  const std::string text = "fr/, pkt:curl/2.2.1/changelog";
+  auto& p = wire.make(text);
+  EXPECT_EQ(sids(rules.matcher->inspect(p, {})), Sids{1});
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  rules.matcher->write_metadata(&p, &wire.flow, json);
+  json.end_object();
+  EXPECT_EQ(out, R"({"metadata":{"pktvars":[{"ua/ubuntu/repo":"fr"},)"
+                 R"({"ua/ubuntu/pkg/base":"curl"},{"ua/ubuntu/pkg/version":"2.2.1"}]}})");
+}
+
 TEST(PacketVariables, KeyAndValueAreNamedByTheTraffic) {
   Rules rules(
       "alert udp any any -> any any (pcre:\"/^([A-Z]+) (.*)\\r\\n/,pkt:key,pkt:value\"; sid:1;)\n");
