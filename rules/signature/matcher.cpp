@@ -575,6 +575,7 @@ void WorkerMatcher::begin(Packet& packet) {
 }
 
 void WorkerMatcher::inspect_early(Packet& packet, PacketHook hook) {
+  if (hook == PacketHook::pre_flow) early_ = nullptr;  // the first look at any packet
   begin(packet);
   early_ = &packet;
   if (packet.no_inspect || (packet.flow && packet.flow->passed)) return;

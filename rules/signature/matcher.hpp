@@ -135,9 +135,15 @@ class WorkerMatcher final : public Matcher {
     if (trace_ != nullptr && trace_->rule.index == alert.order) [[unlikely]]
       trace_->fate(fate, by);
   }
-  /// false: no alert. May change the action (rate_filter).
-  [[nodiscard]] bool threshold(const Rule& rule, const ThresholdSpec& spec, Action& action,
-                               std::uint64_t salt);
+  /// What a threshold makes of a match.
+  enum class Counted : std::uint8_t {
+    not_yet,  ///< as if there had been no match
+    silent,   ///< a match, but no alert
+    alert
+  };
+  /// May change the action (rate_filter).
+  [[nodiscard]] Counted threshold(const Rule& rule, const ThresholdSpec& spec, Action& action,
+                                  std::uint64_t salt);
   [[nodiscard]] bool unique_ports(const Rule& rule, const ThresholdSpec& spec);
   void start_tag(const Rule& rule, const TagSpec& tag);
 

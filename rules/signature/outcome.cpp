@@ -139,13 +139,14 @@ bool WorkerMatcher::unique_ports(const Rule& r, const ThresholdSpec& spec) {
   return count > spec.count;
 }
 
-bool WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec, Action& action,
-                              std::uint64_t salt) {
+WorkerMatcher::Counted WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec,
+                                                Action& action, std::uint64_t salt) {
   const auto& p = *services_.packet;
   const auto now = services_.now_us;
   const auto window = static_cast<std::int64_t>(spec.seconds) * 1'000'000;
   using T = ThresholdSpec::Type;
-  const auto step = [&](CounterTable::Entry& e) {
+  using enum Counted;
+  const auto step = [&](CounterTable::Entry& e) -> Counted {
     if (!e.used) {
       e.used = true;
       e.start_us = now;
@@ -159,38 +160,39 @@ bool WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec, Action& 
           e.start_us = now;
           e.count = 0;
         }
-        return ++e.count <= spec.count;
+        return ++e.count <= spec.count ? alert : silent;
       case T::threshold:
         if (expired) {
           e.start_us = now;
           e.count = 0;
         }
-        if (++e.count < spec.count) return false;
+        if (++e.count < spec.count) return not_yet;
         e.count = 0;
-        return true;
+        return alert;
       case T::both:
         if (expired) {
           e.start_us = now;
           e.count = 0;
         }
-        return ++e.count == spec.count;
+        ++e.count;
+        return e.count < spec.count ? not_yet : e.count == spec.count ? alert : silent;
       case T::detection_filter:
         if (expired) {
           e.start_us = now;
           e.count = 0;
         }
-        return ++e.count > spec.count;
+        return ++e.count > spec.count ? alert : not_yet;
       case T::backoff: {
         ++e.count;
-        if (e.count < e.extra) return false;
+        if (e.count < e.extra) return silent;
         const auto next = static_cast<std::uint64_t>(e.extra) * spec.multiplier;
         e.extra = static_cast<std::uint32_t>(std::min<std::uint64_t>(next, UINT32_MAX));
-        return true;
+        return alert;
       }
       case T::rate:
         if (e.until_us > now) {
           action = spec.new_action;
-          return true;
+          return alert;
         }
         if (expired) {
           e.start_us = now;
@@ -202,13 +204,13 @@ bool WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec, Action& 
           e.count = 0;
           action = spec.new_action;
         }
-        return true;
+        return alert;
     }
-    return true;
+    return alert;
   };
   CounterTable::Key key;
   const auto id = rule_key(r);
-  if (spec.unique != ThresholdSpec::Unique::none) return unique_ports(r, spec);
+  if (spec.unique != ThresholdSpec::Unique::none) return unique_ports(r, spec) ? alert : not_yet;
   switch (spec.track) {
     case Track::by_src:
       key = address_key(salt, id, &p.src, nullptr);
@@ -223,7 +225,7 @@ bool WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec, Action& 
       key = address_key(salt, id, nullptr, nullptr);
       break;
     case Track::by_flow: {
-      if (!p.flow) return false;
+      if (!p.flow) return not_yet;
       auto& list = FlowData::of(*p.flow).flow_thresholds;
       const auto mine = id * 8 + salt;
       auto it =
@@ -236,7 +238,7 @@ bool WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec, Action& 
         e.count = it->count;
         e.extra = it->next;
       }
-      const bool pass = step(e);
+      const auto pass = step(e);
       if (it == list.end()) {
         if (list.size() >= 256) return pass;
         it = list.insert(list.end(), FlowData::FlowThreshold{});
@@ -245,7 +247,7 @@ bool WorkerMatcher::threshold(const Rule& r, const ThresholdSpec& spec, Action& 
       return pass;
     }
   }
-  bool pass = true;
+  auto pass = alert;
   services_.shared->thresholds.with(key, now, [&](CounterTable::Entry& e) { pass = step(e); });
   return pass;
 }
@@ -356,17 +358,25 @@ void WorkerMatcher::finalize(Packet& p) {
   for (auto& a : queue_) {
     const auto& r = *engine_->rules[a.order];
     services_.rule = &r;
-    for (const auto& t : r.tags) start_tag(r, t);
-    if (r.detection_filter && !threshold(r, *r.detection_filter, a.action, kind_detection_filter)) {
-      tell_fate(a, Fate::detection_filter);
+    // What changes state does so whether or not the match is told of; a tag needs a match that is
+    // counted.
+    if (r.bypass && p.flow && !p.stream_pseudo) p.flow->state = FlowState::bypassed;
+    const auto tag = [&] {
+      for (const auto& t : r.tags) start_tag(r, t);
+    };
+    if (suppressed(r)) {
+      tag();
+      tell_fate(a, Fate::suppressed);
       continue;
     }
-    if (suppressed(r)) {
-      tell_fate(a, Fate::suppressed);
+    if (r.detection_filter &&
+        threshold(r, *r.detection_filter, a.action, kind_detection_filter) != Counted::alert) {
+      tell_fate(a, Fate::detection_filter);
       continue;
     }
     for (const auto& c : r.config_thresholds) (void)threshold(r, c, a.action, kind_rate);
     if (a.action == Action::pass) {
+      tag();
       // Nothing after a pass is reported for this packet; what is bound to the flow passes all of
       // it.
       bool flow_wide =
@@ -380,11 +390,13 @@ void WorkerMatcher::finalize(Packet& p) {
         tell_rest(a, Fate::passed, &r);
       break;
     }
-    if (r.threshold && !threshold(r, *r.threshold, a.action, kind_threshold)) {
+    const auto counted =
+        r.threshold ? threshold(r, *r.threshold, a.action, kind_threshold) : Counted::alert;
+    if (counted != Counted::not_yet) tag();
+    if (counted != Counted::alert) {
       tell_fate(a, Fate::threshold);
       continue;
     }
-    if (r.bypass && p.flow) p.flow->passed = true;
     if (r.info.noalert) {
       tell_fate(a, Fate::noalert);
       continue;

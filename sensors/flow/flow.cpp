@@ -117,7 +117,7 @@ void Flow::reset() {
     app_proto_dir[d] = {};
     stream_octets[d] = 0;
     min_ttl[d] = max_ttl[d] = icmp_type[d] = icmp_code[d] = 0;
-    elephant[d] = false;
+    elephant[d] = drop_logged[d] = false;
   }
   app_proto = app_proto_expected = app_proto_original = {};
   app_proto_done = passed = no_payload = alerted = swapped = logged = dropped = no_tx_log =

@@ -556,6 +556,7 @@ void EveWriter::flow_end(Flow& flow, FlowEnd reason, sig::Matcher* matcher) {
       json.field("bytes_toserver", flow.counters[0].octets);
       json.field("bytes_toclient", flow.counters[1].octets);
       times(json);
+      if (flow.state == sig::FlowState::bypassed) json.field("bypass", "local");
       json.field("state", flow_state_name(flow.state));
       json.field("reason", flow_end_name(reason));
       json.field("alerted", flow.alerted);

@@ -109,6 +109,7 @@ void Worker::idle(Timestamp now) {
 void Worker::packet(sig::Packet& p) {
   if (early_flow_) matcher_->inspect_early(p, sig::PacketHook::pre_flow);
   auto* flow = p.untracked ? nullptr : flows_.take(p);
+  if (flow != nullptr && flow->state == sig::FlowState::bypassed) return;  // counted, no more
   if (flow != nullptr) {
     if (flow->counters[0].packets + flow->counters[1].packets == 1) app_.greet(*flow);
     if (macs_ && p.ethernet.size() >= 12) {
@@ -136,6 +137,7 @@ void Worker::packet(sig::Packet& p) {
     if (flow->state != before) flows_.reschedule(*flow);
   }
   inspect(p, flow);
+  if (flow != nullptr && flow->state == sig::FlowState::bypassed) flows_.reschedule(*flow);
 }
 
 /// The stream is not followed any further: rules see its files as cut off with this packet.
@@ -323,6 +325,10 @@ void Worker::pseudo(Flow& flow, Dir dir) {
 }
 
 void Worker::end_flow(Flow& flow, FlowEnd reason) {
+  if (flow.state == sig::FlowState::bypassed) {  // nothing of it was followed to its end
+    eve_.flow_end(flow, reason, matcher_.get());
+    return;
+  }
   auto* app = AppLayer::of(flow);
   // A body may have ended, and been logged, on a packet of the other direction: it still has to be
   // inspected.

@@ -86,6 +86,60 @@ TEST(FlowKeywords, BypassLeavesTheRestAlone) {
   s.frame(udp(5000, 53000, "stop"));
   s.frame(udp(5000, 53000, "more"));
   EXPECT_EQ(alerts(s, 2), (Counts{1, 1}));
+  // Its packets are counted, its record says how it was let go; no rule passed it.
+  EXPECT_EQ(s.count({"\"event_type\":\"flow\"", "\"pkts_toserver\":3,", "\"bypass\":\"local\"",
+                     "\"state\":\"bypassed\""}),
+            1U)
+      << s.text();
+  EXPECT_EQ(s.count({"\"event_type\":\"flow\"", "\"action\":"}), 0U);
+}
+
+TEST(FlowKeywords, BypassEndsWhatParsersTell) {
+  Sensor s(rule("http any any -> any any", "http.uri; content:\"/stop\"; bypass;", 1));
+  Tcp t;
+  s.frames(t.open());
+  for (const auto* uri : {"/one", "/stop", "/three"}) {
+    s.frames(t.say(false, std::string("GET ") + uri + " HTTP/1.1\r\nHost: a\r\n\r\n"));
+    s.frames(t.say(true, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  }
+  s.frames(t.close());
+  EXPECT_EQ(alerts(s, 1), Counts{1});
+  EXPECT_EQ(s.count({"\"event_type\":\"http\"", "/one"}), 1U);
+  // The request was looked at once it was acknowledged, after its answer.
+  EXPECT_EQ(s.count({"\"event_type\":\"http\"", "/stop"}), 1U);
+  EXPECT_EQ(s.count({"\"event_type\":\"http\""}), 2U) << s.text();
+  EXPECT_EQ(s.count({"\"event_type\":\"flow\"", "\"state\":\"bypassed\""}), 1U);
+}
+
+TEST(FlowKeywords, BypassNeedsNoAlert) {
+  Sensor s(
+      rule("udp any any -> any any",
+           "content:\"x\"; bypass; threshold:type threshold, track by_src, count 5, seconds 9;",
+           1) +
+      rule("udp any any -> any any", "content:\"y\";", 2));
+  s.frame(udp(5000, 53000, "x"));
+  s.frame(udp(5000, 53000, "y"));
+  EXPECT_EQ(alerts(s, 2), (Counts{0, 0}));
+}
+
+TEST(FlowKeywords, ATagWaitsForAMatchThatCounts) {
+  const auto tagged = [](const std::string& pace) {
+    Sensor s(rule("udp any any -> any any", "content:\"x\"; tag:session,2,packets; " + pace, 1), {},
+             "outputs:\n  - eve-log:\n      types:\n        - alert:\n            "
+             "tagged-packets: yes\n");
+    for (const auto* text : {"x", "a", "x", "b", "x", "c", "d", "e"})
+      s.frame(udp(5000, 53000, text));
+    s.finish();
+    return s.count({"\"event_type\":\"packet\""});
+  };
+  const std::string window = ", track by_src, count 3, seconds 60;";
+  const auto all = tagged("");
+  EXPECT_GT(all, 3U);
+  EXPECT_EQ(tagged("threshold:type limit" + window), all);
+  // From the third on only; the packet of the match is the first of the two.
+  EXPECT_EQ(tagged("threshold:type threshold" + window), 1U);
+  EXPECT_EQ(tagged("threshold:type both" + window), 1U);
+  EXPECT_EQ(tagged("detection_filter:track by_src, count 2, seconds 60;"), 1U);
 }
 
 TEST(PayloadKeywords, ChoicesOfTheScannerChangeNoMatch) {
