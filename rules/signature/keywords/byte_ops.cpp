@@ -1,4 +1,5 @@
 /// Numbers inside payloads: byte_test, byte_jump, byte_extract, byte_math, isdataat, bsize.
+#include <algorithm>
 #include <bit>
 
 #include "rules/signature/keyword.hpp"
@@ -191,7 +192,13 @@ Status byte_math(RuleBuilder& b, const Option& o, const Keyword&) {
   ByteMathOp op;
   bool string = false, octets = false, offset = false, oper = false, rvalue = false;
   std::string_view result;
+  std::vector<std::string_view> seen;
   for (const auto w : split_list(o.value)) {
+    auto first = w.substr(0, w.find_first_of(" \t"));
+    if (first == "dce") first = "endian";
+    if (std::ranges::find(seen, first) != seen.end())
+      return bad("'" + std::string(first) + "' is given twice");
+    seen.push_back(first);
     bool handled = false;
     if (auto ok = common(op.read, w, string, handled); !ok) return ok;
     if (handled) continue;
@@ -237,10 +244,14 @@ Status byte_math(RuleBuilder& b, const Option& o, const Keyword&) {
         op.read.endian = Endian::big;
       else if (value == "little")
         op.read.endian = Endian::little;
+      else if (value == "dce")
+        op.read.endian = Endian::dce;
       else
-        return bad("endian is big or little");
+        return bad("endian is big, little or dce");
     } else if (name == "string") {
       string = true;
+      if (value != "hex" && value != "dec" && value != "oct")
+        return bad("string is hex, dec or oct");
       op.read.base = value == "hex"   ? NumberBase::hex
                      : value == "oct" ? NumberBase::oct
                                       : NumberBase::dec;

@@ -55,6 +55,18 @@ TEST(ByteOps, ReadCompareJumpAndCompute) {
   EXPECT_TRUE(hit("content:\"hello\"; isdataat:!2,relative;", data));
 }
 
+TEST(ByteOps, IsDataAtIsOneOctetFurtherWhenRelative) {
+  const std::string data = "abcdefgh";  // the documentation's table
+  EXPECT_TRUE(hit("isdataat:7;", data));
+  EXPECT_FALSE(hit("isdataat:8;", data));
+  EXPECT_TRUE(hit("isdataat:7,relative;", data));
+  EXPECT_TRUE(hit("isdataat:8,relative;", data));
+  EXPECT_FALSE(hit("isdataat:9,relative;", data));
+  EXPECT_TRUE(hit("content:\"c\"; isdataat:4,relative;", data));
+  EXPECT_TRUE(hit("content:\"c\"; isdataat:5,relative;", data));
+  EXPECT_FALSE(hit("content:\"c\"; isdataat:6,relative;", data));
+}
+
 TEST(Pcre, FlagsAndRelativeStart) {
   EXPECT_TRUE(hit("content:\"id=\"; pcre:\"/^[0-9]+x/R\";", "id=42x"));
   EXPECT_FALSE(hit("content:\"id=\"; pcre:\"/^[a-z]+x/R\";", "id=42x"));

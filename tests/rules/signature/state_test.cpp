@@ -153,6 +153,25 @@ TEST(Threshold, BackoffMultiplies) {
   EXPECT_EQ(seen, "1 3 9 ");
 }
 
+TEST(ByteMath, EachOptionOnceAndItsValues) {
+  const auto with = [](const std::string& more) {
+    return refusal(
+        "alert udp any any -> any any (byte_math:bytes 2, offset 0, oper +, rvalue 0, "
+        "result v" +
+        more + "; sid:1;)\n");
+  };
+  EXPECT_EQ(with(""), "");
+  EXPECT_EQ(with(", endian dce"), "");
+  EXPECT_EQ(with(", dce"), "");
+  EXPECT_EQ(with(", string hex, relative"), "");
+  EXPECT_NE(with(", endian big, endian little"), "");
+  EXPECT_NE(with(", endian big, dce"), "");
+  EXPECT_NE(with(", relative, relative"), "");
+  EXPECT_NE(with(", bytes 1"), "");
+  EXPECT_NE(with(", endian middle"), "");
+  EXPECT_NE(with(", string binary"), "");
+}
+
 TEST(Actions, ScopesOfPassAndDrop) {
   const auto passed = [](const std::string& action) {
     Rules rules(action + " udp any any -> any any (content:\"x\"; sid:1;)\n");
