@@ -8,7 +8,6 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <iterator>
 
 namespace ww {
@@ -188,8 +187,7 @@ void JsonWriter::key(std::string_view k) {
   std::size_t n = 0;
   if (!first_) text[n++] = ',';
   text[n++] = '"';
-  std::memcpy(text + n, k.data(), k.size());
-  n += k.size();
+  n += k.copy(text + n, k.size());  // a key may be empty, and then without any data
   text[n++] = '"';
   text[n++] = ':';
   out_.append(text, n);

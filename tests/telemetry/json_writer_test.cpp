@@ -96,6 +96,16 @@ TEST(Hex, WritesAnyLengthWithAndWithoutSeparator) {
   }
 }
 
+TEST(JsonWriter, AKeyMayBeEmpty) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  json.field("a", "b");
+  json.field(std::string_view(), "c");
+  json.end_object();
+  EXPECT_EQ(out, R"({"a":"b","":"c"})");
+}
+
 TEST(JsonWriter, EncodesBase64WithPadding) {
   for (const auto& [in, want] : {std::pair{"", ""},
                                  {"f", "Zg=="},
