@@ -17,9 +17,6 @@ constexpr std::size_t line_octets = 64;
 constexpr std::size_t head_octets = 16;         // of one event in a body
 constexpr std::size_t max_facet_values = 4096;  // per block and path; beyond, the events are read
 
-/// Values of these say nothing a person would search for by word; ww.id is found by its pair token.
-bool wordless(std::string_view path) { return path == "timestamp" || path.starts_with("ww."); }
-
 }  // namespace
 
 std::string Filter::finish() {
@@ -69,15 +66,20 @@ struct BlockBuilder::Sink {
       b.lowered_ = canonical_number(value);
       // A word search sees the number as it is written.
       for_each_token(lower(value),
-                     [&](std::uint64_t token, std::size_t, std::size_t) { b.filter_.add(token); });
+                     [&](std::uint64_t word, std::size_t, std::size_t) { b.filter_.add(word); });
     } else {
       b.lowered_.assign(value);
     }
-    if (b.lowered_.size() <= max_whole_value)
-      b.filter_.add(mix64(path_hash * 3 + hash64(b.lowered_, 0x9a)));
-    if (kind == ScalarKind::null || wordless(path)) return;
+    std::uint64_t token = 0;
+    if (b.lowered_.size() <= max_whole_value) {
+      token = mix64(path_hash * 3 + hash64(b.lowered_, 0x9a));
+      b.filter_.add(token);
+    }
+    if (wordless(path)) return;
+    b.columns_.add(event - 1, path_hash, token);
+    if (kind == ScalarKind::null) return;
     for_each_token(std::string_view(b.lowered_),
-                   [&](std::uint64_t token, std::size_t, std::size_t) { b.filter_.add(token); });
+                   [&](std::uint64_t word, std::size_t, std::size_t) { b.filter_.add(word); });
   }
 
   void facet(std::size_t index, std::string_view value) {
@@ -107,6 +109,7 @@ BlockBuilder::BlockBuilder(std::vector<std::string> facets, int zstd_level)
       facet_tables_(facet_paths_.size()),
       zstd_(ZSTD_createCCtx()),
       level_(zstd_level) {
+  std::erase(facet_paths_, columns_path);
   for (std::size_t i = 0; i < facet_paths_.size(); ++i)
     facet_by_hash_.emplace(hash64(facet_paths_[i]), i);
   ZSTD_CCtx_setParameter(zstd_, ZSTD_c_compressionLevel, level_);
@@ -122,6 +125,7 @@ Block BlockBuilder::build(std::uint32_t id, const EventRef* events, std::size_t 
   out.t_max = {INT64_MIN};
   out.id_min = UINT64_MAX;
   filter_.clear();
+  columns_.begin(n);
   for (auto& t : facet_tables_) {
     t.entries.clear();
     t.complete = true;
@@ -177,10 +181,16 @@ Block BlockBuilder::build(std::uint32_t id, const EventRef* events, std::size_t 
     }
     out.facets.push_back({facet_paths_[f], enc.take()});
   }
-  out.body.resize(ZSTD_compressBound(octets));
-  const auto size = ZSTD_compress2(zstd_, out.body.data(), out.body.size(), raw_.data(), octets);
+  out.facets.push_back({std::string(columns_path), compress(columns_.finish())});
+  out.body = compress(raw_);
+  return out;
+}
+
+std::string BlockBuilder::compress(std::string_view in) {
+  std::string out(ZSTD_compressBound(in.size()), '\0');
+  const auto size = ZSTD_compress2(zstd_, out.data(), out.size(), in.data(), in.size());
   // compress2 fails only for a lack of memory or room; room is compressBound.
-  out.body.resize(ZSTD_isError(size) != 0U ? 0 : size);
+  out.resize(ZSTD_isError(size) != 0U ? 0 : size);
   return out;
 }
 
@@ -201,15 +211,22 @@ bool read_facet(std::string_view data, std::vector<FacetCount>& out) {
 BlockReader::BlockReader() : zstd_(ZSTD_createDCtx()) {}
 BlockReader::~BlockReader() { ZSTD_freeDCtx(zstd_); }
 
+bool BlockReader::unpack(std::string_view packed, std::uint64_t most, std::string& out) {
+  const auto octets = ZSTD_getFrameContentSize(packed.data(), packed.size());
+  if (octets == ZSTD_CONTENTSIZE_UNKNOWN || octets == ZSTD_CONTENTSIZE_ERROR || octets > most)
+    return false;
+  out.resize(octets);
+  return ZSTD_decompressDCtx(zstd_, out.data(), out.size(), packed.data(), packed.size()) == octets;
+}
+
+bool BlockReader::read_columns(std::string_view packed, std::size_t events, Columns& out) {
+  return unpack(packed, Columns::max_octets, columns_) && out.read(columns_, events);
+}
+
 bool BlockReader::read(std::string_view body, std::vector<EventRef>& out) {
   out.clear();
-  const auto octets = ZSTD_getFrameContentSize(body.data(), body.size());
-  if (octets == ZSTD_CONTENTSIZE_UNKNOWN || octets == ZSTD_CONTENTSIZE_ERROR || octets < 8 ||
-      octets > max_raw_octets)
-    return false;
-  raw_.resize(octets);
-  if (ZSTD_decompressDCtx(zstd_, raw_.data(), raw_.size(), body.data(), body.size()) != octets)
-    return false;
+  if (!unpack(body, max_raw_octets, raw_) || raw_.size() < 8) return false;
+  const std::size_t octets = raw_.size();
   const char* head = raw_.data();
   std::uint32_t version = 0;
   std::uint32_t n = 0;

@@ -4,7 +4,7 @@
 /// Body before compression: u32 version, u32 n, n x (i64 time, u32 stream, u32 length), then the
 /// JSON texts. Filter: a blocked Bloom filter (512-bit lines, 4 bits a token) over words and
 /// path=value pairs. Facets: for chosen paths, how often each value occurs by stream, so that "top
-/// values" reads no events.
+/// values" reads no events. Columns: which events may have a value in a field.
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "collector/store/columns.hpp"
 #include "collector/store/event_scan.hpp"
 #include "telemetry/clock.hpp"
 
@@ -34,6 +35,9 @@ struct EventRef {
 struct FacetRow {
   std::string path, data;
 };
+/// The columns of a block (columns.hpp), compressed, are kept beside its facets as the row of no
+/// path. Blocks that were built before there were columns have none.
+inline constexpr std::string_view columns_path = "";
 struct StreamCount {
   StreamId stream = 0;
   std::uint32_t events = 0;
@@ -88,10 +92,12 @@ class BlockBuilder {
     bool complete = true;
   };
   struct Sink;
+  [[nodiscard]] std::string compress(std::string_view in);
   std::vector<std::string> facet_paths_;
   std::unordered_map<std::uint64_t, std::size_t> facet_by_hash_;
   std::vector<FacetTable> facet_tables_;
   Filter filter_;
+  ColumnBuilder columns_;
   EventScanner scanner_;
   std::string lowered_, raw_;
   ZSTD_CCtx_s* zstd_;
@@ -116,10 +122,14 @@ class BlockReader {
   BlockReader& operator=(const BlockReader&) = delete;
   /// @return false for a damaged body
   [[nodiscard]] bool read(std::string_view body, std::vector<EventRef>& out);
+  /// @return false when they are damaged or not of so many events: every event may match
+  [[nodiscard]] bool read_columns(std::string_view packed, std::size_t events, Columns& out);
   [[nodiscard]] std::size_t octets() const { return raw_.size(); }
 
  private:
-  std::string raw_;
+  [[nodiscard]] bool unpack(std::string_view packed, std::uint64_t most, std::string& out);
+
+  std::string raw_, columns_;
   ZSTD_DCtx_s* zstd_;
 };
 

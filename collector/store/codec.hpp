@@ -69,8 +69,8 @@ class Decoder {
     if (n > left()) ok_ = false;
     return ok_ ? static_cast<std::size_t>(n) : 0;
   }
-  std::string_view text() {
-    const auto n = count();
+  std::string_view text() { return octets(count()); }
+  std::string_view octets(std::size_t n) {
     if (!need(n)) return {};
     const std::string_view s(p_, n);
     p_ += n;

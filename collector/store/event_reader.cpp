@@ -112,12 +112,12 @@ std::string_view FileReader::body(std::uint32_t block) {
   return body_;
 }
 
-std::unordered_map<std::uint32_t, std::string> FileReader::facets(std::string_view path) {
-  std::unordered_map<std::uint32_t, std::string> out;
-  auto s = db_->prepare("SELECT block, data FROM facet WHERE path=?1");
-  s.bind(path);
-  while (s.step()) out.emplace(static_cast<std::uint32_t>(s.integer(0)), s.copy(1));
-  return out;
+std::optional<std::string_view> FileReader::facet(std::string_view path, std::uint32_t block) {
+  auto s = db_->prepare("SELECT data FROM facet WHERE path=?1 AND block=?2");
+  s.bind(path).bind(std::int64_t{block});
+  if (!s.step()) return {};
+  facet_ = s.copy(0);
+  return facet_;
 }
 
 std::vector<MinuteCount> FileReader::minutes(std::int64_t from, std::int64_t to) {

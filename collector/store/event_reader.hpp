@@ -53,7 +53,8 @@ class FileReader {
   /// Valid until the next call of the same function.
   [[nodiscard]] std::string_view filter(std::uint32_t block);
   [[nodiscard]] std::string_view body(std::uint32_t block);
-  [[nodiscard]] std::unordered_map<std::uint32_t, std::string> facets(std::string_view path);
+  /// None when the path was no facet when the block was built.
+  [[nodiscard]] std::optional<std::string_view> facet(std::string_view path, std::uint32_t block);
   [[nodiscard]] std::vector<MinuteCount> minutes(std::int64_t from, std::int64_t to);
   [[nodiscard]] const std::optional<sql::Error>& error() const { return db_->error(); }
   [[nodiscard]] const std::string& path() const { return db_->path(); }
@@ -63,7 +64,7 @@ class FileReader {
   ReaderPool* pool_ = nullptr;
   std::unique_ptr<sql::Database> db_;
   std::unordered_map<StreamId, StreamName> streams_;
-  std::string filter_, body_;
+  std::string filter_, body_, facet_;
 };
 
 }  // namespace ww::collector

@@ -84,8 +84,6 @@ bool ordered(Op op, int sign) {
   }
 }
 
-bool wordless(std::string_view path) { return path == "timestamp" || path.starts_with("ww."); }
-
 /// Literal pieces of a pattern between wildcards.
 struct Piece {
   std::string text;
@@ -145,8 +143,10 @@ bool glob(std::string_view pattern, std::string_view value) {
 
 Matcher::Matcher(std::unique_ptr<Expr> expr) : root_(std::move(expr)) {
   collect(*root_);
-  for (const auto& leaf : leaves_)
+  for (const auto& leaf : leaves_) {
     uses_filter_ |= !leaf.all_tokens.empty() || !leaf.any_tokens.empty();
+    uses_columns_ |= !leaf.any_tokens.empty() && !wordless(leaf.expr->path);
+  }
 }
 
 void Matcher::collect(const Expr& e) {
@@ -171,6 +171,7 @@ void Matcher::collect(const Expr& e) {
     return;
   }
   fields_.push_back(e.leaf);
+  leaf.path_hash = hash64(e.path);
   leaf.stream_path = e.path == "event_type" || e.path == "ww.site" || e.path == "ww.sensor";
   if (e.op == Op::contains) {
     if (!wordless(e.path)) piece_tokens({e.value, true, true}, leaf.all_tokens);
@@ -199,6 +200,35 @@ std::uint64_t Matcher::filter_leaves(std::string_view filter) const {
     if (!may) out &= ~(std::uint64_t{1} << i);
   }
   return out;
+}
+
+EventBits Matcher::on_columns(const Columns& columns) const {
+  return columns_eval(*root_, columns);
+}
+
+EventBits Matcher::columns_eval(const Expr& e, const Columns& columns) const {
+  switch (e.kind) {
+    case Expr::Kind::all: {
+      EventBits out(columns.events(), true);
+      for (const auto& c : e.children) out &= columns_eval(*c, columns);
+      return out;
+    }
+    case Expr::Kind::any: {
+      EventBits out(columns.events(), false);
+      for (const auto& c : e.children) out |= columns_eval(*c, columns);
+      return out;
+    }
+    case Expr::Kind::condition: {
+      if (wordless(e.path)) break;  // no column
+      const auto& leaf = leaves_[e.leaf];
+      // Whatever else a condition asks for, there must be a value.
+      return leaf.any_tokens.empty() ? columns.having(leaf.path_hash)
+                                     : columns.having(leaf.path_hash, leaf.any_tokens);
+    }
+    default:
+      break;
+  }
+  return {columns.events(), true};
 }
 
 bool Matcher::leaf_on_value(const Leaf& leaf, ScalarKind kind, std::string_view value) {

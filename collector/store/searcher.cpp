@@ -7,6 +7,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "collector/store/value_counts.hpp"
 #include "collector/store/words.hpp"
 #include "telemetry/uuid.hpp"
 
@@ -14,7 +15,7 @@ namespace ww::collector {
 namespace {
 
 using std::chrono::steady_clock;
-constexpr std::size_t max_distinct = 200'000;  // values counted by top()
+constexpr ValueCounts::Bounds top_bounds{};  // of the values counted by top()
 constexpr std::size_t max_problems = 8;
 constexpr std::string_view before_all = "";  // cursor ids: below and above every id
 constexpr std::string_view after_all = "~";
@@ -117,6 +118,11 @@ class Run {
   template <class F>
   bool block(OpenFile& f, const BlockMeta& b, const Verdicts& verdicts, Timestamp from,
              Timestamp to, F each) {
+    auto candidates = may_match(f, b, verdicts);
+    if (candidates && candidates->none()) {
+      ++work_.blocks_skipped;
+      return true;
+    }
     const auto body = f.reader->body(b.id);
     if (!blocks_.read(body, refs_)) {
       check(*f.reader);
@@ -125,8 +131,10 @@ class Run {
     }
     ++work_.blocks;
     work_.octets += blocks_.octets();
-    for (const auto& e : refs_) {
-      if (e.time < from || !(e.time < to)) continue;
+    if (candidates && refs_.size() != candidates->size()) candidates.reset();
+    for (std::size_t i = 0; i < refs_.size(); ++i) {
+      const auto& e = refs_[i];
+      if (e.time < from || !(e.time < to) || (candidates && !(*candidates)[i])) continue;
       const auto v = verdicts.find(e.stream);
       if (v == verdicts.end()) continue;
       ++work_.events;
@@ -154,6 +162,18 @@ class Run {
   EventScanner& scanner() { return scanner_; }
 
  private:
+  /// The events that the block's columns do not rule out, where columns can tell: not when a stream
+  /// is wanted as a whole, nor for a block of before there were columns.
+  std::optional<EventBits> may_match(OpenFile& f, const BlockMeta& b, const Verdicts& verdicts) {
+    if (!scope_.matcher().uses_columns() ||
+        std::any_of(verdicts.begin(), verdicts.end(),
+                    [](const auto& v) { return v.second == Maybe::yes; }))
+      return {};
+    const auto packed = f.reader->facet(columns_path, b.id);
+    if (!packed || !blocks_.read_columns(*packed, b.events, columns_)) return {};
+    return scope_.matcher().on_columns(columns_);
+  }
+
   const Scope& scope_;
   const Budget& budget_;
   Work& work_;
@@ -162,6 +182,7 @@ class Run {
   steady_clock::time_point start_ = steady_clock::now();
   BlockReader blocks_;
   EventScanner scanner_;
+  Columns columns_;
   std::vector<EventRef> refs_;
   bool broken_ = false;
 };
@@ -492,11 +513,6 @@ Result<CountResult, QueryError> Searcher::count(const CountQuery& q,
 
 namespace {
 
-struct TextHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view s) const { return hash64(s); }
-};
-
 struct TopSink {
   std::string_view path;
   std::vector<std::string>& values;
@@ -520,16 +536,9 @@ Result<TopResult, QueryError> Searcher::top(const TopQuery& q,
                                                 : q.path;
   const Scope scope(q.search, std::move(*expr));
   Run run(scope, q.search.budget, out.work, out.problems, damaged_);
-  std::unordered_map<std::string, std::uint64_t, TextHash, std::equal_to<>> counts;
+  ValueCounts counts(top_bounds);
   const auto add = [&](std::string_view value, std::uint64_t n) {
-    const auto it = counts.find(value);
-    if (it != counts.end()) {
-      it->second += n;
-    } else if (counts.size() < max_distinct) {
-      counts.emplace(value, n);
-    } else {
-      out.partial = true;
-    }
+    if (!counts.add(value, n)) out.partial = true;
   };
   std::vector<std::string> values;
   std::vector<FacetCount> facet;
@@ -555,7 +564,6 @@ Result<TopResult, QueryError> Searcher::top(const TopQuery& q,
       out.events += values.size();
     };
     run.tail(*f, q.search.from, q.search.to, each);
-    const auto rows = f->reader->facets(path);
     auto blocks = f->reader->blocks(q.search.from, q.search.to);
     std::sort(blocks.begin(), blocks.end(),
               [](const auto& a, const auto& b) { return b.t_max < a.t_max; });
@@ -573,14 +581,16 @@ Result<TopResult, QueryError> Searcher::top(const TopQuery& q,
       const bool decided = std::all_of(verdicts.begin(), verdicts.end(),
                                        [](const auto& v) { return v.second == Maybe::yes; });
       if (whole && decided) {
-        const auto row = rows.find(b.id);
+        const auto row = f->reader->facet(path, b.id);
         facet.clear();
-        if (row != rows.end() && read_facet(row->second, facet)) {
-          for (const auto& c : facet)
-            if (verdicts.contains(c.stream)) {
-              add(c.value, c.events);
-              out.events += c.events;
-            }
+        if (row && read_facet(*row, facet)) {
+          if (verdicts.size() < b.streams.size())
+            std::erase_if(facet, [&](const auto& c) { return !verdicts.contains(c.stream); });
+          for (const auto& c : facet) out.events += c.events;
+          counts.add_all(
+              facet, [](const FacetCount& c) { return c.value; },
+              [](const FacetCount& c) { return c.events; },
+              [&](const FacetCount&) { out.partial = true; });
           ++out.work.blocks_skipped;
           continue;
         }
@@ -591,15 +601,8 @@ Result<TopResult, QueryError> Searcher::top(const TopQuery& q,
   }
   out.partial = out.partial || run.broken();
   out.distinct = counts.size();
-  out.rows.reserve(counts.size());
-  for (auto& [value, n] : counts) out.rows.push_back({value, n});
-  const auto n =
-      std::min<std::size_t>(out.rows.size(), std::clamp<std::uint32_t>(q.limit, 1, 1'000));
-  std::partial_sort(out.rows.begin(), out.rows.begin() + static_cast<std::ptrdiff_t>(n),
-                    out.rows.end(), [](const auto& a, const auto& b) {
-                      return a.events != b.events ? a.events > b.events : a.value < b.value;
-                    });
-  out.rows.resize(n);
+  for (const auto& r : counts.top(std::clamp<std::uint32_t>(q.limit, 1, 1'000)))
+    out.rows.push_back({std::string(r.value), r.count});
   run.finish();
   return out;
 }

@@ -25,6 +25,11 @@ inline constexpr std::uint64_t seed_word = 0x77;
 inline constexpr std::uint64_t seed_quad = 0x71;
 inline constexpr std::size_t max_whole_value = 256;  ///< longer values have no path=value token
 
+/// Values of these say nothing a person would search for by word; ww.id is found by its pair token.
+[[nodiscard]] inline bool wordless(std::string_view path) {
+  return path == "timestamp" || path.starts_with("ww.");
+}
+
 /// ASCII lower case, eight octets a step.
 void lower_into(std::string& out, std::string_view in);
 [[nodiscard]] std::string lower(std::string_view in);

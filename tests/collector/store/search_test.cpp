@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <set>
 
+#include "collector/store/sqlite.hpp"
 #include "collector/store/store.hpp"
 #include "collector/store/words.hpp"
 #include "tests/collector/store/made_events.hpp"
@@ -440,6 +442,112 @@ TEST_F(FilledStore, NeedlesAreFoundWithoutReadingMostBlocks) {
   const auto r = store_->search(q);
   ASSERT_TRUE(r);
   EXPECT_GT(r->work.blocks_skipped, r->work.blocks);
+}
+
+/// Conditions on any two fields, taken from the events themselves, together in every way.
+TEST_F(FilledStore, AnyTwoConditionsAgreeWithASlowFilter) {
+  fill(2'000, 13);
+  EventMaker maker(14);
+  const auto a_case = [&]() -> std::optional<Case> {
+    const auto& s = maker.pick(maker.pick(scalars_));
+    if (s.value.is_double() || s.value.is_null()) return {};
+    const auto text = text_of(s.value);
+    return Case{condition_text(s.path, ":", text),
+                field(s.path, [v = lower(text)](const std::string& o) { return o == v; })};
+  };
+  std::size_t some = 0;
+  for (int i = 0; i < 200; ++i) {
+    const auto a = a_case(), b = a_case();
+    if (!a || !b) continue;
+    const auto both = [&](const auto& s) { return a->slow(s) && b->slow(s); };
+    const auto either = [&](const auto& s) { return a->slow(s) || b->slow(s); };
+    const auto not_b = [&](const auto& s) { return a->slow(s) && !b->slow(s); };
+    const auto neither = [&](const auto& s) { return !(a->slow(s) || b->slow(s)); };
+    for (const auto& c :
+         {Case{a->text + " " + b->text, both}, Case{a->text + " OR " + b->text, either},
+          Case{a->text + " NOT " + b->text, not_b},
+          Case{"NOT (" + a->text + " OR " + b->text + ")", neither},
+          Case{"flag:true (" + a->text + " OR " + b->text + ")", [&](const auto& s) {
+                 return either(s) &&
+                        field("flag", [](const std::string& v) { return v == "true"; })(s);
+               }}}) {
+      SearchQuery q;
+      q.text = c.text;
+      q.limit = 10'000;
+      const auto want = expected(c);
+      some += want.empty() ? 0 : 1;
+      ASSERT_EQ(ask(q), want) << c.text;
+      if (i % 20 != 0) continue;
+      CountQuery count;
+      count.search.text = c.text;
+      const auto counted = store_->count(count);
+      ASSERT_TRUE(counted);
+      std::uint64_t events = 0;
+      for (const auto& row : counted->rows) events += row.events;
+      EXPECT_EQ(events, want.size()) << c.text;
+    }
+  }
+  EXPECT_GT(some, 300U);
+}
+
+/// Each value is in every block; they meet in one event of some thousand.
+TEST_F(FilledStore, CommonConditionsThatSeldomMeetReadFewBlocks) {
+  std::vector<std::string> met;
+  for (int group = 0; group < 60; ++group) {
+    BatchWrite b;
+    b.site = "royal-hill";
+    b.sensor = "net-1";
+    for (int i = 0; i < 128; ++i) {
+      const int n = group * 128 + i;
+      const Timestamp t{start + n * 1'000};
+      const bool meet = n % 2'000 == 1'000;
+      EventWrite e;
+      e.type = "log";
+      e.time = t;
+      const auto id = uuid7(t);
+      if (meet) met.push_back(id);
+      e.json = R"({"event_type":"log","user":"u)" + std::to_string(meet ? 3 : n % 16) +
+               R"(","code":)" +
+               std::to_string(meet          ? 5
+                              : n % 16 == 3 ? 4
+                                            : n % 8) +
+               R"(,"message":"x","ww":{"id":")" + id + R"("}})";
+      b.events.push_back(std::move(e));
+    }
+    CommitGroup g;
+    g.batches.push_back(std::move(b));
+    ASSERT_TRUE(store_->commit(std::move(g)));
+  }
+  std::reverse(met.begin(), met.end());
+  SearchQuery q;
+  q.text = "user:u3 code:5";
+  const auto r = store_->search(q);
+  ASSERT_TRUE(r);
+  std::vector<std::string> got;
+  for (const auto& e : r->events) got.push_back(e.id);
+  EXPECT_EQ(got, met);
+  EXPECT_LE(r->work.blocks, met.size());
+  EXPECT_GE(r->work.blocks_skipped, 100U);
+  EXPECT_LE(r->work.events, met.size() + 2)
+      << "of a block only what the columns leave is looked at";
+
+  // Files of before there were columns say the same, with more reading.
+  store_->maintain();
+  for (const auto& f :
+       std::filesystem::recursive_directory_iterator(folder_.path() + "/data/events")) {
+    if (f.path().extension() != ".db") continue;
+    auto db = sql::Database::open(f.path().string(), {});
+    ASSERT_TRUE(db);
+    (*db)->begin();
+    (*db)->prepare("DELETE FROM facet WHERE path=''").run();
+    ASSERT_TRUE((*db)->commit());
+  }
+  const auto old = store_->search(q);
+  ASSERT_TRUE(old);
+  got.clear();
+  for (const auto& e : old->events) got.push_back(e.id);
+  EXPECT_EQ(got, met);
+  EXPECT_GE(old->work.blocks, 100U);
 }
 
 TEST_F(FilledStore, RefusesBadCursorsAndQueriesByName) {

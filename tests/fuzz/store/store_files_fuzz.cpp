@@ -1,5 +1,7 @@
 // What the store reads back from its own files may be damaged: journal payloads, block bodies,
-// facet rows.
+// facet rows, columns.
+#include <cstdlib>
+
 #include "collector/store/commit_codec.hpp"
 
 using namespace ww::collector;
@@ -7,7 +9,7 @@ using namespace ww::collector;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view rest(reinterpret_cast<const char*>(data + 1), size - 1);
-  switch (data[0] % 3) {
+  switch (data[0] % 4) {
     case 0: {
       const auto plan = decode_commit(rest);
       if (plan) static_cast<void>(decode_commit(encode(*plan)));
@@ -19,9 +21,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       static_cast<void>(reader.read(rest, events));
       break;
     }
-    default: {
+    case 2: {
       std::vector<FacetCount> counts;
       static_cast<void>(read_facet(rest, counts));
+      break;
+    }
+    default: {
+      const std::size_t events = rest.empty() ? 0 : static_cast<unsigned char>(rest[0]) * 5U;
+      const std::uint64_t tokens[] = {size, ~size};
+      Columns columns;
+      if (rest.empty() || !columns.read(rest.substr(1), events)) break;
+      for (const std::uint64_t path : {0ULL, 1ULL, 2ULL})
+        if (columns.having(path, tokens).size() != columns.having(path).size()) std::abort();
     }
   }
   return 0;
