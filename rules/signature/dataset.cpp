@@ -8,6 +8,7 @@
 #include <sstream>
 #include <vector>
 
+#include "rules/signature/base64_digits.hpp"
 #include "rules/signature/text.hpp"
 #include "telemetry/ip.hpp"
 #include "telemetry/json_writer.hpp"
@@ -79,30 +80,10 @@ void erase_path(boost::json::value& root, std::string_view path) {
 
 std::optional<std::string> decode_base64_strict(std::string_view text) {
   std::string out;
-  std::uint32_t bits = 0;
-  int have = 0;
+  Base64Digits digits(out);
   std::size_t i = 0;
-  for (; i < text.size() && text[i] != '='; ++i) {
-    const char c = text[i];
-    int v = -1;
-    if (c >= 'A' && c <= 'Z')
-      v = c - 'A';
-    else if (c >= 'a' && c <= 'z')
-      v = c - 'a' + 26;
-    else if (c >= '0' && c <= '9')
-      v = c - '0' + 52;
-    else if (c == '+')
-      v = 62;
-    else if (c == '/')
-      v = 63;
-    if (v < 0) return std::nullopt;
-    bits = (bits << 6) | static_cast<std::uint32_t>(v);
-    have += 6;
-    if (have >= 8) {
-      have -= 8;
-      out += static_cast<char>((bits >> have) & 0xff);
-    }
-  }
+  for (; i < text.size() && text[i] != '='; ++i)
+    if (!digits.take(static_cast<std::uint8_t>(text[i]))) return std::nullopt;
   const auto data = i;
   while (i < text.size() && text[i] == '=') ++i;
   if (i != text.size() || text.size() % 4 != 0 || data % 4 == 1) return std::nullopt;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "rules/signature/base64_digits.hpp"
 #include "rules/signature/dataset.hpp"
 #include "rules/signature/find.hpp"
 #include "rules/signature/gate.hpp"
@@ -579,33 +580,9 @@ bool apply_transforms(const std::vector<Transform>& list, Bytes in, EvalScratch&
 
 void decode_base64_lenient(Bytes in, std::string& out) {
   out.clear();
-  std::uint32_t bits = 0;
-  int have = 0;
-  for (const auto c : in) {
-    int v = -1;
-    if (c >= 'A' && c <= 'Z')
-      v = c - 'A';
-    else if (c >= 'a' && c <= 'z')
-      v = c - 'a' + 26;
-    else if (c >= '0' && c <= '9')
-      v = c - '0' + 52;
-    else if (c == '+')
-      v = 62;
-    else if (c == '/')
-      v = 63;
-    else if (c == '=')
-      break;
-    else if (c == ' ' || c == '\r' || c == '\n' || c == '\t')
-      continue;
-    else
-      break;
-    bits = (bits << 6) | static_cast<std::uint32_t>(v);
-    have += 6;
-    if (have >= 8) {
-      have -= 8;
-      out += static_cast<char>((bits >> have) & 0xff);
-    }
-  }
+  Base64Digits digits(out);
+  for (const auto c : in)
+    if (!digits.take(c) && c != ' ' && c != '\r' && c != '\n' && c != '\t') break;
 }
 
 }  // namespace ww::sig

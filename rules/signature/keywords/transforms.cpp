@@ -9,6 +9,7 @@
 #include <cctype>
 #include <memory>
 
+#include "rules/signature/base64_digits.hpp"
 #include "rules/signature/dataset.hpp"
 #include "rules/signature/keyword.hpp"
 #include "rules/signature/payload.hpp"
@@ -140,33 +141,10 @@ bool from_base64(const Transform& t, Bytes in, Out& out, std::uint64_t) {
     out = std::move(*v);
     return true;
   }
-  std::uint32_t bits = 0;
-  int have = 0;
-  for (const auto c : in) {
-    int v = -1;
-    if (c >= 'A' && c <= 'Z')
-      v = c - 'A';
-    else if (c >= 'a' && c <= 'z')
-      v = c - 'a' + 26;
-    else if (c >= '0' && c <= '9')
-      v = c - '0' + 52;
-    else if (c == '+')
-      v = 62;
-    else if (c == '/')
-      v = 63;
-    else if (c == '=')
-      break;
-    if (v < 0) {
-      if (mode == rfc2045) continue;  // RFC 2045 ignores what is not of the alphabet
-      break;                          // RFC 4648 ends there
-    }
-    bits = (bits << 6) | static_cast<std::uint32_t>(v);
-    have += 6;
-    if (have >= 8) {
-      have -= 8;
-      out += static_cast<char>((bits >> have) & 0xff);
-    }
-  }
+  Base64Digits digits(out);
+  for (const auto c : in)
+    // RFC 2045 ignores what is not of the alphabet, RFC 4648 ends there; padding ends both.
+    if (c == '=' || (!digits.take(c) && mode != rfc2045)) break;
   return !out.empty();
 }
 
