@@ -34,6 +34,19 @@ struct SourceOptions {
   std::chrono::milliseconds multiline_timeout{
       2000};  ///< an open record is closed when nothing came for this long
   std::size_t max_line_octets = 64 << 10;  ///< a longer line is kept in pieces
+
+  [[nodiscard]] SourceParser::Options parser_options() const {
+    SourceParser::Options p;
+    p.format = format;
+    p.product = product;
+    p.service = service;
+    p.category = category;
+    p.host = host;
+    p.zone = zone;
+    p.multiline_start = multiline_start;
+    p.max_record_octets = max_line_octets;
+    return p;
+  }
 };
 
 class Input {

@@ -17,15 +17,7 @@ class Stdin final : public Input {
       : o_(std::move(options)), a_(around), out_(around) {}
 
   Result<void, Problem> open() override {
-    SourceParser::Options p;
-    p.format = o_.source.format;
-    p.product = o_.source.product;
-    p.service = o_.source.service;
-    p.category = o_.source.category;
-    p.host = o_.source.host;
-    p.zone = o_.source.zone;
-    p.multiline_start = o_.source.multiline_start;
-    auto made = SourceParser::make(std::move(p), a_.formats);
+    auto made = SourceParser::make(o_.source.parser_options(), a_.formats);
     if (!made) return fail(made.error());
     parser_ = std::move(*made);
     return {};

@@ -271,16 +271,7 @@ class Tail final : public Input {
         left -= skipped.size();
       }
     }
-    SourceParser::Options p;
-    p.format = o_.source.format;
-    p.product = o_.source.product;
-    p.service = o_.source.service;
-    p.category = o_.source.category;
-    p.host = o_.source.host;
-    p.zone = o_.source.zone;
-    p.multiline_start = o_.source.multiline_start;
-    p.max_record_octets = o_.source.max_line_octets;
-    auto parser = SourceParser::make(std::move(p), a_.formats);
+    auto parser = SourceParser::make(o_.source.parser_options(), a_.formats);
     if (!parser) return;
     f->parser = std::move(*parser);
     f->parser->restore(state.open_record);
