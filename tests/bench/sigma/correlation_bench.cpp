@@ -18,23 +18,12 @@
 #include <vector>
 
 #include "rules/sigma/sigma.hpp"
+#include "tests/bench/sigma/measure.hpp"
 
 namespace {
 
-/// Processor time of this process: what else the machine does hardly moves it.
-double seconds() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
-
-double resident_mib() {
-  std::ifstream in("/proc/self/status");
-  std::string line;
-  while (std::getline(in, line))
-    if (line.starts_with("VmRSS:")) return std::strtod(line.c_str() + 6, nullptr) / 1024;
-  return 0;
-}
+using ww::bench::resident_mib;
+using ww::bench::seconds;
 
 constexpr const char* rules = R"(title: Logon
 id: 5b1f2f5a-0a53-4c4e-9a7e-0b5c7c1f0a01

@@ -1,34 +1,13 @@
 /// OTLP logs: the first octet chooses JSON or the wire format.
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
-
-#include <simdjson.h>
-
-#include "collector/ingest/foreign.hpp"
-
-namespace {
+#include "tests/fuzz/collector_ingest/batch.hpp"
 
 using namespace ww;
 using namespace ww::collector;
 
-// What the pipeline is given must be one JSON object each, whatever came in.
-void check(const Batch& batch) {
-  static simdjson::dom::parser parser;
-  for (const auto& e : batch.events) {
-    simdjson::dom::element root;
-    if (parser.parse(e.json).get(root) != simdjson::SUCCESS || !root.is_object()) std::abort();
-  }
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view input(reinterpret_cast<const char*>(data), size);
-  ForeignLimits limits;
-  limits.max_events = 200;
-  Batch batch;
-  batch.received = {1'790'000'000'000'000};
+  const auto input = text_of(data, size);
+  const auto limits = small_limits();
+  auto batch = empty_batch();
   if (input.empty()) return 0;
   (void)(data[0] % 2 == 0 ? parse_otlp_json(input.substr(1), limits, batch)
                           : parse_otlp_protobuf(input.substr(1), limits, batch));

@@ -251,17 +251,12 @@ TEST(FileKeywords, OfAFileCutOffOnlyALowerBoundIsSure) {
 /// A file in the temporary folder for the life of the object.
 class Held {
  public:
-  explicit Held(const std::string& content) {
-    static int number = 0;
-    path_ = std::filesystem::temp_directory_path() /
-            ("ww_keywords_" + std::to_string(::getpid()) + "_" + std::to_string(++number));
-    std::ofstream(path_, std::ios::binary) << content;
-  }
-  ~Held() { std::filesystem::remove(path_); }
-  [[nodiscard]] std::string path() const { return path_.string(); }
+  explicit Held(const std::string& content) : path_(folder_.write("file", content)) {}
+  [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
-  std::filesystem::path path_;
+  ww::test::TempFolder folder_;
+  std::string path_;
 };
 
 TEST(FileKeywords, HashesFromAList) {

@@ -11,44 +11,11 @@
 
 namespace ww::sensor::test {
 
-class Driver {
+/// A parser of any registered protocol, and what rules and EVE see of what it made.
+class Fed {
  public:
-  explicit Driver(std::string_view protocol, std::uint8_t ip_proto, const Settings& settings = {})
-      : protocol_(find_protocol(protocol)), parser_(protocol_->make(settings)) {
-    ctx.edit_flow().ip_proto = ip_proto;
-  }
-
-  /// Feeds `text` in pieces of `piece` octets (TCP) or as one datagram (UDP).
-  void say(Dir dir, std::string_view text, std::size_t piece = SIZE_MAX) {
-    if (ctx.flow().ip_proto == 17) {
-      pending_[sig::index(dir)].clear();
-      feed(dir, text, 0, false);
-      return;
-    }
-    while (!text.empty() && !failed) {
-      const auto n = std::min(piece, text.size());
-      feed(dir, text.substr(0, n), 0, false);
-      text.remove_prefix(n);
-    }
-  }
-  void client(std::string_view text, std::size_t piece = SIZE_MAX) {
-    say(Dir::to_server, text, piece);
-  }
-  void server(std::string_view text, std::size_t piece = SIZE_MAX) {
-    say(Dir::to_client, text, piece);
-  }
-  void lose(Dir dir, std::uint64_t octets) { feed(dir, {}, octets, false); }
-  void finish() {
-    for (const auto dir : {Dir::to_server, Dir::to_client})
-      if (!failed) feed(dir, {}, 0, true);
-  }
-
   [[nodiscard]] std::size_t count() const { return parser_->transactions().size(); }
   [[nodiscard]] const Transaction& tx(std::size_t i) const { return *parser_->transactions()[i]; }
-  [[nodiscard]] bool complete(std::size_t i) const {
-    const auto& t = tx(i);
-    return (t.complete[0] || t.only[1]) && (t.complete[1] || t.only[0]);
-  }
   [[nodiscard]] std::vector<std::string> events(std::size_t i) const {
     std::vector<std::string> out;
     for (const auto e : tx(i).event_ids) out.emplace_back(sig::events().name(e));
@@ -59,16 +26,16 @@ class Driver {
     std::string text;
     JsonWriter out(text);
     out.begin_object();
-    const bool wrote = protocol_->loggers.at(0).write(tx(i), {ctx.flow(), options}, out);
+    const bool wrote = protocol_.loggers.at(0).write(tx(i), {ctx.flow(), options}, out);
     out.end_object();
     return wrote ? text : std::string();
   }
   /// What a rule would see in a buffer; "<absent>" and "<not ready>" otherwise.
-  [[nodiscard]] std::string buffer(std::size_t i, std::string_view name, Dir dir,
+  [[nodiscard]] std::string buffer(std::size_t i, std::string_view name, Dir dir = Dir::to_server,
                                    std::uint32_t index = 0) const {
     const auto id = sig::buffers().find(name);
-    for (const auto& b : protocol_->buffers.buffers) {
-      if (b.id != id || b.dir != dir) continue;
+    for (const auto& b : protocol_.buffers.buffers) {
+      if (b.id != id || b.dir != dir || b.get == nullptr) continue;
       sig::BufferSlice slice;
       const auto status = b.get(tx(i), dir, index, slice);
       if (status == sig::BufferStatus::not_ready) return "<not ready>";
@@ -77,10 +44,92 @@ class Driver {
     }
     return "<unknown>";
   }
+  [[nodiscard]] Parser& parser() const { return *parser_; }
+
+  TestContext ctx;
+  bool failed = false;
+
+ protected:
+  Fed(std::string_view protocol, std::uint8_t ip_proto, const Settings& settings)
+      : protocol_(*find_protocol(protocol)), parser_(protocol_.make(settings)) {
+    ctx.edit_flow().ip_proto = ip_proto;
+  }
+  /// `gap` octets were lost before `text`; with them goes what the parser left.
+  void feed(Dir dir, std::string_view text, std::uint64_t gap = 0, bool end = false) {
+    auto& side = sides_[sig::index(dir)];
+    if (gap > 0) {
+      gap += side.held.size();
+      side.held.clear();
+    }
+    side.held += text;
+    StreamInput in;
+    in.data = as_bytes(side.held);
+    in.gap = gap;
+    in.offset = side.offset + gap;
+    in.end = end;
+    in.first = !side.seen;
+    side.seen = true;
+    const auto r = parser_->parse(ctx, dir, in);
+    failed = failed || r.status == ParseResult::Status::error;
+    if (ctx.flow().ip_proto == 17) {  // a datagram is whole
+      side.held.clear();
+      return;
+    }
+    const auto used = r.status == ParseResult::Status::need_more ? r.consumed : side.held.size();
+    ASSERT_LE(used, side.held.size());
+    side.held.erase(0, used);
+    side.offset = in.offset + used;
+  }
+
+  const Protocol& protocol_;
+
+ private:
+  struct Side {
+    std::string held;
+    std::uint64_t offset = 0;
+    bool seen = false;
+  };
+  std::unique_ptr<Parser> parser_;
+  Side sides_[2];
+};
+
+class Driver : public Fed {
+ public:
+  explicit Driver(std::string_view protocol, std::uint8_t ip_proto, const Settings& settings = {})
+      : Fed(protocol, ip_proto, settings) {}
+
+  /// Feeds `text` in pieces of `piece` octets (TCP) or as one datagram (UDP).
+  void say(Dir dir, std::string_view text, std::size_t piece = SIZE_MAX) {
+    if (ctx.flow().ip_proto == 17) {
+      feed(dir, text);
+      return;
+    }
+    while (!text.empty() && !failed) {
+      const auto n = std::min(piece, text.size());
+      feed(dir, text.substr(0, n));
+      text.remove_prefix(n);
+    }
+  }
+  void client(std::string_view text, std::size_t piece = SIZE_MAX) {
+    say(Dir::to_server, text, piece);
+  }
+  void server(std::string_view text, std::size_t piece = SIZE_MAX) {
+    say(Dir::to_client, text, piece);
+  }
+  void lose(Dir dir, std::uint64_t octets) { feed(dir, {}, octets); }
+  void finish() {
+    for (const auto dir : {Dir::to_server, Dir::to_client})
+      if (!failed) feed(dir, {}, 0, true);
+  }
+
+  [[nodiscard]] bool complete(std::size_t i) const {
+    const auto& t = tx(i);
+    return (t.complete[0] || t.only[1]) && (t.complete[1] || t.only[0]);
+  }
   [[nodiscard]] std::optional<std::uint64_t> number(std::size_t i, std::string_view name, Dir dir,
                                                     std::uint32_t index = 0) const {
     const auto id = sig::numbers().find(name);
-    for (const auto& n : protocol_->buffers.numbers) {
+    for (const auto& n : protocol_.buffers.numbers) {
       if (n.id != id || n.dir != dir) continue;
       std::uint64_t v = 0;
       const auto status = n.get(tx(i), dir, index, v);
@@ -88,9 +137,8 @@ class Driver {
     }
     return {};
   }
-  [[nodiscard]] Parser& parser() const { return *parser_; }
   [[nodiscard]] Probe probe(std::string_view data, Dir dir) const {
-    return protocol_->probe(as_bytes(data), dir, ctx.flow());
+    return protocol_.probe(as_bytes(data), dir, ctx.flow());
   }
   /// Everything the logger says about everything, one line each.
   [[nodiscard]] std::string story() const {
@@ -102,36 +150,6 @@ class Driver {
     }
     return out;
   }
-
-  TestContext ctx;
-  bool failed = false;
-
- private:
-  void feed(Dir dir, std::string_view text, std::uint64_t gap, bool end) {
-    auto& held = pending_[sig::index(dir)];
-    auto& at = offset_[sig::index(dir)];
-    StreamInput in;
-    if (gap > 0) {
-      at += held.size();
-      held.clear();
-      in.gap = gap;
-    }
-    held += text;
-    in.offset = at + gap;
-    in.data = as_bytes(held);
-    in.end = end;
-    const auto r = parser_->parse(ctx, dir, in);
-    failed = failed || r.status == ParseResult::Status::error;
-    const auto used = r.status == ParseResult::Status::need_more ? r.consumed : held.size();
-    ASSERT_LE(used, held.size());
-    held.erase(0, used);
-    at = in.offset + used;
-  }
-
-  const Protocol* protocol_;
-  std::unique_ptr<Parser> parser_;
-  std::string pending_[2];
-  std::uint64_t offset_[2] = {0, 0};
 };
 
 /// A conversation gives the same account however its octets are cut.

@@ -1,14 +1,12 @@
 #pragma once
-/// A conversation with any registered parser: octets in pieces, what it leaves given again with
-/// more behind it; then what rules and EVE see of it.
+/// A conversation that is compared as a whole: files, frames and expected flows too.
 #include <gtest/gtest.h>
 
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "tests/sensors/protocols/http/support.hpp"
-#include "tests/sensors/protocols/unhex.hpp"
+#include "tests/sensors/protocols/driver.hpp"
 
 namespace ww::sensor::test {
 
@@ -29,37 +27,14 @@ inline std::string utf16(std::string_view text) {
   return out;
 }
 
-class Talk {
+class Talk : public Fed {
  public:
   explicit Talk(std::string_view protocol, const Settings& settings = {}, bool datagrams = false)
-      : protocol_(*find_protocol(protocol)), datagrams_(datagrams) {
-    parser_ = protocol_.make(settings);
-    ctx.edit_flow().ip_proto = datagrams ? 17 : 6;
-  }
+      : Fed(protocol, datagrams ? 17 : 6, settings) {}
   Talk& client(std::string_view octets) { return say(Dir::to_server, octets); }
   Talk& server(std::string_view octets) { return say(Dir::to_client, octets); }
   Talk& say(Dir dir, std::string_view octets, std::uint64_t gap = 0, bool end = false) {
-    if (failed) return *this;
-    auto& side = sides_[sig::index(dir)];
-    if (gap > 0) {
-      gap += side.held.size();
-      side.held.clear();
-    }
-    if (datagrams_) side.held.clear();
-    side.held += octets;
-    StreamInput in;
-    in.data = as_bytes(side.held);
-    in.gap = gap;
-    in.offset = side.offset + gap;
-    in.end = end;
-    in.first = !side.seen;
-    side.seen = true;
-    const auto r = parser_->parse(ctx, dir, in);
-    failed = r.status == ParseResult::Status::error;
-    const auto used = r.status == ParseResult::Status::need_more ? r.consumed : side.held.size();
-    EXPECT_LE(used, side.held.size());
-    side.held.erase(0, used);
-    side.offset = in.offset + used;
+    if (!failed) feed(dir, octets, gap, end);
     return *this;
   }
   Talk& lose(Dir dir, std::uint64_t octets) { return say(dir, {}, octets); }
@@ -70,27 +45,10 @@ class Talk {
     return *this;
   }
 
-  [[nodiscard]] std::size_t count() const { return parser_->transactions().size(); }
-  [[nodiscard]] const Transaction& tx(std::size_t i) const { return *parser_->transactions()[i]; }
   [[nodiscard]] bool done(std::size_t i) const { return tx(i).complete[0] && tx(i).complete[1]; }
-  /// The protocol's own object of the EVE event; empty when there would be no event.
-  [[nodiscard]] std::string eve(std::size_t i, const Settings& options = {}) const {
-    std::string text;
-    JsonWriter json(text);
-    json.begin_object();
-    const auto& logger = protocol_.loggers.front();
-    const bool any = logger.write(tx(i), {ctx.flow(), options}, json);
-    json.end_object();
-    return any ? text : std::string();
-  }
   [[nodiscard]] bool ready(std::size_t i) const {
     const auto& logger = protocol_.loggers.front();
     return logger.ready != nullptr ? logger.ready(tx(i)) : done(i);
-  }
-  [[nodiscard]] std::vector<std::string> events(std::size_t i) const {
-    std::vector<std::string> out;
-    for (const auto e : tx(i).event_ids) out.emplace_back(sig::events().name(e));
-    return out;
   }
   [[nodiscard]] bool has_event(std::size_t i, std::string_view name) const {
     const auto all = events(i);
@@ -100,20 +58,6 @@ class Talk {
     for (std::size_t i = 0; i < count(); ++i)
       if (has_event(i, name)) return true;
     return std::find(ctx.events.begin(), ctx.events.end(), name) != ctx.events.end();
-  }
-  /// What a rule sees in a buffer; "<absent>" and "<not ready>" otherwise.
-  [[nodiscard]] std::string buffer(std::size_t i, std::string_view name, Dir dir = Dir::to_server,
-                                   std::uint32_t index = 0) const {
-    const auto id = sig::buffers().find(name);
-    for (const auto& b : protocol_.buffers.buffers) {
-      if (b.id != id || b.dir != dir || b.get == nullptr) continue;
-      sig::BufferSlice slice;
-      const auto status = b.get(tx(i), dir, index, slice);
-      if (status == sig::BufferStatus::not_ready) return "<not ready>";
-      if (status == sig::BufferStatus::absent) return "<absent>";
-      return std::string(as_text(slice.data));
-    }
-    return "<unknown>";
   }
   [[nodiscard]] std::int64_t number(std::size_t i, std::string_view name,
                                     Dir dir = Dir::to_server) const {
@@ -148,7 +92,7 @@ class Talk {
   [[nodiscard]] std::string summary() const {
     std::string out;
     for (std::size_t i = 0; i < count(); ++i) {
-      out += eve(i);
+      out += json(i);
       for (const auto& e : events(i)) out += " " + e;
       out += tx(i).complete[0] ? " 1" : " 0";
       out += tx(i).complete[1] ? "1\n" : "0\n";
@@ -161,20 +105,6 @@ class Talk {
     for (const auto& e : ctx.expected_flows) out += e + "\n";
     return out + (failed ? "failed" : "");
   }
-
-  TestContext ctx;
-  bool failed = false;
-
- private:
-  struct Side {
-    std::string held;
-    std::uint64_t offset = 0;
-    bool seen = false;
-  };
-  const Protocol& protocol_;
-  std::unique_ptr<Parser> parser_;
-  Side sides_[2];
-  bool datagrams_;
 };
 
 using Script = std::vector<std::pair<Dir, std::string>>;

@@ -11,17 +11,17 @@ TEST(Dcerpc, ABindTellsInterfacesAndResults) {
   talk.client(bind(1)).server(bind_ack(1));
   ASSERT_EQ(talk.count(), 1U);
   EXPECT_TRUE(talk.done(0));
-  EXPECT_EQ(talk.eve(0), R"({"dcerpc":{"request":"BIND","interfaces":[{"uuid":")" + svcctl_text +
-                             R"(","version":"2.0","ack_result":0}],"response":"BINDACK",)"
-                             R"("call_id":1,"rpc_version":"5.0"}})");
+  EXPECT_EQ(talk.json(0), R"({"dcerpc":{"request":"BIND","interfaces":[{"uuid":")" + svcctl_text +
+                              R"(","version":"2.0","ack_result":0}],"response":"BINDACK",)"
+                              R"("call_id":1,"rpc_version":"5.0"}})");
   EXPECT_EQ(talk.buffer(0, "dcerpc.iface"), "<absent>") << "only calls match an interface";
 }
 
 TEST(Dcerpc, OnlyOverAPipeIsThereAnAckReason) {
   Talk talk("dcerpc");
   talk.client(rpc::bind(1)).server(rpc::bind_ack(1, 2, 1));
-  EXPECT_NE(talk.eve(0).find(R"("ack_result":2)"), std::string::npos) << talk.eve(0);
-  EXPECT_EQ(talk.eve(0).find("ack_reason"), std::string::npos) << talk.eve(0);
+  EXPECT_NE(talk.json(0).find(R"("ack_result":2)"), std::string::npos) << talk.json(0);
+  EXPECT_EQ(talk.json(0).find("ack_reason"), std::string::npos) << talk.json(0);
 }
 
 TEST(Dcerpc, ACallHasOperationStubAndInterface) {
@@ -32,7 +32,7 @@ TEST(Dcerpc, ACallHasOperationStubAndInterface) {
   EXPECT_EQ(talk.buffer(1, "dcerpc.iface"), iface(true));
   EXPECT_EQ(talk.buffer(1, "dcerpc.stub_data"), "stub");
   EXPECT_TRUE(talk.buffer(1, "dcerpc.stub_data", Dir::to_client).ends_with("r"));
-  const auto eve = talk.eve(1);
+  const auto eve = talk.json(1);
   EXPECT_NE(eve.find(R"("req":{"opnum":15,"frag_cnt":1,"stub_data_size":4})"), std::string::npos)
       << eve;
   EXPECT_NE(eve.find(R"("response":"RESPONSE")"), std::string::npos);
@@ -46,7 +46,7 @@ TEST(Dcerpc, FragmentsOfACallAreJoined) {
   talk.client(request(7, 3, "two", 0)).client(request(7, 3, "three", last));
   ASSERT_EQ(talk.count(), 1U);
   EXPECT_EQ(talk.buffer(0, "dcerpc.stub_data"), "onetwothree");
-  EXPECT_NE(talk.eve(0).find(R"("frag_cnt":3,"stub_data_size":11)"), std::string::npos);
+  EXPECT_NE(talk.json(0).find(R"("frag_cnt":3,"stub_data_size":11)"), std::string::npos);
 }
 
 TEST(Dcerpc, ARefusedInterfaceMatchesNothing) {
@@ -87,7 +87,7 @@ TEST(Dcerpc, AGapLosesARequestOnce) {
   EXPECT_FALSE(talk.done(1)) << "it may still come";
   talk.client(request(3, 1, "q"));
   EXPECT_TRUE(talk.done(1));
-  EXPECT_NE(talk.eve(1).find("REQUEST_LOST"), std::string::npos);
+  EXPECT_NE(talk.json(1).find("REQUEST_LOST"), std::string::npos);
   EXPECT_FALSE(talk.done(2));
 }
 
@@ -134,7 +134,7 @@ TEST(Dcerpc, DatagramsOfACallAreJoined) {
   EXPECT_EQ(talk.number(0, "dcerpc.opnum"), 12);
   EXPECT_EQ(talk.buffer(0, "dcerpc.iface"), iface(true));
   EXPECT_EQ(talk.buffer(0, "dcerpc.stub_data"), "onetwo");
-  EXPECT_EQ(talk.eve(0),
+  EXPECT_EQ(talk.json(0),
             R"({"dcerpc":{"request":"REQUEST","req":{"opnum":12,"frag_cnt":2,"stub_data_size":6},)"
             R"("response":"RESPONSE","res":{"frag_cnt":1,"stub_data_size":1},)"
             R"("activityuuid":"03020100-0504-0706-0809-0a0b0c0d0e0f","seqnum":5,)"

@@ -10,8 +10,8 @@ TEST(Ftp, ACommandAndItsRepliesAreOneTransaction) {
   talk.server("220-Welcome\r\n220 ready\r\n").client("user anna\r\n");
   ASSERT_EQ(talk.count(), 2U);
   EXPECT_TRUE(talk.done(0));
-  EXPECT_EQ(talk.eve(0), R"({"ftp":{"command_truncated":false,"completion_code":["220","220"],)"
-                         R"("reply":["Welcome","ready"],"reply_truncated":false}})");
+  EXPECT_EQ(talk.json(0), R"({"ftp":{"command_truncated":false,"completion_code":["220","220"],)"
+                          R"("reply":["Welcome","ready"],"reply_truncated":false}})");
   EXPECT_EQ(talk.buffer(1, "ftp.reply", Dir::to_client), "<not ready>");
   talk.server("331 Password please\r\n");
   EXPECT_TRUE(talk.done(1));
@@ -21,7 +21,7 @@ TEST(Ftp, ACommandAndItsRepliesAreOneTransaction) {
   EXPECT_EQ(talk.buffer(1, "ftp.reply", Dir::to_client, 1), "<absent>");
   EXPECT_EQ(talk.buffer(1, "ftp.completion_code", Dir::to_client), "331");
   EXPECT_EQ(talk.number(1, "ftp.reply_received", Dir::to_client), 1);
-  EXPECT_EQ(talk.eve(1),
+  EXPECT_EQ(talk.json(1),
             R"({"ftp":{"command":"USER","command_data":"anna","command_truncated":false,)"
             R"("completion_code":["331"],"reply":["Password please"],"reply_truncated":false,)"
             R"("reply_received":"yes"}})");
@@ -35,7 +35,7 @@ TEST(Ftp, PassiveModesNameThePort) {
     talk.client(std::string(command) + "\r\n").server(std::string(reply) + "\r\n");
     EXPECT_EQ(talk.number(0, "ftp.mode", Dir::to_client), 0) << command;
     EXPECT_EQ(talk.number(0, "ftp.dynamic_port", Dir::to_client), port) << command;
-    EXPECT_NE(talk.eve(0).find(R"("mode":"passive","dynamic_port":)" + std::to_string(port)),
+    EXPECT_NE(talk.json(0).find(R"("mode":"passive","dynamic_port":)" + std::to_string(port)),
               std::string::npos);
     talk.client("RETR letter.txt\r\n");
     EXPECT_EQ(talk.ctx.expected_flows,
@@ -81,7 +81,7 @@ TEST(Ftp, EventsOfLinesThatAreTooLong) {
   EXPECT_TRUE(talk.has_event(0, "ftp.request_command_too_long"));
   EXPECT_TRUE(talk.has_event(0, "ftp.response_command_too_long"));
   EXPECT_EQ(talk.buffer(0, "ftp.command_data").size(), 27U);
-  EXPECT_NE(talk.eve(0).find(R"("command_truncated":true)"), std::string::npos);
+  EXPECT_NE(talk.json(0).find(R"("command_truncated":true)"), std::string::npos);
   talk.client("NOOP\r\n");
   EXPECT_EQ(talk.buffer(talk.count() - 1, "ftp.command"), "NOOP") << "the rest of the line is gone";
 }
@@ -111,7 +111,7 @@ TEST(FtpData, TheConnectionIsOneFile) {
   talk.server("first ").server("second").finish();
   ASSERT_EQ(talk.files().size(), 1U);
   EXPECT_TRUE(talk.files()[0].starts_with("scan.dcm 12 closed ")) << talk.files()[0];
-  EXPECT_EQ(talk.eve(0), R"({"ftp_data":{"filename":"scan.dcm","command":"RETR"}})");
+  EXPECT_EQ(talk.json(0), R"({"ftp_data":{"filename":"scan.dcm","command":"RETR"}})");
   EXPECT_EQ(talk.number(0, "ftpdata.command", Dir::to_client), 1);
 }
 

@@ -1,5 +1,6 @@
 /// Each event of HTTP/2 by the frames that raise it; what rules see of frames.
 #include "sensors/protocols/http2/http2.hpp"
+#include "tests/sensors/protocols/http2/frames.hpp"
 #include "tests/sensors/protocols/rules.hpp"
 
 namespace ww::sensor::test {
@@ -8,19 +9,6 @@ namespace {
 using namespace std::string_literals;
 using http2::FrameKind;
 
-std::string frame(FrameKind kind, unsigned flags, std::uint32_t stream, std::string_view payload) {
-  std::string out;
-  for (const int shift : {16, 8, 0}) out += static_cast<char>(payload.size() >> shift);
-  out += static_cast<char>(kind);
-  out += static_cast<char>(flags);
-  for (const int shift : {24, 16, 8, 0}) out += static_cast<char>(stream >> shift);
-  return out + std::string(payload);
-}
-std::string literal(std::string_view name, std::string_view value) {
-  return std::string(1, '\0') + static_cast<char>(name.size()) + std::string(name) +
-         static_cast<char>(value.size()) + std::string(value);
-}
-const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const std::string get =
     literal(":method", "GET") + literal(":path", "/a") + literal(":authority", "example");
 constexpr unsigned end_stream = 1, end_headers = 4;

@@ -98,7 +98,7 @@ bool says(const std::string& eve, std::string_view part) {
 TEST(Smb2, NegotiatesADialect) {
   Talk talk("smb");
   talk.client(negotiate(0)).server(negotiated(0, 65536, 32768));
-  const auto eve = talk.eve(0);
+  const auto eve = talk.json(0);
   EXPECT_TRUE(says(eve, R"("dialect":"3.11","command":"SMB2_COMMAND_NEGOTIATE_PROTOCOL")")) << eve;
   EXPECT_TRUE(says(eve, R"("status":"STATUS_SUCCESS","status_code":"0x0")"));
   EXPECT_TRUE(says(eve, R"("client_dialects":["2.10","3.11"])"));
@@ -116,14 +116,14 @@ TEST(Smb2, AShareIsAPipeWhenTheServerSaysSo) {
   talk.server(tree_connected(1, 2));
   EXPECT_EQ(talk.buffer(0, "smb.share"), "<absent>");
   EXPECT_EQ(talk.buffer(0, "smb.named_pipe"), "\\\\srv\\IPC$");
-  EXPECT_TRUE(says(talk.eve(0), R"("named_pipe":"\\\\srv\\IPC$","share_type":"PIPE")"))
-      << talk.eve(0);
+  EXPECT_TRUE(says(talk.json(0), R"("named_pipe":"\\\\srv\\IPC$","share_type":"PIPE")"))
+      << talk.json(0);
 }
 
 TEST(Smb2, ACreateTellsNameAccessAndTimes) {
   Talk talk("smb");
   talk.client(create(2, "x.doc", 0x1000)).server(created(2));
-  const auto eve = talk.eve(0);
+  const auto eve = talk.json(0);
   EXPECT_TRUE(says(eve, R"("filename":"x.doc","disposition":"FILE_OVERWRITE_IF",)"
                         R"("access":"delete on close","created":1600000000,"accessed":)"))
       << eve;
@@ -132,9 +132,9 @@ TEST(Smb2, ACreateTellsNameAccessAndTimes) {
   EXPECT_LT(eve.find(R"("modified":)"), eve.find(R"("changed":)"));
   EXPECT_TRUE(says(eve, R"("changed":)"));
   talk.client(create(3, ""));
-  EXPECT_TRUE(says(talk.eve(1), R"("filename":"<share_root>")"));
+  EXPECT_TRUE(says(talk.json(1), R"("filename":"<share_root>")"));
   talk.client(create(4, "dir", 1));
-  EXPECT_TRUE(says(talk.eve(2), R"("directory":"dir")"));
+  EXPECT_TRUE(says(talk.json(2), R"("directory":"dir")"));
 }
 
 TEST(Smb2, WritesBecomeAFile) {
@@ -144,7 +144,7 @@ TEST(Smb2, WritesBecomeAFile) {
   ASSERT_EQ(talk.files().size(), 1U);
   EXPECT_TRUE(talk.files()[0].starts_with("a\\b.txt 11 closed b94d27b9934d3e08"))
       << talk.files()[0];
-  EXPECT_TRUE(says(talk.eve(2), R"("filename":"a\\b.txt","share":"\\\\srv\\data","fuid":"5566)"));
+  EXPECT_TRUE(says(talk.json(2), R"("filename":"a\\b.txt","share":"\\\\srv\\data","fuid":"5566)"));
 }
 
 TEST(Smb2, AFileMayBeReadAndWritten) {
@@ -188,18 +188,18 @@ TEST(Smb2, FindsTheNextRecordAfterAGap) {
   Talk talk("smb");
   open_file(talk);
   talk.say(Dir::to_server, std::string(30, 'x') + create(3, "later.txt"), 70);
-  EXPECT_TRUE(says(talk.eve(talk.count() - 1), "later.txt"));
+  EXPECT_TRUE(says(talk.json(talk.count() - 1), "later.txt"));
 }
 
 TEST(Smb2, RenameAndDelete) {
   Talk talk("smb");
   open_file(talk).client(set_info(3, 10, std::string(16, '\0') + le<4>(10) + utf16("b.txt")));
-  EXPECT_TRUE(says(talk.eve(2), R"("set_info":{"class":"FILE_INFO",)"
-                                R"("info_level":"SMB2_FILE_RENAME_INFO"},)"
-                                R"("rename":{"from":"a\\b.txt","to":"b.txt"},"fuid":"5566)"))
-      << talk.eve(2);
+  EXPECT_TRUE(says(talk.json(2), R"("set_info":{"class":"FILE_INFO",)"
+                                 R"("info_level":"SMB2_FILE_RENAME_INFO"},)"
+                                 R"("rename":{"from":"a\\b.txt","to":"b.txt"},"fuid":"5566)"))
+      << talk.json(2);
   talk.client(set_info(4, 13, "\1"));
-  EXPECT_TRUE(says(talk.eve(3), R"("filename":"a\\b.txt","access":"delete on close")"));
+  EXPECT_TRUE(says(talk.json(3), R"("filename":"a\\b.txt","access":"delete on close")"));
 }
 
 TEST(Smb2, ARelatedCommandMeansTheFileCreatedBeforeIt) {
@@ -213,8 +213,8 @@ TEST(Smb2, ARelatedCommandMeansTheFileCreatedBeforeIt) {
                                            std::string(6, '\0') + std::string(16, '\xff') + "\1");
   talk.client(netbios(chain));
   ASSERT_EQ(talk.count(), 2U);
-  EXPECT_TRUE(says(talk.eve(1), R"("filename":"gone.txt","access":"delete on close")"))
-      << talk.eve(1);
+  EXPECT_TRUE(says(talk.json(1), R"("filename":"gone.txt","access":"delete on close")"))
+      << talk.json(1);
 }
 
 TEST(Smb2, StatusesHaveNamesOrNumbers) {
@@ -233,19 +233,19 @@ TEST(SmbPipe, ABindIsAnsweredByARead) {
   EXPECT_FALSE(talk.done(2)) << "the answer to the write is no answer to the bind";
   talk.client(read(4, 0, 1024)).server(read_answer(4, rpc::bind_ack(1)));
   EXPECT_TRUE(talk.done(2));
-  EXPECT_TRUE(says(talk.eve(2), R"("ack_result":0,"ack_reason":0)")) << talk.eve(2);
+  EXPECT_TRUE(says(talk.json(2), R"("ack_result":0,"ack_reason":0)")) << talk.json(2);
   talk.client(write(5, 0, rpc::request(2, 12, "open"))).server(written(5));
   EXPECT_EQ(talk.buffer(3, "dcerpc.iface"), rpc::iface(true));
   EXPECT_EQ(talk.number(3, "dcerpc.opnum"), 12);
   talk.client(read(6, 0, 1024)).server(read_answer(6, rpc::response(2, "done")));
   EXPECT_EQ(talk.buffer(3, "dcerpc.stub_data", Dir::to_client), "done");
-  EXPECT_TRUE(says(talk.eve(3), R"("opnum":12,"req":{"frag_cnt":1,"stub_data_size":4})"));
-  EXPECT_TRUE(says(talk.eve(3), R"("call_id":2})")) << talk.eve(3);
+  EXPECT_TRUE(says(talk.json(3), R"("opnum":12,"req":{"frag_cnt":1,"stub_data_size":4})"));
+  EXPECT_TRUE(says(talk.json(3), R"("call_id":2})")) << talk.json(3);
   // The option `types` of the eve-log leaves the others out.
   Settings only;
   only.set("types.0", "dcerpc");
-  EXPECT_EQ(talk.eve(1, only), "");
-  EXPECT_NE(talk.eve(3, only), "");
+  EXPECT_EQ(talk.json(1, only), "");
+  EXPECT_NE(talk.json(3, only), "");
 }
 
 TEST(SmbPipe, AFragmentMayComeInTwoReads) {
@@ -316,7 +316,7 @@ TEST(SmbSecurity, ASessionShowsWhoOpensIt) {
                                        le<2>(blob.size()) + le<8>(0) + blob)));
   talk.server(netbios(smb2({1, 2, true}, le<2>(9) + le<2>(0) + le<2>(72) + le<2>(0))));
   ASSERT_EQ(talk.count(), 1U);
-  const auto text = talk.eve(0);
+  const auto text = talk.json(0);
   for (const auto* part :
        {R"("command":"SMB2_COMMAND_SESSION_SETUP")", R"("session_id":9,"tree_id":1)",
         R"("ntlmssp":{"domain":"NHS","user":"anna","host":"WS1",)"
@@ -353,9 +353,9 @@ TEST(SmbSecurity, ReadsTheKerberosTicket) {
   Talk talk("smb");
   talk.client(netbios(smb2({1, 2}, le<2>(25) + std::string(10, '\0') + le<2>(88) +
                                        le<2>(blob.size()) + le<8>(0) + blob)));
-  EXPECT_TRUE(says(talk.eve(0), R"("kerberos":{"realm":"NHS.EXAMPLE","snames":["cifs",)"
-                                R"("dc1.nhs.example"]})"))
-      << talk.eve(0);
+  EXPECT_TRUE(says(talk.json(0), R"("kerberos":{"realm":"NHS.EXAMPLE","snames":["cifs",)"
+                                 R"("dc1.nhs.example"]})"))
+      << talk.json(0);
   for (std::size_t cut = 0; cut < blob.size(); ++cut)
     (void)smb::find_kerberos(as_bytes(blob).first(cut));
 }
@@ -442,7 +442,7 @@ std::string negotiate1() {
 TEST(Smb1, NegotiatesADialect) {
   Talk talk("smb");
   talk.client(negotiate1()).server(smb1(0x72, 1, le<2>(0) + std::string(32, '\0'), "", true));
-  const auto eve = talk.eve(0);
+  const auto eve = talk.json(0);
   EXPECT_TRUE(says(eve, R"("dialect":"NT LM 0.12","command":"SMB1_COMMAND_NEGOTIATE_PROTOCOL")"))
       << eve;
   EXPECT_TRUE(says(eve, R"("client_dialects":["NT LM 0.12","SMB 2.002"])"));
@@ -470,8 +470,8 @@ TEST(Smb1, AServiceIsAskedForAndAnswered) {
   talk.client(smb1(0x75, 2, unhex("ff000000") + le<2>(0) + le<2>(0),
                    std::string("\\\\srv\\IPC$\0?????\0", 17)));
   talk.server(smb1(0x75, 2, unhex("ff000000") + le<2>(0), std::string("IPC\0", 4), true));
-  EXPECT_TRUE(says(talk.eve(0), R"("service":{"request":"?????","response":"IPC"})"))
-      << talk.eve(0);
+  EXPECT_TRUE(says(talk.json(0), R"("service":{"request":"?????","response":"IPC"})"))
+      << talk.json(0);
   EXPECT_EQ(talk.buffer(0, "smb.named_pipe"), "\\\\srv\\IPC$");
 }
 
@@ -487,14 +487,14 @@ TEST(Smb1, Trans2RenamesAndDeletes) {
   Talk talk("smb");
   talk.client(trans2(3, 6, le<2>(1013) + le<4>(0) + std::string("old.txt\0", 8), "\1"));
   ASSERT_EQ(talk.count(), 1U);
-  EXPECT_TRUE(says(talk.eve(0), R"("filename":"old.txt","access":"delete on close",)"
-                                R"("subcmd":"SET_PATH_INFO",)"
-                                R"("level_of_interest":"Set Disposition Information")"))
-      << talk.eve(0);
+  EXPECT_TRUE(says(talk.json(0), R"("filename":"old.txt","access":"delete on close",)"
+                                 R"("subcmd":"SET_PATH_INFO",)"
+                                 R"("level_of_interest":"Set Disposition Information")"))
+      << talk.json(0);
   talk.client(trans2(4, 8, le<2>(0x4000) + le<2>(1010) + le<2>(0),
                      le<4>(0) + le<4>(0) + le<4>(7) + "new.txt"));
-  EXPECT_TRUE(says(talk.eve(1), R"("rename":{"from":"<unknown>","to":"new.txt"},"fuid":"4000")"))
-      << talk.eve(1);
+  EXPECT_TRUE(says(talk.json(1), R"("rename":{"from":"<unknown>","to":"new.txt"},"fuid":"4000")"))
+      << talk.json(1);
 }
 
 TEST(Smb, SameWhereverItIsCut) {
@@ -527,17 +527,17 @@ TEST(Smb1, ASessionNamesBothSystems) {
                    std::string("Unix\0Samba 3\0", 13)));
   talk.server(smb1(0x73, 2, unhex("ff000000") + le<2>(0) + le<2>(0),
                    std::string("Windows 5.0\0Windows LAN\0NHS\0", 28), true));
-  EXPECT_TRUE(says(talk.eve(0),
+  EXPECT_TRUE(says(talk.json(0),
                    R"("request":{"native_os":"Unix","native_lm":"Samba 3"},)"
                    R"("response":{"native_os":"Windows 5.0","native_lm":"Windows LAN"})"))
-      << talk.eve(0);
+      << talk.json(0);
 }
 
 TEST(Smb2, AnIoctlNamesItsFunction) {
   Talk talk("smb");
   talk.client(netbios(smb2({11, 4}, le<2>(57) + le<2>(0) + le<4>(0x00140204) +
                                         std::string(16, '\xff') + std::string(32, '\0'))));
-  EXPECT_TRUE(says(talk.eve(0), R"("function":"FSCTL_VALIDATE_NEGOTIATE_INFO")")) << talk.eve(0);
+  EXPECT_TRUE(says(talk.json(0), R"("function":"FSCTL_VALIDATE_NEGOTIATE_INFO")")) << talk.json(0);
 }
 
 }  // namespace

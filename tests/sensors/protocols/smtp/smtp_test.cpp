@@ -41,9 +41,9 @@ TEST(Smtp, TheEnvelopeIsInTheEvent) {
   send(talk, letter + "\r\nDear Ben");
   ASSERT_EQ(talk.count(), 1U);
   EXPECT_TRUE(talk.done(0));
-  EXPECT_TRUE(says(talk.eve(0), R"("smtp":{"helo":"gp.example","mail_from":"<anna@gp.example>",)"
-                                R"("rcpt_to":["<ben@trust.example>"]})"))
-      << talk.eve(0);
+  EXPECT_TRUE(says(talk.json(0), R"("smtp":{"helo":"gp.example","mail_from":"<anna@gp.example>",)"
+                                 R"("rcpt_to":["<ben@trust.example>"]})"))
+      << talk.json(0);
   EXPECT_EQ(talk.buffer(0, "smtp.helo"), "gp.example");
   EXPECT_EQ(talk.buffer(0, "smtp.mail_from"), "<anna@gp.example>");
   EXPECT_EQ(talk.buffer(0, "smtp.rcpt_to"), "<ben@trust.example>");
@@ -53,10 +53,10 @@ TEST(Smtp, TheEnvelopeIsInTheEvent) {
 TEST(Smtp, TheMailIsInTheEvent) {
   Talk talk("smtp");
   send(talk, letter + "\r\nDear Ben");
-  EXPECT_TRUE(says(talk.eve(0), R"("email":{"from":"Anna <anna@gp.example>",)"
-                                R"("to":["ben@trust.example"," cat@trust.example"],)"
-                                R"("cc":["dan@trust.example"],"status":"PARSE_DONE"})"))
-      << talk.eve(0);
+  EXPECT_TRUE(says(talk.json(0), R"("email":{"from":"Anna <anna@gp.example>",)"
+                                 R"("to":["ben@trust.example"," cat@trust.example"],)"
+                                 R"("cc":["dan@trust.example"],"status":"PARSE_DONE"})"))
+      << talk.json(0);
   for (const auto& [name, value] : {std::pair{"email.from", "Anna <anna@gp.example>"},
                                     {"email.to", "ben@trust.example, cat@trust.example"},
                                     {"email.cc", "dan@trust.example"},
@@ -82,19 +82,19 @@ TEST(Smtp, OptionsOfTheEventAddFields) {
   send(talk, letter + "\r\nDear Ben");
   Settings extended;
   extended.set("extended", "yes");
-  EXPECT_TRUE(says(talk.eve(0, extended),
+  EXPECT_TRUE(says(talk.json(0, extended),
                    R"("message_id":"<1@gp.example>","subject":"Referral","x_mailer":"Pine")"))
-      << talk.eve(0, extended);
+      << talk.json(0, extended);
   Settings custom;
   custom.set("custom.0", "received");
-  EXPECT_TRUE(says(talk.eve(0, custom), R"("received":["from a","from b"])"))
-      << talk.eve(0, custom);
+  EXPECT_TRUE(says(talk.json(0, custom), R"("received":["from a","from b"])"))
+      << talk.json(0, custom);
   Settings digests;
   digests.set("md5.0", "subject");
   digests.set("md5.1", "body");
   // MD5 of "Referral" and of "Dear Ben".
-  EXPECT_TRUE(says(talk.eve(0, digests), R"("subject_md5":")")) << talk.eve(0, digests);
-  EXPECT_TRUE(says(talk.eve(0, digests), R"("body_md5":")")) << talk.eve(0, digests);
+  EXPECT_TRUE(says(talk.json(0, digests), R"("subject_md5":")")) << talk.json(0, digests);
+  EXPECT_TRUE(says(talk.json(0, digests), R"("body_md5":")")) << talk.json(0, digests);
 }
 
 TEST(Smtp, AttachmentsAreDecodedFiles) {
@@ -107,7 +107,7 @@ TEST(Smtp, AttachmentsAreDecodedFiles) {
     EXPECT_TRUE(talk.files()[i].ends_with(
         " 11 closed b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"))
         << talk.files()[i];
-  EXPECT_TRUE(says(talk.eve(0), R"("attachment":["a.txt","b.txt","c.txt"])"));
+  EXPECT_TRUE(says(talk.json(0), R"("attachment":["a.txt","b.txt","c.txt"])"));
 }
 
 TEST(Smtp, UrlsOfTextAreFound) {
@@ -115,7 +115,7 @@ TEST(Smtp, UrlsOfTextAreFound) {
   send(talk, letter + "\r\nsee http://one.example/a?b=c and\r\n<http://two.example/> now");
   EXPECT_EQ(talk.buffer(0, "email.url"), "one.example/a?b=c");
   EXPECT_EQ(talk.buffer(0, "email.url", Dir::to_server, 1), "two.example/");
-  EXPECT_TRUE(says(talk.eve(0), R"("url":["two.example/","one.example/a?b=c"])"));
+  EXPECT_TRUE(says(talk.json(0), R"("url":["two.example/","one.example/a?b=c"])"));
   // What is opened is searched decoded; text as it came, but for base64.
   Talk parts("smtp");
   send(parts, mixed(attachment("a.bin", "quoted-printable", "http://att=61ch.example/") +

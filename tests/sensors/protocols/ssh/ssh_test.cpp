@@ -36,7 +36,7 @@ TEST(Ssh, ReadsVersionsOfBothSides) {
   EXPECT_EQ(talk.buffer(0, "ssh.proto", Dir::to_server), "2.0");
   EXPECT_EQ(talk.buffer(0, "ssh.software", Dir::to_server), "OpenSSH_9.2p1");
   EXPECT_EQ(talk.buffer(0, "ssh.proto", Dir::to_client), "1.99");
-  EXPECT_EQ(talk.eve(0),
+  EXPECT_EQ(talk.json(0),
             R"({"ssh":{"client":{"proto_version":"2.0","software_version":"OpenSSH_9.2p1"},)"
             R"("server":{"proto_version":"1.99","software_version":"dropbear"}}})");
 }
@@ -52,7 +52,7 @@ TEST(Ssh, HasshIsOfTheSendersOwnDirection) {
   EXPECT_EQ(talk.buffer(0, "ssh.hassh.server.string", Dir::to_client),
             "curve25519-sha256;aes256-ctr;hmac-sha2-512;zlib");
   EXPECT_EQ(talk.buffer(0, "ssh.hassh", Dir::to_server).size(), 32U);
-  EXPECT_NE(talk.eve(0).find(R"("hassh":{"hash":")"), std::string::npos);
+  EXPECT_NE(talk.json(0).find(R"("hassh":{"hash":")"), std::string::npos);
 }
 
 TEST(Ssh, NothingIsReadAfterNewKeys) {
