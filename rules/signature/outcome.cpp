@@ -19,6 +19,12 @@ enum : std::uint64_t {
 };
 constexpr std::uint32_t default_tag_packets = 256, max_tag = 1'000'000;
 
+/// What goes either way between two hosts is one pair.
+CounterTable::Key pair_key(std::uint64_t kind, std::uint64_t id, const Packet& p) {
+  const bool swap = p.dst < p.src;
+  return address_key(kind, id, swap ? &p.dst : &p.src, swap ? &p.src : &p.dst);
+}
+
 std::uint64_t rule_key(const Rule& r) {
   return (static_cast<std::uint64_t>(r.info.gid) << 32) | r.info.sid;
 }
@@ -97,7 +103,7 @@ bool WorkerMatcher::unique_ports(const Rule& r, const ThresholdSpec& spec) {
       key = address_key(kind_unique, id, nullptr, &p.dst);
       break;
     case Track::by_both:
-      key = address_key(kind_unique, id, &p.src, &p.dst);
+      key = pair_key(kind_unique, id, p);
       break;
     case Track::by_rule:
       key = address_key(kind_unique, id, nullptr, nullptr);
@@ -219,7 +225,7 @@ WorkerMatcher::Counted WorkerMatcher::threshold(const Rule& r, const ThresholdSp
       key = address_key(salt, id, nullptr, &p.dst);
       break;
     case Track::by_both:
-      key = address_key(salt, id, &p.src, &p.dst);
+      key = pair_key(salt, id, p);
       break;
     case Track::by_rule:
       key = address_key(salt, id, nullptr, nullptr);

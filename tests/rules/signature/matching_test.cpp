@@ -191,6 +191,18 @@ std::size_t alerts_of(const std::string& option, int packets, int seconds_apart)
     n += rules.matcher->inspect(wire.make("x", Dir::to_server, i * seconds_apart), {}).size();
   return n;
 }
+TEST(Threshold, BothWaysBetweenTwoHostsAreOnePair) {
+  Rules rules(
+      "alert udp any any -> any any (content:\"x\"; threshold:type threshold,track by_both,count 4,"
+      "seconds 60; sid:1;)\n");
+  ASSERT_EQ(rules.errors(), "");
+  Wire wire;
+  std::vector<std::size_t> n;
+  for (const auto dir : {Dir::to_server, Dir::to_client, Dir::to_server, Dir::to_client})
+    n.push_back(rules.matcher->inspect(wire.make("x", dir, 1), {}).size());
+  EXPECT_EQ(n, (std::vector<std::size_t>{0, 0, 0, 1}));
+}
+
 TEST(Threshold, TypesCountAsTheLanguageSays) {
   EXPECT_EQ(alerts_of("threshold:type limit,track by_src,count 3,seconds 60;", 10, 1), 3U);
   EXPECT_EQ(alerts_of("threshold:type threshold,track by_dst,count 3,seconds 60;", 10, 1), 3U);
