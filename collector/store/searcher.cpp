@@ -205,8 +205,9 @@ struct CursorAt {
 };
 std::optional<CursorAt> parse_cursor(std::string_view text) {
   CursorAt c;
-  const auto* end = text.data() + text.size();
-  const auto r = std::from_chars(text.data(), end, c.time.us);
+  const auto* begin = text.data();
+  const auto* end = begin + text.size();
+  const auto r = std::from_chars(begin, end, c.time.us);
   if (r.ec != std::errc() || r.ptr == end || *r.ptr != '.') return {};
   c.id.assign(r.ptr + 1, end);
   return c;
