@@ -155,9 +155,15 @@ def main():
             append(e, first, first + 9999)
             n += 10000
 
+            # How little room is too little for a segment is the spool's affair: full is when nothing is added any more.
+            state = [0, time.monotonic()]
+
             def full():
-                disk_now = os.statvfs(disk)
-                return disk_now.f_bavail * disk_now.f_frsize < 1 << 16
+                now = os.statvfs(disk)
+                used = (now.f_blocks - now.f_bfree) * now.f_frsize
+                if used != state[0]:
+                    state[:] = [used, time.monotonic()]
+                return used > 1 << 19 and time.monotonic() - state[1] > 2
 
             e.until("the full disk", full)
             check(not spooled(e, disk + "/spool", n), "the disk is full, lines wait in their file")
