@@ -303,6 +303,11 @@ void BackupAccess::watch(std::span<const DetectEvent> events, std::string_view m
   }
 }
 
+/// Counts stay far from where SQLite's sums overflow, which would break the whole commit, whatever
+/// an event or a damaged record says. 64 TiB an hour is more than a link of 100 Gbit/s carries.
+static constexpr std::int64_t most_counted = std::int64_t{1} << 46;
+static std::int64_t told(std::int64_t n) { return std::clamp<std::int64_t>(n, 0, most_counted); }
+
 bool BackupAccess::apply(sql::Database& db, std::string_view record) {
   Decoder in(record);
   const auto what = static_cast<What>(in.u8());
@@ -319,8 +324,8 @@ bool BackupAccess::apply(sql::Database& db, std::string_view record) {
     const auto account = in.text();
     const auto source = in.text();
     const auto how = in.text();
-    const auto good = in.i64();
-    const auto refused = in.i64();
+    const auto good = told(in.i64());
+    const auto refused = told(in.i64());
     const bool off_hours = in.u8() != 0;
     const auto event = in.text();
     if (!in.ok()) return false;
@@ -351,10 +356,10 @@ bool BackupAccess::apply(sql::Database& db, std::string_view record) {
     db.prepare(
           "INSERT INTO backup_login VALUES(?1,?2,?3,?4,?5,?6,?6,?7,?8,?8,?6,?9,?10,?11,0,0,?12) ON "
           "CONFLICT DO UPDATE SET "
-          "how=excluded.how, last=max(last, excluded.last), good=good+excluded.good, "
-          "refused=refused+excluded.refused,"
+          "how=excluded.how, last=max(last, excluded.last), "
+          "good=min(good+excluded.good, ?14), refused=min(refused+excluded.refused, ?14),"
           " burst=CASE WHEN excluded.last-burst_from>?13 THEN excluded.burst ELSE "
-          "burst+excluded.burst END,"
+          "min(burst+excluded.burst, ?14) END,"
           " burst_from=CASE WHEN excluded.last-burst_from>?13 THEN excluded.last ELSE burst_from "
           "END,"
           " learned=max(learned, excluded.learned), odd=max(odd, excluded.odd),"
@@ -362,7 +367,8 @@ bool BackupAccess::apply(sql::Database& db, std::string_view record) {
         .with(site, host, account, source, how, at, good, refused,
               std::int64_t{good > 0 && learning}, odd,
               learning || !off_hours ? std::int64_t{0} : at, event,
-              std::chrono::duration_cast<std::chrono::microseconds>(burst_window).count())
+              std::chrono::duration_cast<std::chrono::microseconds>(burst_window).count(),
+              most_counted)
         .run();
     db.prepare(
           "UPDATE backup_login SET burst_at=?5 WHERE site=?1 AND host=?2 AND account=?3 AND "
@@ -374,8 +380,8 @@ bool BackupAccess::apply(sql::Database& db, std::string_view record) {
   if (what != What::read) return false;
   const auto client = in.text();
   const auto hour = in.i64();
-  const auto octets = in.i64();
-  const auto flows = in.i64();
+  const auto octets = told(in.i64());
+  const auto flows = told(in.i64());
   const auto event = in.text();
   if (!in.ok()) return false;
   const bool there =
@@ -386,8 +392,8 @@ bool BackupAccess::apply(sql::Database& db, std::string_view record) {
     return true;
   db.prepare(
         "INSERT INTO backup_read VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT DO UPDATE SET "
-        "octets=octets+excluded.octets, flows=flows+excluded.flows")
-      .with(site, host, client, hour, octets, flows)
+        "octets=min(octets+excluded.octets, ?7), flows=min(flows+excluded.flows, ?7)")
+      .with(site, host, client, hour, octets, flows, most_counted)
       .run();
   db.prepare(
         "INSERT INTO backup_reader VALUES(?1,?2,?3,?4,?4,0,0,'',0,?5) ON CONFLICT DO UPDATE SET "
