@@ -80,12 +80,12 @@ void judge_logins(HostAccess& a, Timestamp now) {
                       ", which never happened before" + (in_hours ? ", in working hours" : hours),
                   in_hours ? Level::medium : Level::high, l.event, now));
     } else if (fresh(l.off_hours, memory)) {
-      a.findings.push_back(finding(a.spec, "bk-10", logins_job,
-                                   "hours " + l.account + "@" + l.source,
-                                   "Backup: sign-in to a backup server out of hours",
-                                   who + " signed in to " + a.spec.name + " (" + l.how + ") at " +
-                                       rfc3339(l.off_hours) + hours,
-                                   Level::medium, l.event, now));
+      auto said = who + " signed in to " + a.spec.name + " (" + l.how + ") at ";
+      said += rfc3339(l.off_hours);
+      said += hours;
+      a.findings.push_back(finding(
+          a.spec, "bk-10", logins_job, "hours " + l.account + "@" + l.source,
+          "Backup: sign-in to a backup server out of hours", said, Level::medium, l.event, now));
     }
     if (fresh(l.burst_at, burst_memory))
       a.findings.push_back(finding(a.spec, "bk-10", logins_job,
