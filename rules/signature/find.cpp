@@ -28,8 +28,8 @@ bool stands_at(const std::uint8_t* p, std::string_view literal, bool nocase) {
   return true;
 }
 
-std::size_t find_slowly(Bytes data, std::size_t from, std::string_view literal, bool nocase) {
-  for (auto at = from; at + literal.size() <= data.size(); ++at)
+std::size_t find_slowly(Bytes data, std::string_view literal, bool nocase) {
+  for (std::size_t at = 0; at + literal.size() <= data.size(); ++at)
     if (stands_at(data.data() + at, literal, nocase)) return at;
   return not_found;
 }
@@ -42,7 +42,7 @@ std::size_t find_literal(Bytes data, std::string_view literal, bool nocase) {
   // Sixteen places at once: those where the first and the last octet fit are compared in full.
   constexpr std::size_t width = 16;
   const auto starts = data.size() - literal.size() + 1;
-  if (starts < width) return find_slowly(data, 0, literal, nocase);
+  if (starts < width) return find_slowly(data, literal, nocase);
   const auto first = static_cast<std::uint8_t>(literal.front()),
              last = static_cast<std::uint8_t>(literal.back());
   // A letter's two cases differ in one bit, which is set before comparing.
@@ -67,7 +67,7 @@ std::size_t find_literal(Bytes data, std::string_view literal, bool nocase) {
     at = at + 2 * width <= starts ? at + width : starts - width;  // the last block overlaps
   }
 #else
-  return find_slowly(data, 0, literal, nocase);
+  return find_slowly(data, literal, nocase);
 #endif
 }
 

@@ -9,6 +9,7 @@
 
 #include "rules/signature/pcre.hpp"
 #include "rules/signature/required_literals.hpp"
+#include "rules/signature/text.hpp"
 
 namespace ww::sig {
 
@@ -20,7 +21,6 @@ constexpr unsigned least_width = 5;
 constexpr int strong = 13;
 
 bool digit(char c) { return c >= '0' && c <= '9'; }
-bool hex(char c) { return digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 struct Reading {
   bool alike = false;  ///< both engines are known to read the pattern alike
@@ -42,7 +42,7 @@ Reading reading(std::string_view p) {
         // A back reference of one digit; longer ones may be octal.
         if (in_class || next == '0' || digit(after)) return unknown;
       } else if (next == 'x') {
-        if (i + 2 >= p.size() || !hex(p[i + 1]) || !hex(p[i + 2])) return unknown;
+        if (i + 2 >= p.size() || hex_digit(p[i + 1]) < 0 || hex_digit(p[i + 2]) < 0) return unknown;
         i += 2;
       } else if ((next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z')) {
         constexpr std::string_view octets = "dDsSwWnrtf", places = "bBA";
@@ -93,9 +93,7 @@ Reading reading(std::string_view p) {
 
 std::optional<GateExpression> gate_expression(const PcreOp& op) {
   const auto options = op.code->options();
-  constexpr std::uint32_t understood = PCRE2_CASELESS | PCRE2_MULTILINE | PCRE2_DOTALL |
-                                       PCRE2_ANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_UNGREEDY;
-  if (op.negated || (options & ~understood) != 0) return std::nullopt;
+  if (op.negated || !usual_syntax(options)) return std::nullopt;
   GateExpression out;
   out.pattern = op.code->pattern();
   if (op.relative && out.pattern.starts_with('^')) out.pattern.erase(0, 1);

@@ -14,13 +14,6 @@ namespace ww::sig {
 
 namespace {
 
-constexpr std::array<std::uint8_t, 256> fold = [] {
-  std::array<std::uint8_t, 256> t{};
-  for (std::size_t i = 0; i < 256; ++i)
-    t[i] = static_cast<std::uint8_t>(i >= 'A' && i <= 'Z' ? i + 32 : i);
-  return t;
-}();
-
 /// First occurrence that lies wholly in [from, to).
 std::size_t find(const ContentOp& c, Bytes data, std::size_t from, std::size_t to) {
   if (to > data.size()) to = data.size();
@@ -80,14 +73,10 @@ bool read_number(const ByteRead& r, bool big, Bytes data, std::int64_t pos,
     const auto digits = i;
     value = 0;
     for (; i < n; ++i) {
-      std::uint64_t d = 99;
-      if (p[i] >= '0' && p[i] <= '9')
-        d = static_cast<std::uint64_t>(p[i] - '0');
-      else if (fold[p[i]] >= 'a' && fold[p[i]] <= 'f')
-        d = static_cast<std::uint64_t>(fold[p[i]] - 'a' + 10);
-      if (d >= base) break;
-      if (value > (UINT64_MAX - d) / base) return false;
-      value = value * base + d;
+      const auto d = hex_digit(static_cast<char>(p[i]));
+      if (d < 0 || static_cast<std::uint64_t>(d) >= base) break;
+      if (value > (UINT64_MAX - static_cast<std::uint64_t>(d)) / base) return false;
+      value = value * base + static_cast<std::uint64_t>(d);
     }
     if (i == digits) return false;
     if (minus) value = ~value + 1;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <bitset>
-#include <optional>
 
 #include "rules/signature/text.hpp"
 
@@ -16,12 +15,6 @@ namespace {
 constexpr std::size_t least_octets = 2, most_literals = 3;
 
 bool digit(char c) { return c >= '0' && c <= '9'; }
-std::optional<unsigned> hex(char c) {
-  if (digit(c)) return static_cast<unsigned>(c - '0');
-  const char l = static_cast<char>(c | 0x20);
-  if (l >= 'a' && l <= 'f') return static_cast<unsigned>(l - 'a' + 10);
-  return std::nullopt;
-}
 
 /// Walks the top level of a pattern and keeps its best run of literals.
 class Walk {
@@ -151,14 +144,14 @@ class Walk {
       case 'f':
         return literal('\f');
       case 'x': {
-        const auto high = more(1) ? hex(p_[i_ + 1]) : std::nullopt;
-        const auto low = more(2) ? hex(p_[i_ + 2]) : std::nullopt;
-        if (!high || !low) {
+        const int high = more(1) ? hex_digit(p_[i_ + 1]) : -1;
+        const int low = more(2) ? hex_digit(p_[i_ + 2]) : -1;
+        if (high < 0 || low < 0) {
           doubt_ = true;
           return;
         }
         i_ += 2;
-        return literal(static_cast<char>(*high << 4 | *low));
+        return literal(static_cast<char>(high << 4 | low));
       }
       case 'd':
       case 'D':
@@ -275,10 +268,14 @@ int strength(std::string_view s) {
   return score;
 }
 
-RequiredLiterals required_literals(std::string_view pattern, std::uint32_t options) {
+bool usual_syntax(std::uint32_t options) {
   constexpr std::uint32_t understood = PCRE2_CASELESS | PCRE2_MULTILINE | PCRE2_DOTALL |
                                        PCRE2_ANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_UNGREEDY;
-  if ((options & ~understood) != 0) return {};
+  return (options & ~understood) == 0;
+}
+
+RequiredLiterals required_literals(std::string_view pattern, std::uint32_t options) {
+  if (!usual_syntax(options)) return {};
   const bool nocase = (options & PCRE2_CASELESS) != 0;
   return {Walk(pattern, nocase).run(), nocase};
 }

@@ -19,6 +19,9 @@ struct RequiredLiterals {
 /// @param options  PCRE2_* as given to the compiler; the pattern is one that compiles
 [[nodiscard]] RequiredLiterals required_literals(std::string_view pattern, std::uint32_t options);
 
+/// Whether these PCRE2_* options leave the syntax as it is without any (PCRE2_EXTENDED does not).
+[[nodiscard]] bool usual_syntax(std::uint32_t options);
+
 /// How much a literal tells apart: distinct octets count by how rare they are in traffic, repeats
 /// count little.
 [[nodiscard]] int strength(std::string_view literal);

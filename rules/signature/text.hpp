@@ -19,6 +19,8 @@ using Status = Result<void, std::string>;
 
 [[nodiscard]] std::string_view trim(std::string_view s);
 [[nodiscard]] std::string lower(std::string_view s);
+/// Value of a hexadecimal digit; -1: it is none.
+[[nodiscard]] int hex_digit(char c);
 [[nodiscard]] bool iequals(std::string_view a, std::string_view b);
 /// Splits at `separator`, trims every part; empty input gives no parts.
 [[nodiscard]] std::vector<std::string_view> split_list(std::string_view s, char separator = ',');

@@ -192,12 +192,7 @@ TEST(Differential, ManyRulesOnOneStream) {
       shown_from = std::max(shown_from, at > 30 ? at - 30 : 0);  // as a real window slides
       const auto window = data.substr(shown_from, at + take - shown_from);
       const auto back = at - shown_from;
-      auto& p = wire.make(data.substr(at, take));
-      p.in_stream = true;
-      const StreamChunk chunk{Dir::to_server, octets(window), shown_from,
-                              static_cast<std::uint32_t>(back), false};
-      auto have = sids(rules.matcher->inspect(p, {&chunk, 1}));
-      std::sort(have.begin(), have.end());
+      const auto have = show_window(rules, wire, window, shown_from, back);
       Sids want;
       for (std::size_t i = 0; i < all.size(); ++i)
         if (slow(all[i], 0, window, 0, 0, static_cast<int>(back), has_positive(all[i])))
@@ -249,11 +244,7 @@ TEST(Differential, StreamsCutAtRandomPlaces) {
           std::min<std::size_t>(data.size() - at, 1 + static_cast<std::size_t>(random.upto(12)));
       const auto back = std::min<std::size_t>(at, static_cast<std::size_t>(random.upto(15)));
       const auto window = data.substr(at - back, back + take);
-      auto& p = wire.make(data.substr(at, take));
-      p.in_stream = true;
-      const StreamChunk chunk{Dir::to_server, octets(window), at - back,
-                              static_cast<std::uint32_t>(back), false};
-      const bool have = !rules.matcher->inspect(p, {&chunk, 1}).empty();
+      const bool have = !show_window(rules, wire, window, at - back, back).empty();
       const bool want = slow(rule, 0, window, 0, 0, static_cast<int>(back), has_positive(rule));
       ASSERT_EQ(have, want) << text(rule) << " on " << window << " fresh from " << back;
       matched += want;

@@ -246,12 +246,7 @@ TEST(Gates, OnStreamsCutAnywhereGiveWhatTheExpressionsGive) {
       shown_from = std::max(shown_from, at > context ? at - context : 0);
       const auto window = data.substr(shown_from, at + take - shown_from);
       const auto back = at - shown_from;
-      auto& p = wire.make(data.substr(at, take));
-      p.in_stream = true;
-      const StreamChunk chunk{Dir::to_server, octets(window), shown_from,
-                              static_cast<std::uint32_t>(back), false};
-      auto have = sids(rules.matcher->inspect(p, {&chunk, 1}));
-      std::sort(have.begin(), have.end());
+      const auto have = show_window(rules, wire, window, shown_from, back);
       Sids want;
       for (std::size_t i = 0; i < all.size(); ++i)
         for (std::size_t from = 0; from <= window.size(); ++from) {

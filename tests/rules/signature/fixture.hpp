@@ -3,6 +3,7 @@
 /// a matcher.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -132,5 +133,20 @@ inline std::vector<std::uint32_t> sids(std::span<const Alert> alerts) {
   return out;
 }
 using Sids = std::vector<std::uint32_t>;
+
+/// Shows a window of a TCP stream, as the sensor does when its octets from `fresh` on are new.
+/// @param from  place of the window in the stream
+/// @return what matched, sorted
+inline Sids show_window(Rules& rules, Wire& wire, const std::string& window, std::size_t from,
+                        std::size_t fresh) {
+  const auto arrived = window.substr(fresh);
+  auto& p = wire.make(arrived);
+  p.in_stream = true;
+  const StreamChunk chunk{Dir::to_server, octets(window), from, static_cast<std::uint32_t>(fresh),
+                          false};
+  auto out = sids(rules.matcher->inspect(p, {&chunk, 1}));
+  std::sort(out.begin(), out.end());
+  return out;
+}
 
 }  // namespace ww::sig::test

@@ -15,6 +15,16 @@ bool matches(const std::string& options, const Packet& packet) {
   return rules.matcher->inspect(p, {}).size() == 1;
 }
 
+/// What the matcher tells of the packet that was inspected last.
+std::string metadata(Rules& rules, Wire& wire) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  rules.matcher->write_metadata(&wire.packet, &wire.flow, json);
+  json.end_object();
+  return out;
+}
+
 TEST(Entropy, ValuesAndRanges) {
   Wire wire;
   const std::string text = "aabbccdd";  // two bits an octet
@@ -76,13 +86,9 @@ TEST(PacketVariables, NamesMayHoldSlashes) {
   const std::string text = "fr/, pkt:curl/2.2.1/changelog";
   auto& p = wire.make(text);
   EXPECT_EQ(sids(rules.matcher->inspect(p, {})), Sids{1});
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object();
-  rules.matcher->write_metadata(&p, &wire.flow, json);
-  json.end_object();
-  EXPECT_EQ(out, R"({"metadata":{"pktvars":[{"ua/ubuntu/repo":"fr"},)"
-                 R"({"ua/ubuntu/pkg/base":"curl"},{"ua/ubuntu/pkg/version":"2.2.1"}]}})");
+  EXPECT_EQ(metadata(rules, wire),
+            R"({"metadata":{"pktvars":[{"ua/ubuntu/repo":"fr"},)"
+            R"({"ua/ubuntu/pkg/base":"curl"},{"ua/ubuntu/pkg/version":"2.2.1"}]}})");
 }
 
 TEST(PacketVariables, KeyAndValueAreNamedByTheTraffic) {
@@ -93,12 +99,7 @@ TEST(PacketVariables, KeyAndValueAreNamedByTheTraffic) {
   const std::string text = "HELO there\r\n";
   auto& p = wire.make(text);
   EXPECT_EQ(sids(rules.matcher->inspect(p, {})), Sids{1});
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object();
-  rules.matcher->write_metadata(&p, &wire.flow, json);
-  json.end_object();
-  EXPECT_EQ(out, R"({"metadata":{"pktvars":[{"HELO":"there"}]}})");
+  EXPECT_EQ(metadata(rules, wire), R"({"metadata":{"pktvars":[{"HELO":"there"}]}})");
 }
 
 TEST(HostBits, RunOutWhenTheySaySo) {

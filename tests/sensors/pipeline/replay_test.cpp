@@ -54,8 +54,7 @@ struct Outcome {
 };
 
 Outcome run(const std::vector<std::string>& files, std::size_t workers,
-            const std::vector<std::string>& sets = {}) {
-  Settings settings;
+            const std::vector<std::string>& sets = {}, Settings settings = {}) {
   add_default_settings(settings);
   for (const auto& s : sets) EXPECT_TRUE(settings.set_assignment(s));
   PipelineShared shared(settings);
@@ -74,7 +73,7 @@ Outcome run(const std::vector<std::string>& files, std::size_t workers,
 
 TEST(Replay, SameCaptureOverWorkersGivesTheSameEvents) {
   const auto files = captures();
-  if (files.empty()) GTEST_SKIP() << "no captures in tests/fixtures/captures";
+  ASSERT_FALSE(files.empty());
   const auto one = run(files, 1);
   EXPECT_GT(one.events.size(), 10U);
   for (const std::size_t workers : {2U, 3U, 8U}) {
@@ -87,13 +86,13 @@ TEST(Replay, SameCaptureOverWorkersGivesTheSameEvents) {
 
 TEST(Replay, OneWorkerIsDeterministic) {
   const auto files = captures();
-  if (files.empty()) GTEST_SKIP() << "no captures in tests/fixtures/captures";
+  ASSERT_FALSE(files.empty());
   EXPECT_EQ(run(files, 1).text, run(files, 1).text);
 }
 
 TEST(Replay, EveryFlowIsRecordedOnce) {
   const auto files = captures();
-  if (files.empty()) GTEST_SKIP() << "no captures in tests/fixtures/captures";
+  ASSERT_FALSE(files.empty());
   const auto o = run(files, 1);
   std::uint64_t created = 0, records = 0;
   for (const auto& w : o.result.workers) created += w.flows.created;
@@ -104,7 +103,7 @@ TEST(Replay, EveryFlowIsRecordedOnce) {
 
 TEST(Replay, EndsWithOneStatsRecordOfAllWorkers) {
   const auto files = captures();
-  if (files.empty()) GTEST_SKIP() << "no captures in tests/fixtures/captures";
+  ASSERT_FALSE(files.empty());
   for (const std::size_t workers : {1U, 3U}) {
     const auto o = run(files, workers);
     const auto at = o.text.find("\"event_type\":\"stats\"");
@@ -120,18 +119,12 @@ TEST(Replay, EndsWithOneStatsRecordOfAllWorkers) {
 
 TEST(Replay, OnlyTheTypesThatAreAskedForAreWritten) {
   const auto files = captures();
-  if (files.empty()) GTEST_SKIP() << "no captures in tests/fixtures/captures";
+  ASSERT_FALSE(files.empty());
   Settings settings = *Settings::from_yaml(
       "outputs:\n  - eve-log:\n      enabled: yes\n      community-id: yes\n      types:\n        "
       "- flow\n",
       "test");
-  add_default_settings(settings);
-  PipelineShared shared(settings);
-  auto sink = std::make_shared<Collect>();
-  auto source = capture::open_files(files);
-  ASSERT_TRUE(source);
-  (void)replay(**source, shared, {sink}, nullptr);
-  const auto events = sink->sorted();
+  const auto events = run(files, 1, {}, std::move(settings)).events;
   EXPECT_FALSE(events.empty());
   for (const auto& e : events) {
     EXPECT_NE(e.find("\"event_type\":\"flow\""), std::string::npos) << e;
@@ -141,18 +134,12 @@ TEST(Replay, OnlyTheTypesThatAreAskedForAreWritten) {
 
 TEST(Replay, LinesCarryTheSensorsNameAndStartAsReceiversWant) {
   const auto files = captures();
-  if (files.empty()) GTEST_SKIP() << "no captures in tests/fixtures/captures";
+  ASSERT_FALSE(files.empty());
   Settings settings = *Settings::from_yaml(
       "sensor-name: ward-7\noutputs:\n  - eve-log:\n      prefix: \"@cee: \"\n      types:\n"
       "        - flow\n",
       "test");
-  add_default_settings(settings);
-  PipelineShared shared(settings);
-  auto sink = std::make_shared<Collect>();
-  auto source = capture::open_files(files);
-  ASSERT_TRUE(source);
-  (void)replay(**source, shared, {sink}, nullptr);
-  const auto events = sink->sorted();
+  const auto events = run(files, 1, {}, std::move(settings)).events;
   EXPECT_FALSE(events.empty());
   for (const auto& e : events) {
     EXPECT_EQ(e.find("@cee: {\"timestamp\":"), 0U) << e;
