@@ -134,8 +134,10 @@ void StreamTracker::deliver(Context& c, Dir dir, bool opposing) {
     piece.start = !peer->sent_start;
     piece.depth = peer->depth_reached;
     auto data = peer->data.at(peer->app_progress);
-    // At the end of the flow nobody will acknowledge what stands behind a hole.
-    const bool jump = pseudo && data.empty() && peer->data.next_held(peer->app_progress);
+    // At the end of a flow that nobody closed the acknowledgement of what stands behind a hole was
+    // missed, as the octets were; the receiver of a reset never read on behind its hole.
+    const bool jump = pseudo && s.state != TcpState::closed && data.empty() &&
+                      peer->data.next_held(peer->app_progress);
     if (data.empty() && (jump || gap_ahead(s, *peer))) {
       const auto held = peer->data.next_held(peer->app_progress);
       auto limit = jump ? *held : std::min<std::uint64_t>(acked, peer->next_offset);

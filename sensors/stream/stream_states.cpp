@@ -220,17 +220,10 @@ bool StreamTracker::handle_rst(Context& c) {
       if (c.s.async && seq_lt(c.other.next_seq, c.p.tcp_ack)) c.other.set_next_seq(c.p.tcp_ack);
     }
     c.other.window = scaled_window(c.p, c.other);
-    // Everything that arrived counts: there will be no later acknowledgement.
-    auto newest = c.p.tcp_ack;
-    if (!c.other.data.empty()) {
-      const auto edge = c.other.next_seq;
-      if (seq_gt(edge, newest)) newest = edge;
-    }
-    update_last_ack(c.other, newest);
-  } else if (!c.other.data.empty()) {
-    update_last_ack(c.other, c.other.next_seq);
+    update_last_ack(c.other, c.p.tcp_ack);
   }
-  if (!c.me.data.empty()) update_last_ack(c.me, c.me.next_seq);
+  // What was sent and not acknowledged is read when the flow ends, as far as nothing is missing.
+  update_last_ack(c.me, seq_lt(c.p.tcp_seq, c.me.next_seq) ? c.p.tcp_seq : c.me.next_seq);
   take_timestamp(c);
   segment(c);
   return true;

@@ -141,8 +141,6 @@ void Body::open_file(ParserContext& ctx, std::string_view name) {
 /// The file that a whole body is: named by Content-Disposition in responses, else by the path.
 void Body::open_body_file(ParserContext& ctx) {
   auto& m = tx_.of(dir_);
-  if (dir_ == Dir::to_client && version_ == Version::http1 && !m.line_done && !tx_.version_0_9)
-    return;
   std::string_view name = tx_.path;
   if (dir_ == Dir::to_client)
     if (const auto field = m.headers.find("content-disposition"))

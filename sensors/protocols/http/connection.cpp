@@ -51,7 +51,7 @@ struct Connection::Impl {
   std::size_t messages = 0;
   bool closed[2] = {false, false};
   bool failed = false;
-  Bytes feeding;  // what the request side is being fed
+  Bytes feeding[2];  // what a side is being fed, by Dir
 
   Impl(const ServerConfig& c, ConnectionSink& s, std::uint16_t client_port,
        std::uint16_t server_port)
@@ -143,9 +143,8 @@ struct Connection::Impl {
   /// A request line without a protocol is HTTP/0.9 only when nothing but a little blank follows;
   /// else the protocol was left out and header fields may come.
   void refuse_0_9(htp_tx_t* tx, HttpTransaction& out) {
-    if (tx->is_protocol_0_9 == 0 || feeding.empty()) return;
-    const auto rest =
-        feeding.subspan(std::min(feeding.size(), htp_connp_req_data_consumed(parser)));
+    if (tx->is_protocol_0_9 == 0 || feeding[0].empty()) return;
+    const auto rest = unread(Dir::to_server);
     const bool blank = std::all_of(rest.begin(), rest.end(), [](std::uint8_t c) {
       return c == ' ' || (c >= '\t' && c <= '\r');
     });
@@ -246,9 +245,32 @@ struct Connection::Impl {
     raw.append(reinterpret_cast<const char*>(d->data), std::min(room, d->len));
   }
 
+  /// What libhtp has not yet read of what a side is being fed.
+  Bytes unread(Dir dir) const {
+    const auto fed = feeding[sig::index(dir)];
+    const auto read = dir == Dir::to_server ? htp_connp_req_data_consumed(parser)
+                                            : htp_connp_res_data_consumed(parser);
+    return fed.subspan(std::min(fed.size(), read));
+  }
+
+  /// A line where a status line should stand is a body, as browsers have it; but not one with next
+  /// to nothing in it, nor one that a status line seems to follow, nor one that has no end.
+  bool stray_line(const htp_tx_data_t* d) const {
+    if (d->tx->response_progress > HTP_RESPONSE_LINE) return false;
+    if (feeding[sig::index(Dir::to_client)].empty()) return true;  // the connection ended in it
+    const auto rest = unread(Dir::to_client);
+    if (rest.size() < 2) return false;
+    const std::string_view line(reinterpret_cast<const char*>(d->data), d->len);
+    return rest[0] == 'H' || line.find_last_not_of("\r\n") + 1 <= 2;
+  }
+
   void body(htp_tx_data_t* d, Dir dir) {
     auto* out = of(d->tx);
     if (out == nullptr || d->len == 0) return;
+    if (dir == Dir::to_client && d->data != nullptr && stray_line(d)) {
+      out->response().stray_octets += d->len;
+      return;
+    }
     if (d->data == nullptr)
       sink.on_body_gap(*out, dir, d->len);
     else
@@ -273,10 +295,11 @@ struct Connection::Impl {
   int input(Dir dir, const std::uint8_t* data, std::size_t size, Timestamp time) {
     const htp_time_t when{static_cast<time_t>(time.seconds()),
                           static_cast<suseconds_t>(time.us - time.seconds() * 1'000'000)};
-    if (dir == Dir::to_client) return htp_connp_res_data(parser, &when, data, size);
-    feeding = data == nullptr ? Bytes() : Bytes(data, size);
-    const int rc = htp_connp_req_data(parser, &when, data, size);
-    feeding = {};
+    auto& fed = feeding[sig::index(dir)];
+    fed = data == nullptr ? Bytes() : Bytes(data, size);
+    const int rc = dir == Dir::to_server ? htp_connp_req_data(parser, &when, data, size)
+                                         : htp_connp_res_data(parser, &when, data, size);
+    fed = {};
     return rc;
   }
 };
@@ -325,14 +348,19 @@ void keep_response_line(Impl& c, htp_tx_t* tx, HttpTransaction& out) { c.respons
 void keep_response_headers(Impl& c, htp_tx_t* tx, HttpTransaction& out) {
   c.response_headers(tx, out);
 }
+/// Body octets as sent, by libhtp's count.
+void keep_length(const htp_tx_t* tx, HttpTransaction& out, Dir dir) {
+  auto& m = out.of(dir);
+  const auto length = dir == Dir::to_server ? tx->request_message_len : tx->response_message_len;
+  const auto octets = static_cast<std::uint64_t>(std::max<std::int64_t>(0, length));
+  m.wire_octets = octets - std::min(octets, m.stray_octets);
+}
 void keep_request_end(Impl& c, htp_tx_t* tx, HttpTransaction& out) {
   c.request_flags(tx, out);
-  out.request().wire_octets =
-      static_cast<std::uint64_t>(std::max<std::int64_t>(0, tx->request_message_len));
+  keep_length(tx, out, Dir::to_server);
 }
 void keep_response_end(Impl&, htp_tx_t* tx, HttpTransaction& out) {
-  out.response().wire_octets =
-      static_cast<std::uint64_t>(std::max<std::int64_t>(0, tx->response_message_len));
+  keep_length(tx, out, Dir::to_client);
 }
 
 template <Dir dir>
@@ -343,9 +371,7 @@ int raw_headers(htp_tx_data_t* d) {
 template <Dir dir>
 int body_data(htp_tx_data_t* d) {
   Impl::of(d->tx->connp).body(d, dir);
-  if (auto* out = Impl::of(d->tx))
-    out->of(dir).wire_octets = static_cast<std::uint64_t>(std::max<std::int64_t>(
-        0, dir == Dir::to_server ? d->tx->request_message_len : d->tx->response_message_len));
+  if (auto* out = Impl::of(d->tx)) keep_length(d->tx, *out, dir);
   return HTP_OK;
 }
 int log_message(htp_log_t* log) {

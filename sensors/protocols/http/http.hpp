@@ -64,6 +64,7 @@ struct Message {
       0;  ///< decoded octets taken into inspection (bounded by the body limit)
   std::uint64_t decoded_octets = 0;  ///< decoded octets seen
   std::uint64_t wire_octets = 0;     ///< body as sent, chunk framing included: EVE `length`
+  std::uint64_t stray_octets = 0;    ///< lines before the status line that no body was made of
   bool body_cut = false;             ///< the body limit was reached
   sig::File* file = nullptr;         ///< file being filled
   bool file_refused = false;

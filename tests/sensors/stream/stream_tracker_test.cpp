@@ -59,6 +59,13 @@ class Wire : public StreamReader {
     send(Dir::to_client, syn | ack, -1, 0);
     send(Dir::to_server, ack, 0, 0);
   }
+  /// The flow ends with what was seen.
+  void finish() {
+    sig::Packet pseudo;
+    pseudo.flow = &flow;
+    pseudo.dir = Dir::to_server;
+    tracker.finish(pseudo, flow);
+  }
   TcpState state() const {
     const auto* s = StreamTracker::session(flow);
     return s == nullptr ? TcpState::none : s->state;
@@ -301,24 +308,45 @@ TEST(StreamTracker, OneSidedConnectionIsReadWhenAsked) {
   EXPECT_EQ(w.seen[0], "helloworld");
 }
 
-TEST(StreamTracker, ResetDeliversWhatWasNotAcknowledged) {
+TEST(StreamTracker, WhatAResetLeftUnacknowledgedIsReadAtTheEnd) {
   Wire w;
   w.handshake();
   w.send(up, ack | psh, 0, 0, "hello");
-  w.send(down, rst | ack, 0, 0);
+  w.send(up, ack | psh, 5, 0, "world");
+  w.send(down, rst | ack, 0, 5);
   EXPECT_EQ(w.seen[0], "hello");
+  w.finish();
+  EXPECT_EQ(w.seen[0], "helloworld");
+  EXPECT_TRUE(w.ended[0]);
+}
+
+TEST(StreamTracker, WhatStandsBehindAHoleAtAResetIsNotRead) {
+  Wire w;
+  w.handshake();
+  w.send(up, ack, 0, 0, "ab");
+  w.send(up, ack, 6, 0, "gh");
+  w.send(down, rst | ack, 0, 2);
+  w.finish();
+  EXPECT_EQ(w.seen[0], "ab");
+  EXPECT_TRUE(w.ended[0]);
 }
 
 TEST(StreamTracker, FlowEndDeliversTheRest) {
   Wire w;
   w.handshake();
   w.send(up, ack | psh, 0, 0, "hello");
-  sig::Packet pseudo;
-  pseudo.flow = &w.flow;
-  pseudo.dir = up;
-  w.tracker.finish(pseudo, w.flow);
+  w.finish();
   EXPECT_EQ(w.seen[0], "hello");
   EXPECT_TRUE(w.ended[0]);
+}
+
+TEST(StreamTracker, FlowEndJumpsAHole) {
+  Wire w;
+  w.handshake();
+  w.send(up, ack, 0, 0, "ab");
+  w.send(up, ack, 6, 0, "gh");
+  w.finish();
+  EXPECT_EQ(w.seen[0], "ab[4]gh");
 }
 
 TEST(StreamTracker, DepthStopsReassembly) {

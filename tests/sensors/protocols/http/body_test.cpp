@@ -96,6 +96,27 @@ TEST(HttpDownload, IsNamedByContentDisposition) {
   EXPECT_EQ(c.tx(0).files.at(0)->name, "r.pdf");
 }
 
+TEST(HttpDownload, LinesWithoutAStatusLineAreABody) {
+  Conversation c;
+  c.client("GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+  c.server("first line\nab\n\r\nthird line\nwithout");
+  c.server(" end\n the rest");
+  c.finish();
+  const auto& file = *c.tx(0).files.at(0);
+  EXPECT_EQ(file.size, 34U);  // "ab" and the empty line are too little, "the rest" has no end
+  EXPECT_EQ(c.tx(0).response().wire_octets, 34U);
+}
+
+TEST(HttpDownload, ALineBeforeAStatusLineIsNoBody) {
+  Conversation c;
+  c.client("GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+  c.server("stray line\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
+  ASSERT_EQ(c.tx(0).files.size(), 1U);
+  EXPECT_EQ(c.tx(0).files[0]->md5, "900150983cd24fb0d6963f7d28e17f72");
+  EXPECT_EQ(c.tx(0).status_code, 200);
+  EXPECT_EQ(c.tx(0).response().wire_octets, 3U);
+}
+
 TEST(HttpDownload, StopsAtTheBodyLimit) {
   Settings s;
   s.set("app-layer.protocols.http.libhtp.default-config.response-body-limit", "1kb");
