@@ -61,6 +61,10 @@ class FileSource final : public PacketSource {
     return Read::end;
   }
 
+  bool following(CapturedFrame& out) override {
+    return reader_ && filter_.empty() && reader_->following(out);
+  }
+
   CaptureCounters counters() override {
     keep_unsupported();
     return counters_;

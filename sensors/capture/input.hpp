@@ -34,6 +34,8 @@ class Input {
 
   /// At least n octets from the current position, or fewer at the end. Valid until the next call.
   [[nodiscard]] Result<Bytes, Problem> peek(std::size_t n);
+  /// What is in memory from the current position on.
+  [[nodiscard]] Bytes held() const { return Bytes(buffer_).subspan(begin_, end_ - begin_); }
   /// Goes on past octets that peek() gave.
   void consume(std::size_t n);
   /// Goes on past octets without looking; false when the end came first.

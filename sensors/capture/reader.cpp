@@ -20,6 +20,7 @@ namespace block {
 constexpr std::uint32_t section = 0x0a0d0d0a, interface = 1, old_packet = 2, simple_packet = 3,
                         enhanced_packet = 6;
 }
+constexpr std::size_t enhanced_header = 28;
 constexpr std::uint16_t option_end = 0, option_tsresol = 9, option_tsoffset = 14;
 
 std::size_t padded(std::size_t n) { return (n + 3) & ~std::size_t{3}; }
@@ -100,6 +101,29 @@ Result<Read, Problem> Reader::next(CapturedFrame& out) {
   auto r = format_ == Format::pcap ? next_pcap(out) : next_pcapng(out);
   if (r && *r == Read::end) done_ = true;
   return r;
+}
+
+/// Only a look: what is damaged or unusual is left to next().
+bool Reader::following(CapturedFrame& out) {
+  if (done_ || interfaces_.empty()) return false;
+  ahead_ = std::max(ahead_, input_.offset() + pending_);
+  const auto held = input_.held();
+  const auto skip = ahead_ - input_.offset();
+  if (skip > held.size()) return false;
+  const auto record = held.subspan(static_cast<std::size_t>(skip));
+  const bool ng = format_ == Format::pcapng;
+  const std::size_t header = ng ? enhanced_header : record_header_;
+  if (record.size() < header) return false;
+  if (ng && u32(record.data()) != block::enhanced_packet) return false;
+  const auto captured = u32(record.data() + (ng ? 20 : 8));
+  const auto length = ng ? u32(record.data() + 4) : header + captured;
+  if (length < header || length > record.size() || captured > length - header) return false;
+  const auto id = ng ? u32(record.data() + 8) : 0;
+  if (id >= interfaces_.size()) return false;
+  ahead_ += length;
+  out.octets = record.subspan(header, captured);
+  out.datalink = interfaces_[id].datalink;
+  return true;
 }
 
 Result<Read, Problem> Reader::next_pcap(CapturedFrame& out) {

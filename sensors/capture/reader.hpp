@@ -21,6 +21,8 @@ class Reader {
   /// Fills octets, wire_length, datalink and time. Problems are reported once: a damaged file ends
   /// there; an interface of an unsupported link type is named and its frames are left out.
   [[nodiscard]] Result<Read, Problem> next(CapturedFrame& out);
+  /// PacketSource::following().
+  [[nodiscard]] bool following(CapturedFrame& out);
   [[nodiscard]] std::uint64_t packets() const { return packets_; }          ///< frames met so far
   [[nodiscard]] std::uint64_t unsupported() const { return unsupported_; }  ///< of them, left out
 
@@ -65,6 +67,7 @@ class Reader {
   bool done_ = false;
   std::size_t record_header_ = 16;
   std::size_t pending_ = 0;  ///< octets of the frame delivered last, to go past before the next
+  std::uint64_t ahead_ = 0;  ///< offset of the record that following() gives next
   std::uint64_t packets_ = 0, unsupported_ = 0;
   Timestamp last_time_;
   std::vector<Interface> interfaces_;

@@ -47,6 +47,9 @@ class PacketSource {
   /// calling again goes on with what can still be read (the next file, a reopened interface) or
   /// gives `end`.
   [[nodiscard]] virtual Result<Read, Problem> next(CapturedFrame& out) = 0;
+  /// The frame behind the last one that next() or following() gave, when the source happens to hold
+  /// it already; octets and link type only. Valid until next() is called again.
+  [[nodiscard]] virtual bool following(CapturedFrame& /*out*/) { return false; }
   [[nodiscard]] virtual CaptureCounters counters() = 0;
   /// The file being read, or the interface.
   [[nodiscard]] virtual std::string name() const = 0;

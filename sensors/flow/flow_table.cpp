@@ -22,11 +22,20 @@ std::uint64_t mix(std::uint64_t h) {  // a full-avalanche 64 bit finaliser
   return h;
 }
 
+/// Both halves of a product: one multiplication mixes all bits of two words.
+std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
+  const auto product = static_cast<unsigned __int128>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
 std::uint64_t mix_side(const IpAddress& a, std::uint16_t port, std::uint64_t seed) {
   std::uint64_t lo, hi;
   std::memcpy(&lo, a.octets.data(), 8);
   std::memcpy(&hi, a.octets.data() + 8, 8);
-  return mix(mix(lo ^ seed) + hi + (std::uint64_t{port} << 17));
+  // The port goes in after the address was mixed: whoever may choose both must not be able to let
+  // the one undo the other.
+  return fold(fold(lo ^ seed ^ 0xa0761d6478bd642fULL, hi ^ ~seed ^ 0xe7037ed1a0b428dbULL) ^ port,
+              seed ^ 0x8ebc6af09c88c6e3ULL);
 }
 
 bool is_icmp(std::uint8_t proto) { return proto == proto_icmp || proto == proto_icmp6; }
@@ -137,6 +146,42 @@ bool make_flow_key(const sig::Packet& p, const FlowOptions& options, FlowKey& ke
   return true;
 }
 
+bool guess_flow_key(Bytes frame, int datalink, const FlowOptions& options, FlowKey& key) {
+  constexpr int dlt_ethernet = 1;
+  constexpr std::size_t ethernet = 14, tag = 4, ipv4 = 20, ipv6 = 40, ports = 4;
+  if (datalink != dlt_ethernet || frame.size() < ethernet) return false;
+  key = {};
+  auto type = load_be16(&frame[ethernet - 2]);
+  auto at = ethernet;
+  while ((type == 0x8100 || type == 0x88a8) && frame.size() >= at + tag) {
+    if (options.vlan_tracking) {
+      if (key.vlan_count == key.vlan.size()) return false;
+      key.vlan[key.vlan_count++] = load_be16(&frame[at]) & 0x0fff;
+    }
+    type = load_be16(&frame[at + 2]);
+    at += tag;
+  }
+  auto ip = frame.subspan(at);
+  if (type == 0x0800 && ip.size() >= ipv4 + ports && ip[0] >> 4 == 4) {
+    if ((load_be16(&ip[6]) & 0x3fff) != 0) return false;  // a fragment
+    key.ip_proto = ip[9];
+    key.src = IpAddress::v4(&ip[12]);
+    key.dst = IpAddress::v4(&ip[16]);
+    ip = ip.subspan(std::min<std::size_t>(std::size_t{ip[0] & 0x0fU} * 4, ip.size()));
+  } else if (type == 0x86dd && ip.size() >= ipv6 + ports && ip[0] >> 4 == 6) {
+    key.ip_proto = ip[6];
+    key.src = IpAddress::v6(&ip[8]);
+    key.dst = IpAddress::v6(&ip[24]);
+    ip = ip.subspan(ipv6);
+  } else {
+    return false;
+  }
+  if ((key.ip_proto != proto_tcp && key.ip_proto != proto_udp) || ip.size() < ports) return false;
+  key.sport = load_be16(&ip[0]);
+  key.dport = load_be16(&ip[2]);
+  return true;
+}
+
 std::uint64_t flow_hash(const FlowKey& k, std::uint64_t seed) {
   // A sum of the two sides is the same whichever comes first.
   const auto sides = mix_side(k.src, k.sport, seed) + mix_side(k.dst, k.dport, seed);
@@ -157,6 +202,35 @@ FlowTable::FlowTable(const FlowOptions& options, std::size_t max_flows, Ended en
 }
 
 FlowTable::~FlowTable() = default;
+
+namespace {
+
+/// Fetches the first so many octets of an object. A null pointer is no matter: nothing is read.
+template <std::size_t Octets>
+void fetch(const void* object) {
+  constexpr std::size_t line = 64;
+  for (std::size_t at = 0; at < Octets; at += line)
+    __builtin_prefetch(static_cast<const char*>(object) + at);
+}
+
+}  // namespace
+
+void FlowTable::foresee(Bytes frame, int datalink) {
+  FlowKey key;
+  if (!guess_flow_key(frame, datalink, options_, key)) return;
+  const auto hash = flow_hash(key, options_.hash_seed);
+  const auto before = [&](std::size_t packets) {
+    return foreseen_[(foreseen_at_ - packets) % foreseen_packets];
+  };
+  foreseen_[foreseen_at_ % foreseen_packets] = hash;
+  __builtin_prefetch(&buckets_[hash & mask_]);
+  fetch<sizeof(Flow)>(buckets_[before(1) & mask_]);
+  if (const auto* f = buckets_[before(2) & mask_]) {
+    fetch<512>(f->tcp.get());
+    fetch<448>(f->app.get());
+  }
+  ++foreseen_at_;
+}
 
 Flow* FlowTable::find(const FlowKey& key, std::uint64_t hash) {
   for (auto* f = buckets_[hash & mask_]; f != nullptr; f = f->bucket_next)

@@ -409,13 +409,12 @@ void EveWriter::transactions(const sig::Packet& p, Flow& flow, sig::Matcher* mat
     for (std::size_t n = 0; n < protocol->loggers.size() && n < 64; ++n) {
       const auto& l = protocol->loggers[n];
       const auto bit = std::uint64_t{1} << n;
-      const auto& targets = config_.targets(l);
       all |= bit;
       if ((tx->logged_mask & bit) != 0) continue;
       const bool ready = l.ready != nullptr ? l.ready(*tx) : complete;
       if (!ready && !over) continue;
       tx->logged_mask |= bit;
-      for (const auto& t : targets) {
+      for (const auto& t : config_.targets(l)) {
         auto json = begin(t.output, p.time);
         const auto dir = l.direction != nullptr ? l.direction(*tx) : Dir::to_server;
         header(json, t.output, p, &flow, dir == Dir::to_server ? Side::to_server : Side::to_client,

@@ -78,14 +78,25 @@ struct Dispatcher::Lane {
     fill(*b);
     full.push(std::move(b));
   }
+  void run(const Block& b) {
+    const auto octets = [&](const Block::Frame& f) {
+      return Bytes(b.octets).subspan(f.offset, f.length);
+    };
+    for (std::size_t i = 0; i < b.frames.size(); ++i) {
+      if (i + Worker::foresight < b.frames.size()) {
+        const auto& later = b.frames[i + Worker::foresight];
+        worker.foresee(octets(later), later.datalink);
+      }
+      const auto& f = b.frames[i];
+      worker.frame(octets(f), f.datalink, f.time, f.number, f.interface_index);
+    }
+  }
   void run() {
     for (std::uint32_t blocks = 0;; ++blocks) {
       auto b = full.pop();
       switch (b->kind) {
         case Block::Kind::frames:
-          for (const auto& f : b->frames)
-            worker.frame(Bytes(b->octets).subspan(f.offset, f.length), f.datalink, f.time, f.number,
-                         f.interface_index);
+          run(*b);
           break;
         case Block::Kind::idle:
           worker.idle(b->now);
@@ -157,6 +168,16 @@ void Dispatcher::frame(const capture::CapturedFrame& f) {
   b.frames.push_back({at, static_cast<std::uint32_t>(f.octets.size()), f.datalink, f.time, f.number,
                       f.interface_index});
   if (b.octets.size() >= block_octets || b.frames.size() >= block_frames) lane.send();
+}
+
+void Dispatcher::foresee(capture::PacketSource& source) {
+  if (lanes_.size() != 1) return;  // lanes have blocks of frames before them
+  if (foreseen_ != 0) --foreseen_;
+  capture::CapturedFrame later;
+  while (foreseen_ < Worker::foresight && source.following(later)) {
+    lanes_[0]->worker.foresee(later.octets, later.datalink);
+    ++foreseen_;
+  }
 }
 
 void Dispatcher::idle(Timestamp now) {
@@ -249,6 +270,7 @@ ReplayResult replay(capture::PacketSource& source, PipelineShared& shared,
       }
       if (progress) progress({file, result.packets, result.octets});
     }
+    dispatcher.foresee(source);
     dispatcher.frame(frame);
   }
   dispatcher.finish();

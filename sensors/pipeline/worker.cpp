@@ -212,9 +212,12 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
     if (app.parser && app.news[sig::index(p.dir)]) {
       app.news[sig::index(p.dir)] = false;
       // Complete in this direction and looked at: detection is done with it.
-      for (auto* tx : app.transactions())
+      bool any = false;
+      for (auto* tx : app.transactions()) {
         if (tx->complete[sig::index(p.dir)]) tx->inspected_end[sig::index(p.dir)] = true;
-      release(*flow, false);
+        any = any || tx->complete[0] || tx->complete[1];
+      }
+      if (any) release(*flow, false);
     }
     if (tcp)
       if (const auto* s = StreamTracker::session(*flow))
@@ -237,9 +240,9 @@ void Worker::release(Flow& flow, bool all) {
     if (done && app.has_files()) app.files().drop(tx);
     return done;
   };
-  app.parser->release(finished);
+  app.parser->release(std::cref(finished));  // a copy would be allocated, packet after packet
   if (!app.previous) return;
-  app.previous->release(finished);
+  app.previous->release(std::cref(finished));
   if (app.previous->transactions().empty()) app.previous.reset();
 }
 

@@ -53,6 +53,9 @@ class Worker final : public decode::Sink {
   /// One captured frame. Octets are borrowed for the call.
   void frame(Bytes octets, int datalink, Timestamp time, std::uint64_t number,
              std::uint16_t interface_index = 0);
+  /// A frame that will come some packets later, see FlowTable::foresee.
+  void foresee(Bytes octets, int datalink) { flows_.foresee(octets, datalink); }
+  static constexpr std::size_t foresight = 4;  ///< packets between a frame told of and its turn
   /// Moves time on when nothing arrives (live).
   void idle(Timestamp now);
   /// Ends all flows and writes everything out.

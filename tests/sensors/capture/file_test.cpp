@@ -72,6 +72,11 @@ Outcome drain(PacketSource& source) {
   CapturedFrame f;
   for (int guard = 0; guard < 100'000; ++guard) {
     const auto r = source.next(f);
+    // A look at what follows must change nothing, in damaged captures neither.
+    CapturedFrame later;
+    for (int n = guard % 3; n > 0 && source.following(later); --n) {
+      EXPECT_LE(later.octets.size(), Reader::max_frame);
+    }
     if (!r) {
       out.problems.push_back(r.error());
       continue;
@@ -186,6 +191,41 @@ TEST_F(CaptureFile, ReadsCompressedFiles) {
     EXPECT_TRUE(out.problems.empty());
     ASSERT_EQ(out.packets.size(), 2U);
     EXPECT_EQ(out.packets[1].size(), 200'000U);
+  }
+}
+
+TEST_F(CaptureFile, TellsWhatFollows) {
+  for (const bool big : {false, true}) {
+    const Order o{big};
+    const std::vector<std::string> data{"one", "four", "nine", "sixteen"};
+    auto pcap = pcap_head(o, 0xa1b2c3d4, 113), pcapng = section(o) + interface(113, {}, o);
+    for (const auto& d : data) {
+      pcap = pcap + pcap_packet(d, 1, 0, o);
+      pcapng = pcapng + enhanced(0, 1, d, o);
+    }
+    for (const auto& octets : {pcap, pcapng}) {
+      auto source = open_files({write("following", octets)});
+      ASSERT_TRUE(source);
+      CapturedFrame f, later;
+      EXPECT_FALSE((*source)->following(later));  // nothing is open yet
+      ASSERT_TRUE((*source)->next(f));
+      std::vector<std::string> told;
+      for (int n = 0; n < 2; ++n) {
+        ASSERT_TRUE((*source)->following(later));
+        told.emplace_back(as_text(later.octets));
+        EXPECT_EQ(later.datalink, 113);
+      }
+      EXPECT_EQ(told, (std::vector<std::string>{"four", "nine"}));
+      for (int n = 1; n < 3; ++n) {
+        ASSERT_TRUE((*source)->next(f));
+        EXPECT_EQ(as_text(f.octets), data[static_cast<std::size_t>(n)]);
+      }
+      ASSERT_TRUE((*source)->following(later));
+      EXPECT_EQ(as_text(later.octets), "sixteen");
+      EXPECT_FALSE((*source)->following(later));
+      ASSERT_TRUE((*source)->next(f));
+      EXPECT_EQ(as_text(f.octets), "sixteen");
+    }
   }
 }
 
