@@ -35,7 +35,7 @@ Command read_command(Checker& c, const json::object& o, const std::string& at) {
   out.version = c.text(o, "version", at);
   const auto from = [&](const char* plain, const char* coded) {
     if (o.contains(plain)) return c.text(o, plain, at);
-    const auto text = c.text(o, coded, at);
+    auto text = c.text(o, coded, at);
     if (text.empty()) return text;
     auto octets = decode_base64(text);
     if (!octets) {
@@ -208,9 +208,10 @@ void read_variables(Checker& c, const json::object* o, const std::string& at, Va
     c.add(at, "holds more than " + std::to_string(c.limits.variables) + " variables");
     return;
   }
+  const auto prefix = at + ".";
   for (const auto& m : *o) {
     const std::string key(m.key());
-    const auto where = at + "." + key;
+    const auto where = prefix + key;
     if (!is_variable_name(key)) {
       c.add(where, "must be named like __name__");
       continue;

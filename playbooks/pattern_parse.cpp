@@ -96,7 +96,8 @@ class Lexer {
         return t;
       }
       if (text_[at_] == '\\') {
-        if (++at_ == text_.size() || (text_[at_] != '\'' && text_[at_] != '\\'))
+        ++at_;
+        if (at_ == text_.size() || (text_[at_] != '\'' && text_[at_] != '\\'))
           return fail(PatternError{"only \\' and \\\\ may be escaped", at_ - 1});
       }
       t.text += text_[at_];

@@ -57,7 +57,7 @@ std::string origin_of(const Party& p) {
   for (const auto* kind : {"dname", "ipv4", "ipv6"}) {
     host = first(kind);
     if (!host.empty()) {
-      if (kind == std::string_view("ipv6")) host = "[" + host + "]";
+      if (kind == std::string_view("ipv6")) host.insert(0, "[").append("]");
       break;
     }
   }

@@ -289,6 +289,9 @@ Result<RunData, std::string> read_state(std::string_view text, const Library& li
   d.paused_at = s.time("paused_at");
   d.next = s.as<std::uint64_t>("next", INT64_MAX);
   d.steps = s.as<std::uint32_t>("steps", UINT32_MAX);
+  const auto refused = [](const std::string& id, const std::string& version, const char* why) {
+    return fail("the playbook " + id + " of " + version + why);
+  };
   for (const auto& v : s.list("instances")) {
     if (!v.is_object()) return fail(std::string("the stored state is damaged"));
     const Source i(v.get_object());
@@ -298,10 +301,9 @@ Result<RunData, std::string> read_state(std::string_view text, const Library& li
     x.variables = i.variables("variables");
     const auto id = i.text("playbook"), version = i.text("version");
     x.playbook = library.find(id, version);
-    if (x.playbook == nullptr)
-      return fail("the playbook " + id + " of " + version + " is no longer in the library");
+    if (x.playbook == nullptr) return refused(id, version, " is no longer in the library");
     if (x.playbook->sha256 != i.text("sha256"))
-      return fail("the playbook " + id + " of " + version + " was changed since the run began");
+      return refused(id, version, " was changed since the run began");
     d.instances.emplace(x.id, std::move(x));
   }
   for (const auto& v : s.list("branches"))
