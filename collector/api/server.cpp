@@ -658,7 +658,7 @@ class ServerImpl final : public Server {
     application_.finish(*meeting->response);
     std::string out = "HTTP/1.1 " + std::to_string(meeting->response->status) + " OK\r\n";
     for (const auto& [name, value] : meeting->response->headers.all())
-      out += name + ": " + value + "\r\n";
+      out.append(name).append(": ").append(value).append("\r\n");
     out += "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
     for (;;) {
       if (!meeting->waiting.empty()) {

@@ -157,14 +157,16 @@ json::value to_json(const Settings& s, const std::string& path, int depth = 0) {
   const bool list = !names.empty() && std::all_of(names.begin(), names.end(), [](const auto& n) {
     return n.find_first_not_of("0123456789") == std::string::npos;
   });
+  const auto inner = [&](const std::string& n) {
+    return to_json(s, path.empty() ? n : path + "." + n, depth + 1);
+  };
   if (list) {
     json::array a;
-    for (const auto& n : names)
-      a.push_back(to_json(s, path.empty() ? n : path + "." + n, depth + 1));
+    for (const auto& n : names) a.push_back(inner(n));
     return a;
   }
   json::object o;
-  for (const auto& n : names) o[n] = to_json(s, path.empty() ? n : path + "." + n, depth + 1);
+  for (const auto& n : names) o[n] = inner(n);
   return o;
 }
 

@@ -47,30 +47,14 @@ constexpr std::string_view columns =
 
 RestoreCheck read(const sql::Statement& s) {
   RestoreCheck c;
-  c.id = s.copy(0);
-  c.site = s.copy(1);
-  c.asset = s.copy(2);
-  c.job = s.copy(3);
-  c.tool = s.copy(4);
-  c.repository = s.copy(5);
-  c.snapshot = s.copy(6);
-  c.data_time.us = s.integer(7);
-  c.started.us = s.integer(8);
-  c.finished.us = s.integer(9);
-  c.result = static_cast<RestoreResult>(std::clamp<std::int64_t>(s.integer(10), 0, 2));
-  c.scan = static_cast<ScanResult>(std::clamp<std::int64_t>(s.integer(11), 0, 2));
-  c.scope = s.copy(12);
-  c.octets = static_cast<std::uint64_t>(s.integer(13));
-  c.files = static_cast<std::uint64_t>(s.integer(14));
-  c.verified = parts_of(s.text(15));
-  c.detail = s.copy(16);
-  c.observed = s.integer(17) != 0;
-  c.drill = s.copy(18);
-  c.by = s.copy(19);
-  c.evidence_sha256 = s.copy(20);
-  c.signed_by = s.copy(21);
-  c.statement = s.copy(22);
-  c.signed_at.us = s.integer(23);
+  std::int64_t result = 0, scan = 0;
+  std::string_view verified;
+  s.into(c.id, c.site, c.asset, c.job, c.tool, c.repository, c.snapshot, c.data_time.us,
+         c.started.us, c.finished.us, result, scan, c.scope, c.octets, c.files, verified, c.detail,
+         c.observed, c.drill, c.by, c.evidence_sha256, c.signed_by, c.statement, c.signed_at.us);
+  c.result = static_cast<RestoreResult>(std::clamp<std::int64_t>(result, 0, 2));
+  c.scan = static_cast<ScanResult>(std::clamp<std::int64_t>(scan, 0, 2));
+  c.verified = parts_of(verified);
   return c;
 }
 

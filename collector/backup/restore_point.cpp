@@ -427,19 +427,11 @@ std::vector<IncidentIndicator> indicators_of(const ControlDb& control, std::stri
     s.bind(incident);
     while (s.step()) {
       IncidentIndicator i;
-      i.id = s.copy(0);
-      i.incident = s.copy(1);
-      i.time.us = s.integer(2);
-      i.site = s.copy(3);
-      i.entity = s.copy(4);
-      i.source = s.copy(5);
-      i.confidence = s.copy(6);
-      i.offset_known = s.integer(7) != INT64_MIN;
-      i.offset = std::chrono::microseconds(i.offset_known ? s.integer(7) : 0);
-      i.state = s.copy(8);
-      i.decided_by = s.copy(9);
-      i.decided_at.us = s.integer(10);
-      i.note = s.copy(11);
+      std::int64_t offset = 0;
+      s.into(i.id, i.incident, i.time.us, i.site, i.entity, i.source, i.confidence, offset, i.state,
+             i.decided_by, i.decided_at.us, i.note);
+      i.offset_known = offset != INT64_MIN;
+      i.offset = std::chrono::microseconds(i.offset_known ? offset : 0);
       out.push_back(std::move(i));
     }
   });

@@ -240,20 +240,12 @@ void take_signal(sql::Database& db, const Key& k, const json::object& o) {
 
 BackupSource read_source(const sql::Statement& s) {
   BackupSource x;
-  x.site = s.copy(0);
-  x.asset = s.copy(1);
-  x.job = s.copy(2);
-  x.tool = s.copy(3);
-  x.sensor = s.copy(4);
-  x.repository = s.copy(5);
-  x.first_seen.us = s.integer(6);
-  x.looked.us = s.integer(7);
-  x.good.us = s.integer(8);
-  x.status = s.copy(9);
-  x.code = s.copy(10);
-  x.error = s.copy(11);
-  x.interval = std::chrono::seconds(std::clamp<std::int64_t>(s.integer(12), 0, 86'400 * 366));
-  const auto doc = parse(s.text(13));
+  std::int64_t interval = 0;
+  std::string_view text;
+  s.into(x.site, x.asset, x.job, x.tool, x.sensor, x.repository, x.first_seen.us, x.looked.us,
+         x.good.us, x.status, x.code, x.error, interval, text);
+  x.interval = std::chrono::seconds(std::clamp<std::int64_t>(interval, 0, 86'400 * 366));
+  const auto doc = parse(text);
   if (!doc.is_object()) return x;
   const Reader r(doc.get_object());
   x.event = r.text("event");
@@ -289,51 +281,14 @@ constexpr std::string_view run_columns =
     " dedup, compression, entropy, extension, integrity, integrity_at, immutable_until, host,"
     " selection, event, first_seen, last_seen, vanished, flags, other_repository";
 
-std::optional<std::int64_t> integer(const sql::Statement& s, int c) {
-  if (s.is_null(c)) return {};
-  return s.integer(c);
-}
-std::optional<double> real(const sql::Statement& s, int c) {
-  if (s.is_null(c)) return {};
-  return s.real(c);
-}
-
 BackupRun read_run(const sql::Statement& s) {
   BackupRun r;
-  r.row = s.integer(0);
-  r.job = s.copy(1);
-  r.repository = s.copy(2);
-  r.snapshot = s.copy(3);
-  r.parent = s.copy(4);
-  r.level = s.copy(5);
-  r.status = s.copy(6);
-  r.code = s.copy(7);
-  r.error = s.copy(8);
-  r.started.us = s.integer(9);
-  r.finished.us = s.integer(10);
-  r.data_time.us = s.integer(11);
-  r.bytes_total = integer(s, 12);
-  r.bytes_added = integer(s, 13);
-  r.bytes_stored = integer(s, 14);
-  r.files_total = integer(s, 15);
-  r.files_new = integer(s, 16);
-  r.files_changed = integer(s, 17);
-  r.files_deleted = integer(s, 18);
-  r.dedup = real(s, 19);
-  r.compression = real(s, 20);
-  r.entropy = real(s, 21);
-  r.extension = real(s, 22);
-  r.integrity = s.copy(23);
-  r.integrity_at.us = s.integer(24);
-  r.immutable_until.us = s.integer(25);
-  r.host = s.copy(26);
-  r.selection = s.copy(27);
-  r.event = s.copy(28);
-  r.first_seen.us = s.integer(29);
-  r.last_seen.us = s.integer(30);
-  r.vanished.us = s.integer(31);
-  r.flags = s.copy(32);
-  r.other_repository = s.copy(33);
+  s.into(r.row, r.job, r.repository, r.snapshot, r.parent, r.level, r.status, r.code, r.error,
+         r.started.us, r.finished.us, r.data_time.us, r.bytes_total, r.bytes_added, r.bytes_stored,
+         r.files_total, r.files_new, r.files_changed, r.files_deleted, r.dedup, r.compression,
+         r.entropy, r.extension, r.integrity, r.integrity_at.us, r.immutable_until.us, r.host,
+         r.selection, r.event, r.first_seen.us, r.last_seen.us, r.vanished.us, r.flags,
+         r.other_repository);
   return r;
 }
 
@@ -479,21 +434,10 @@ std::vector<BackupFinding> findings(sql::Database& db, bool open_only, std::uint
   s.with(std::int64_t{open_only}, std::int64_t{limit});
   while (s.step()) {
     BackupFinding f;
-    f.id = s.copy(0);
-    f.site = s.copy(1);
-    f.asset = s.copy(2);
-    f.job = s.copy(3);
-    f.rule = s.copy(4);
-    f.subject = s.copy(5);
-    f.level = static_cast<Level>(std::clamp<std::int64_t>(s.integer(6), 0, 4));
-    f.title = s.copy(7);
-    f.detail = s.copy(8);
-    f.opened.us = s.integer(9);
-    f.last.us = s.integer(10);
-    f.cleared.us = s.integer(11);
-    f.why = s.copy(12);
-    f.accepted_by = s.copy(13);
-    f.reason = s.copy(14);
+    std::int64_t level = 0;
+    s.into(f.id, f.site, f.asset, f.job, f.rule, f.subject, level, f.title, f.detail, f.opened.us,
+           f.last.us, f.cleared.us, f.why, f.accepted_by, f.reason);
+    f.level = static_cast<Level>(std::clamp<std::int64_t>(level, 0, 4));
     out.push_back(std::move(f));
   }
   return out;
@@ -530,16 +474,11 @@ std::vector<BackupRestoreSeen> restores(sql::Database& db, std::string_view site
       "backup_restore "
       "WHERE site=?1 AND asset=?2 AND job=?3 AND started>=?4 ORDER BY started DESC LIMIT 100");
   s.with(site, asset, job, from.us);
-  while (s.step())
-    out.push_back({s.copy(0),
-                   s.copy(1),
-                   s.copy(2),
-                   s.copy(3),
-                   s.copy(4),
-                   s.copy(5),
-                   s.copy(6),
-                   {s.integer(7)},
-                   {s.integer(8)}});
+  while (s.step()) {
+    auto& r = out.emplace_back();
+    s.into(r.job, r.tool, r.snapshot, r.host, r.user, r.status, r.event, r.started.us,
+           r.finished.us);
+  }
   return out;
 }
 

@@ -23,22 +23,11 @@ json::object object_of(std::string_view text) {
 
 DrillRun read_run(sql::Statement& s) {
   DrillRun r;
-  r.id = s.copy(0);
-  r.kind = s.copy(1);
-  r.definition = s.copy(2);
-  r.title = s.copy(3);
-  r.level = s.copy(4);
-  r.site = s.copy(5);
-  r.sensor = s.copy(6);
-  r.state = s.copy(7);
-  r.created = {s.integer(8)};
-  r.started = {s.integer(9)};
-  r.ended = {s.integer(10)};
-  r.by = s.copy(11);
-  r.reason = s.copy(12);
-  r.doc = object_of(s.text(13));
-  r.result = object_of(s.text(14));
-  r.play = s.copy(15);
+  std::string_view doc, result;
+  s.into(r.id, r.kind, r.definition, r.title, r.level, r.site, r.sensor, r.state, r.created.us,
+         r.started.us, r.ended.us, r.by, r.reason, doc, result, r.play);
+  r.doc = object_of(doc);
+  r.result = object_of(result);
   return r;
 }
 
@@ -49,21 +38,8 @@ DrillOrder read_order(sql::Statement& s) {
 
 DrillAction read_action(sql::Statement& s) {
   DrillAction a;
-  a.id = s.copy(0);
-  a.run = s.copy(1);
-  a.site = s.copy(2);
-  a.gap = s.integer(3);
-  a.text = s.copy(4);
-  a.owner = s.copy(5);
-  a.due = {s.integer(6)};
-  a.priority = s.copy(7);
-  a.state = s.copy(8);
-  a.retest = s.copy(9);
-  a.created = {s.integer(10)};
-  a.by = s.copy(11);
-  a.closed = {s.integer(12)};
-  a.closed_by = s.copy(13);
-  a.note = s.copy(14);
+  s.into(a.id, a.run, a.site, a.gap, a.text, a.owner, a.due.us, a.priority, a.state, a.retest,
+         a.created.us, a.by, a.closed.us, a.closed_by, a.note);
   return a;
 }
 

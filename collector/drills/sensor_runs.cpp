@@ -52,7 +52,6 @@ void DrillServiceImpl::move(ActiveDrill& a) {
     if (a.run.over()) return finish(a, std::string(a.run.state));
   }
   if (a.run.kind == "detection") {
-    const auto before = a.run.state;
     judge_detection(a, now);
     if (a.run.over()) return finish(a, std::string(a.run.state));
   }

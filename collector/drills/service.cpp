@@ -68,8 +68,8 @@ Result<std::string, Problem> DrillServiceImpl::reload() {
     spdlog::warn("drills: {}: {}", file, what);
   for (const auto& p : next->library->problems())
     spdlog::warn("drills: {}: {}", p.file, text(p.findings));
-  const auto summary = std::to_string(next->definitions.all.size()) + " drills, " +
-                       std::to_string(next->library->newest().size()) + " playbooks";
+  auto summary = std::to_string(next->definitions.all.size()) + " drills, " +
+                 std::to_string(next->library->newest().size()) + " playbooks";
   const std::lock_guard lock(mutex_);
   content_ = std::move(next);
   return summary;

@@ -30,11 +30,12 @@ bool good_type(std::string_view type) {
 std::uint64_t id_time(std::string_view id) {
   constexpr std::size_t version_at = 14;
   if (!is_uuid(id) || id[version_at] != '7') return 0;
-  std::uint64_t high = 0;
-  std::uint64_t low = 0;
-  std::from_chars(id.data(), id.data() + 8, high, 16);
-  std::from_chars(id.data() + 9, id.data() + 13, low, 16);
-  return high << 16 | low;
+  const auto hex = [](std::string_view digits) {
+    std::uint64_t n = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), n, 16);
+    return n;
+  };
+  return hex(id.substr(0, 8)) << 16 | hex(id.substr(9, 4));
 }
 
 /// Members of the old envelope that stay: all but those the collector decides.

@@ -85,6 +85,29 @@ class Statement {
   [[nodiscard]] std::string_view blob(int column) const { return text(column); }
   [[nodiscard]] std::string copy(int column) const { return std::string(text(column)); }
   [[nodiscard]] bool is_null(int column) const;
+  /// Copies the row's columns into `to`, in order from the first; a null empties an optional.
+  template <class... V>
+  void into(V&... to) const {
+    int column = 0;
+    (get(column++, to), ...);
+  }
+
+ private:
+  void get(int column, std::string& to) const { to = text(column); }
+  void get(int column, std::string_view& to) const { to = text(column); }
+  void get(int column, std::int64_t& to) const { to = integer(column); }
+  void get(int column, std::uint64_t& to) const {
+    to = static_cast<std::uint64_t>(integer(column));
+  }
+  void get(int column, bool& to) const { to = integer(column) != 0; }
+  void get(int column, double& to) const { to = real(column); }
+  template <class T>
+  void get(int column, std::optional<T>& to) const {
+    if (is_null(column))
+      to.reset();
+    else
+      get(column, to.emplace());
+  }
 
  protected:
   Database* db_ = nullptr;

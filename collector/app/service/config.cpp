@@ -241,7 +241,8 @@ Result<Config, Problem> read(const Settings& s, const std::string& name) {
   for (const auto& i : s.children("drills.schedule")) {
     const auto at = "drills.schedule." + i;
     boost::json::object o;
-    for (const auto& key : s.children(at)) o[key] = s.text_or(at + "." + key, "");
+    const auto prefix = at + ".";
+    for (const auto& key : s.children(at)) o[key] = s.text_or(prefix + key, "");
     auto plan = plan_from_json(o);
     if (!plan) {
       r.bad(at, plan.error());
