@@ -175,15 +175,12 @@ bool Decoder::Impl::mpls(Slot& s, Bytes b) {
     label = entry >> 12;
     bottom = (entry & 0x100) != 0;
   }
-  if (b.empty()) return invalid(s, Event::mpls_pkt_too_small);
   switch (label) {
     case 0:  // IPv4 explicit null
-      if (b.size() < 20) return invalid(s, Event::mpls_pkt_too_small);
       return ipv4(s, b);
     case 1:
       return invalid(s, Event::mpls_bad_label_router_alert);
     case 2:  // IPv6 explicit null
-      if (b.size() < 40) return invalid(s, Event::mpls_pkt_too_small);
       return ipv6(s, b);
     case 3:
       return invalid(s, Event::mpls_bad_label_implicit_null);
@@ -191,13 +188,14 @@ bool Decoder::Impl::mpls(Slot& s, Bytes b) {
       break;
   }
   if (label < 16) return invalid(s, Event::mpls_bad_label_reserved);
+  // One octet would tell IP from a pseudowire, whose control word has four.
+  if (b.size() < 4) return invalid(s, Event::mpls_pkt_too_small);
   switch (b[0] >> 4) {
     case 4:
       return ipv4(s, b);
     case 6:
       return ipv6(s, b);
     case 0:  // pseudowire control word
-      if (b.size() < 4) return invalid(s, Event::mpls_pkt_too_small);
       return ethernet(s, b.subspan(4));
     default:
       return invalid(s, Event::mpls_unknown_payload_type);

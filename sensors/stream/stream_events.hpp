@@ -16,6 +16,7 @@ namespace ww::sensor {
   X(whs3_synack_resend_with_diff_seq, "3whs_synack_resend_with_diff_seq")           \
   X(whs3_synack_toserver_on_syn_recv, "3whs_synack_toserver_on_syn_recv")           \
   X(whs3_synack_with_wrong_ack, "3whs_synack_with_wrong_ack")                       \
+  X(whs3_synack_tfo_data_ignored, "3whs_synack_tfo_data_ignored")                   \
   X(whs3_synack_flood, "3whs_synack_flood")                                         \
   X(whs3_syn_resend_diff_seq_on_syn_recv, "3whs_syn_resend_diff_seq_on_syn_recv")   \
   X(whs3_syn_toclient_on_syn_recv, "3whs_syn_toclient_on_syn_recv")                 \
@@ -41,6 +42,7 @@ namespace ww::sensor {
   X(est_syn_resend, "est_syn_resend")                                               \
   X(est_syn_resend_diff_seq, "est_syn_resend_diff_seq")                             \
   X(est_syn_toclient, "est_syn_toclient")                                           \
+  X(est_ack_zwp_data, "est_ack_zwp_data")                                           \
   X(est_invalid_ack, "est_invalid_ack")                                             \
   X(fin_invalid_ack, "fin_invalid_ack")                                             \
   X(fin1_ack_wrong_seq, "fin1_ack_wrong_seq")                                       \

@@ -244,18 +244,20 @@ bool StreamTracker::established_data(Context& c) {
     }
   }
   const bool window_probe = c.length == 1 && seq == c.me.next_seq && c.me.window == 0;
-  if (seq_gt(end, c.me.next_seq)) {
-    const bool in_window =
-        window_probe || seq_leq(end, c.me.next_win) || c.s.midstream || c.s.async;
-    if (in_window) c.me.set_next_seq(end);
+  if (window_probe) {  // it will come again, unless the answer says that there was room
+    c.me.window_probed = true;
+    accept_ack(c);
+    segment(c);
+    return true;
   }
-  if (!window_probe && !(seq_leq(end, c.me.next_win) || c.s.midstream || c.s.async)) {
+  if (!(seq_leq(end, c.me.next_win) || c.s.midstream || c.s.async)) {
     event(c.p, StreamEvent::est_packet_out_of_window);
     return false;
   }
+  if (seq_gt(end, c.me.next_seq)) c.me.set_next_seq(end);
   accept_ack(c);
   take_timestamp(c);
-  if (!window_probe) segment(c);
+  segment(c);
   return true;
 }
 
@@ -295,7 +297,10 @@ bool StreamTracker::on_established(Context& c) {
     // Data without ACK is dropped by receivers (RFC 9293 section 3.10.7.4).
     return false;
   }
-  if (!ack_ok(c)) {
+  if (c.other.window_probed && c.p.tcp_ack == c.other.next_seq + 1) {
+    // The receiver had room for the octet of a window probe.
+    event(c.p, StreamEvent::est_ack_zwp_data);
+  } else if (!ack_ok(c)) {
     event(c.p, StreamEvent::est_invalid_ack);
     return false;
   }
@@ -319,6 +324,10 @@ bool StreamTracker::handle_fin(Context& c) {
       return false;
     }
   }
+  if ((c.flags & syn) != 0) {
+    event(c.p, StreamEvent::fin_syn);
+    return false;
+  }
   set_state(c, c.to_server ? TcpState::close_wait : TcpState::fin_wait1);
   if (seq_gt(seq + c.length, c.me.next_seq)) c.me.set_next_seq(seq + c.length);
   accept_ack(c);
@@ -333,12 +342,18 @@ bool StreamTracker::handle_fin(Context& c) {
 // ------------------------------------------------------------------------------------------
 // closing
 
-namespace {
-/// A packet (maybe with FIN) that only repeats what was acknowledged.
-bool retransmitted(const TcpPeer& me, const sig::Packet& p) {
-  const auto end = p.tcp_seq + static_cast<std::uint32_t>(p.payload.size());
-  return !p.payload.empty() && seq_leq(end, me.last_ack) && seq_lt(p.tcp_seq, me.next_seq);
+/// A packet (maybe with FIN) that repeats what was acknowledged, at least in part, or is on its
+/// way.
+bool StreamTracker::retransmitted(Context& c) {
+  const auto end = c.p.tcp_seq + c.length;
+  const bool in_part = seq_lt(c.p.tcp_seq, c.me.last_ack) && seq_gt(end, c.me.last_ack);
+  if (c.length == 0 || !(in_part || seq_leq(end, c.me.last_ack) || seq_leq(end, c.me.next_seq)))
+    return false;
+  event(c.p, StreamEvent::pkt_retransmission);
+  return true;
 }
+
+namespace {
 bool next_expected(const TcpPeer& me, std::uint32_t seq) {
   return seq == me.next_seq || seq == me.next_seq + 1;
 }
@@ -347,7 +362,7 @@ bool next_expected(const TcpPeer& me, std::uint32_t seq) {
 bool StreamTracker::on_fin_wait1(Context& c) {
   if ((c.flags & rst) != 0) return handle_rst(c);
   if (!timestamp_ok(c)) return false;
-  const bool again = retransmitted(c.me, c.p);
+  const bool again = retransmitted(c);
   const auto seq = c.p.tcp_seq, end = seq + c.length;
   if ((c.flags & fin) != 0) {
     const bool own_fin_again =
@@ -427,7 +442,7 @@ bool StreamTracker::on_fin_wait2(Context& c) {
     event(c.p, StreamEvent::fin2_invalid_ack);
     return false;
   }
-  if (!retransmitted(c.me, c.p) && !(seq_leq(end, c.me.next_win) || c.s.midstream || c.s.async)) {
+  if (!retransmitted(c) && !(seq_leq(end, c.me.next_win) || c.s.midstream || c.s.async)) {
     event(c.p, StreamEvent::fin2_ack_wrong_seq);
     return false;
   }
@@ -447,7 +462,7 @@ bool StreamTracker::final_ack(Context& c, TcpState next, StreamEvent wrong_seq,
   }
   if ((c.flags & ack) == 0) return true;
   if (!timestamp_ok(c)) return false;
-  const bool again = retransmitted(c.me, c.p);
+  const bool again = retransmitted(c);
   if (!again && !next_expected(c.me, c.p.tcp_seq)) {
     event(c.p, wrong_seq);
     return false;
@@ -474,7 +489,7 @@ bool StreamTracker::on_close_wait(Context& c) {
   if (!timestamp_ok(c)) return false;
   const auto seq = c.p.tcp_seq, end = seq + c.length;
   if ((c.flags & fin) != 0) {
-    const bool again = retransmitted(c.me, c.p) || (c.to_server && seq_leq(end, c.me.next_seq));
+    const bool again = retransmitted(c) || (c.to_server && seq_leq(end, c.me.next_seq));
     if (!again && !c.to_server &&
         (seq_lt(seq, c.me.next_seq) || seq_gt(seq, c.me.last_ack + std::max(c.me.window, 1U)))) {
       event(c.p, StreamEvent::closewait_fin_out_of_window);
@@ -500,6 +515,7 @@ bool StreamTracker::on_close_wait(Context& c) {
     event(c.p, StreamEvent::closewait_invalid_ack);
     return false;
   }
+  (void)retransmitted(c);
   if (c.length != 0 && seq_leq(end, c.me.last_ack)) {
     event(c.p, StreamEvent::closewait_pkt_before_last_ack);
     return false;
@@ -524,7 +540,7 @@ bool StreamTracker::on_last_ack(Context& c) {
   }
   if ((c.flags & ack) == 0) return true;
   if (!timestamp_ok(c)) return false;
-  const bool again = retransmitted(c.me, c.p);
+  const bool again = retransmitted(c);
   if (!ack_ok(c)) {
     event(c.p, StreamEvent::lastack_invalid_ack);
     return false;

@@ -126,7 +126,6 @@ void StreamTracker::packet(sig::Packet& p, Flow& flow) {
     ++counters_.syn;
   if ((flags & rst) != 0) ++counters_.rst;
   if ((flags & ack) == 0 && p.tcp_ack != 0) event(p, StreamEvent::pkt_broken_ack);
-  if ((flags & (syn | fin)) == (syn | fin)) event(p, StreamEvent::fin_syn);
 
   auto* s = session(flow);
   if (s == nullptr || s->state == TcpState::none) {
@@ -400,6 +399,7 @@ bool StreamTracker::on_syn_sent(Context& c) {
       c.s.server_wscale = old->has_wscale;
     } else if (plain && c.s.fast_open && client.next_seq != client.isn + 1) {
       // The server took the SYN but not its data: it will come again.
+      event(c.p, StreamEvent::whs3_synack_tfo_data_ignored);
       client.set_next_seq(client.isn + 1);
       client.data.clear();
       client.data = StreamBuffer(&reassembly_);
@@ -667,12 +667,6 @@ bool StreamTracker::on_syn_recv(Context& c) {
   if (right_seq) {
     event(c.p, StreamEvent::whs3_right_seq_wrong_ack_evasion);
     c.s.evasion = true;
-  } else if (seq_geq(p.tcp_seq, client.next_seq) && seq_geq(p.tcp_ack, server.next_seq) &&
-             seq_leq(p.tcp_seq, client.next_win)) {
-    // Packets of both sides were lost to us.
-    server.set_next_seq(p.tcp_ack);
-    established();
-    return true;
   } else {
     event(c.p, StreamEvent::whs3_wrong_seq_wrong_ack);
   }

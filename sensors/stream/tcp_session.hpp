@@ -61,6 +61,7 @@ struct TcpPeer {
   bool trigger_raw = false;   ///< inspect raw data now, chunk size or not
   bool app_detected = false;  ///< protocol detection of this direction is over
   bool had_gap = false;
+  bool window_probed = false;  ///< an octet was sent into a closed window, to see whether it opens
   bool sent_start = false, sent_end = false, sent_depth = false;
   OverlapPolicy policy = OverlapPolicy::bsd;
 

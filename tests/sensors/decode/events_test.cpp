@@ -166,7 +166,7 @@ std::vector<Case> cases() {
       {"arp.invalid_protocol_size", {arp("0001080006050001")}},
       {"arp.unsupported_opcode", {arp("0001080006040063")}},
       {"mpls.header_too_small", {mpls("000100", {})}},
-      {"mpls.pkt_too_small", {mpls("00000100", zeros(19))}},
+      {"mpls.pkt_too_small", {mpls("00010140", hex("45"))}},
       {"mpls.bad_label_router_alert", {mpls("00001100", zeros(20))}},
       {"mpls.bad_label_implicit_null", {mpls("00003100", zeros(20))}},
       {"mpls.bad_label_reserved", {mpls("00007100", zeros(20))}},

@@ -47,6 +47,8 @@ class Wire : public StreamReader {
                     : 0;
     p.tcp_window = window;
     p.payload = as_bytes(storage.back());
+    p.l4 = as_bytes(header);
+    p.l4_header_length = static_cast<std::uint16_t>(header.size());
     p.flow = &flow;
     p.dir = dir;
     p.time = {1'000'000};
@@ -76,6 +78,7 @@ class Wire : public StreamReader {
     return false;
   }
   std::uint32_t start = 0;
+  std::string header;  ///< of packets to come, for its options
   std::string seen[2];
   bool ended[2] = {false, false};
   std::deque<sig::Packet> packets;
@@ -419,6 +422,60 @@ TEST(StreamTracker, PortReuseIsSeenAfterClose) {
   EXPECT_FALSE(w.tracker.reuses(w.flow, again));
   w.send(down, rst | ack, 0, 0);
   EXPECT_TRUE(w.tracker.reuses(w.flow, again));
+}
+
+TEST(StreamTracker, DataSentAgainAfterTheFinIsNamed) {
+  Wire w;
+  w.handshake();
+  w.send(down, ack, 0, 0, "abc");
+  w.send(down, fin | ack, 3, 0);
+  EXPECT_TRUE(w.has(w.send(down, ack, 0, 0, "abc"), StreamEvent::pkt_retransmission));
+  EXPECT_FALSE(w.has(w.send(up, ack, 0, 4), StreamEvent::pkt_retransmission));
+}
+
+TEST(StreamTracker, FastOpenDataThatTheServerLeftComesAgain) {
+  Wire w;
+  w.header = std::string(20, '\0') + std::string(
+                                         "\x22\x06"
+                                         "cook\0\0",
+                                         8);
+  w.send(up, syn, -1, 0, "GET");
+  w.header.clear();
+  EXPECT_TRUE(w.has(w.send(down, syn | ack, -1, 0), StreamEvent::whs3_synack_tfo_data_ignored));
+  w.send(up, ack, 0, 0, "GET");
+  w.send(down, ack, 0, 3);
+  EXPECT_EQ(w.seen[0], "GET");
+}
+
+TEST(StreamTracker, FinWithSynChangesNothing) {
+  Wire w;
+  EXPECT_FALSE(w.has(w.send(up, fin | syn, -1, 0), StreamEvent::fin_syn));
+  w.handshake();
+  EXPECT_TRUE(w.has(w.send(up, fin | syn, 0, 0), StreamEvent::fin_syn));
+  EXPECT_EQ(w.state(), TcpState::established);
+}
+
+TEST(StreamTracker, WrongSequenceWithAWrongAckEndsNoHandshake) {
+  Wire w;
+  w.send(up, syn, -1, 0);
+  w.send(down, syn | ack, -1, 0);
+  EXPECT_TRUE(w.has(w.send(up, ack, 100, 700), StreamEvent::whs3_wrong_seq_wrong_ack));
+  EXPECT_EQ(w.state(), TcpState::syn_recv);
+  EXPECT_FALSE(w.has(w.send(up, ack, 100, 0), StreamEvent::whs3_wrong_seq_wrong_ack));
+  EXPECT_EQ(w.state(), TcpState::established);
+}
+
+TEST(StreamTracker, TheOctetOfAWindowProbeMayBeTaken) {
+  Wire w;
+  w.handshake();
+  w.send(down, ack, 0, 0, "", 0);  // no room
+  w.send(up, ack, 0, 0, "a");
+  auto& taken = w.send(down, ack, 0, 1);
+  EXPECT_TRUE(w.has(taken, StreamEvent::est_ack_zwp_data));
+  EXPECT_FALSE(w.has(taken, StreamEvent::est_invalid_ack));
+  w.send(up, ack, 1, 0, "bc");
+  w.send(down, ack, 0, 3);
+  EXPECT_EQ(w.seen[0], "abc");
 }
 
 }  // namespace
