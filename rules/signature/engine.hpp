@@ -49,11 +49,17 @@ struct RuleInfo {
   struct Span {
     std::uint32_t offset, length;
   };
-  std::vector<Span> metadata_at, reference_at;
+  struct Reference {
+    Span at;
+    std::string_view system;  ///< what a value of its type follows in a link ("https://"); shared
+  };
+  std::vector<Span> metadata_at;
+  std::vector<Reference> reference_at;
   using Metadata = std::vector<std::pair<std::string_view, std::vector<std::string_view>>>;
   [[nodiscard]] Metadata metadata() const;  ///< in rule order, values joined by key
   [[nodiscard]] std::vector<std::pair<std::string, std::string_view>> references()
-      const;  ///< type (lower case), value
+      const;                                             ///< type (lower case), value
+  [[nodiscard]] std::vector<std::string> links() const;  ///< where the references lead
   enum class Target : std::uint8_t { none, src_ip, dest_ip } target = Target::none;
   bool noalert = false;
   std::string text;  ///< the rule as written

@@ -256,6 +256,18 @@ Classifications default_classifications() {
   };
 }
 
+ReferenceSystems default_references() {
+  return {{"cve", "https://cve.mitre.org/cgi-bin/cvename.cgi?name="},
+          {"nessus", "https://www.tenable.com/plugins/nessus/"},
+          {"url", "https://"},
+          {"mcafee", "https://vil.nai.com/vil/content/v_"},
+          {"bid", "https://www.securityfocus.com/bid/"},
+          {"bugtraq", "https://www.securityfocus.com/bid/"},
+          {"md5", "https://www.threatexpert.com/report.aspx?md5="},
+          {"secunia", "https://www.secunia.com/advisories/"},
+          {"arachnids", "https://www.whitehats.com/info/IDS"}};
+}
+
 namespace {
 std::set<std::string, std::less<>>& protocols_with_events() {
   static std::set<std::string, std::less<>> names;

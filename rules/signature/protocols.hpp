@@ -1,5 +1,6 @@
 #pragma once
-/// Protocol words of rule headers, their hooks, and the classifications that ship.
+/// Protocol words of rule headers, their hooks, and the classifications and reference systems that
+/// ship.
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@ namespace ww::sig {
 /// Reads `tcp`, `http`, `http1:response_line`... into the rule.
 [[nodiscard]] Status set_header_protocol(RuleBuilder& b, std::string_view word);
 [[nodiscard]] Classifications default_classifications();
+[[nodiscard]] ReferenceSystems default_references();
 /// Application protocols that a rule word stands for ("http" is HTTP/1 and HTTP/2), or empty.
 [[nodiscard]] std::vector<std::string_view> protocol_family(std::string_view word);
 /// The name in EVE of a rule word: "http1" is "http", "ssl" is "tls".

@@ -32,12 +32,20 @@ RuleInfo::Metadata RuleInfo::metadata() const {
 
 std::vector<std::pair<std::string, std::string_view>> RuleInfo::references() const {
   std::vector<std::pair<std::string, std::string_view>> out;
-  for (const auto& at : reference_at) {
+  for (const auto& [at, system] : reference_at) {
     const auto value = std::string_view(text).substr(at.offset, at.length);
     const auto comma = std::min(value.find(','), value.size());
     out.emplace_back(lower(trim(value.substr(0, comma))),
                      trim(value.substr(std::min(comma + 1, value.size()))));
   }
+  return out;
+}
+
+std::vector<std::string> RuleInfo::links() const {
+  std::vector<std::string> out;
+  const auto all = references();
+  for (std::size_t i = 0; i < all.size(); ++i)
+    out.push_back(std::string(reference_at[i].system).append(all[i].second));
   return out;
 }
 

@@ -91,8 +91,10 @@ RuleSet::RuleSet(const EngineOptions& options, std::shared_ptr<SharedState> shar
   for (auto& [k, v] : default_address_variables()) options_.address_vars.try_emplace(k, v);
   for (auto& [k, v] : default_port_variables()) options_.port_vars.try_emplace(k, v);
   classes_ = default_classifications();
+  references_ = default_references();
   LoadReport ignored;
   load_classifications(ignored);
+  load_references(ignored);
 }
 RuleSet::~RuleSet() = default;
 
@@ -113,6 +115,23 @@ void RuleSet::load_classifications(LoadReport& report) {
     const auto priority = parse_unsigned(parts[2]);
     if (priority && *priority <= 255)
       classes_[lower(parts[0])] = {std::string(parts[1]), static_cast<std::uint32_t>(*priority)};
+  }
+}
+
+void RuleSet::load_references(LoadReport& report) {
+  if (options_.reference_file.empty()) return;
+  std::ifstream in(options_.reference_file);
+  if (!in) {
+    report.problems.push_back({RuleProblem::Severity::warning, options_.reference_file, 0, 0, 0,
+                               "cannot read the reference file; the built-in one is used"});
+    return;
+  }
+  std::string line;
+  while (std::getline(in, line)) {
+    const auto s = trim(line);
+    if (!s.starts_with("config") || s.find("reference:") == std::string_view::npos) continue;
+    const auto words = split_words(s.substr(s.find(':') + 1));
+    if (words.size() == 2) references_[lower(words[0])] = words[1];
   }
 }
 
@@ -389,6 +408,10 @@ bool RuleSet::parse_rule(std::string_view text, const std::string& file, std::ui
       b.remark("unknown classtype '" + std::string(rule->info.classtype) + "': priority 3 is used");
     }
   }
+  const auto references = rule->info.references();
+  for (std::size_t i = 0; i < references.size(); ++i)
+    if (const auto it = references_.find(references[i].first); it != references_.end())
+      rule->info.reference_at[i].system = shared_text(it->second);
   if (auto ok = finish_rule(b); !ok) return refuse(1, ok.error());
   rule->compact();
   for (const auto& [what, performance] : b.remarks())

@@ -38,6 +38,8 @@ struct Classification {
   std::uint32_t priority = 3;
 };
 using Classifications = std::map<std::string, Classification, std::less<>>;
+/// By the type of a `reference`: what its values follow in a link.
+using ReferenceSystems = std::map<std::string, std::string, std::less<>>;
 
 class RuleSet {
  public:
@@ -79,12 +81,14 @@ class RuleSet {
   static constexpr std::size_t read_octets = 256 * 1024;
 
   void load_classifications(LoadReport& report);
+  void load_references(LoadReport& report);
   [[nodiscard]] std::array<int, 4> action_ranks(LoadReport& report) const;
   bool parse_rule(std::string_view text, const std::string& file, std::uint32_t line,
                   LoadReport& report);
   EngineOptions options_;
   std::shared_ptr<SharedState> shared_;
   Classifications classes_;
+  ReferenceSystems references_;
   std::map<std::uint64_t, std::size_t> by_id_;  ///< gid << 32 | sid -> rule
 };
 

@@ -176,10 +176,7 @@ void EveWriter::alert_object(JsonWriter& json, const sig::Packet& p, const sig::
   }
   if (o.rule_reference && !rule.reference_at.empty()) {
     json.begin_array("references");
-    for (const auto& [type, value] : rule.references()) {
-      (void)type;
-      json.value(value);
-    }
+    for (const auto& link : rule.links()) json.value(link);
     json.end_array();
   }
   if (o.rule_raw) json.field("rule", rule.text);

@@ -57,7 +57,7 @@ RuleInfo::Span span_of(const Option& o) {
 Status reference(RuleBuilder& b, const Option& o, const Keyword&) {
   const auto comma = o.value.find(',');
   if (comma == std::string_view::npos) return bad("needs type,value");
-  b.rule().info.reference_at.push_back(span_of(o));
+  b.rule().info.reference_at.push_back({span_of(o), {}});
   return {};
 }
 Status metadata(RuleBuilder& b, const Option& o, const Keyword&) {

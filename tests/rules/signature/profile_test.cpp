@@ -2,6 +2,7 @@
 #include "rules/signature/profile.hpp"
 
 #include "tests/rules/signature/fixture.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace ww::sig::test {
 namespace {
@@ -74,6 +75,25 @@ TEST(RuleInfo, ReadsMetadataAndReferencesFromTheRule) {
   EXPECT_EQ(references[0].first, "cve");
   EXPECT_EQ(references[0].second, "2026-1");
   EXPECT_EQ(references[1].second, "example.org/a,b");
+  EXPECT_EQ(info.links(),
+            (std::vector<std::string>{"https://cve.mitre.org/cgi-bin/cvename.cgi?name=2026-1",
+                                      "https://example.org/a,b"}));
+}
+
+TEST(RuleInfo, ReferenceSystemsMayBeGiven) {
+  const ww::test::TempFolder folder;
+  EngineOptions options;
+  options.reference_file = folder.write("reference.config",
+                                        "# a comment\n"
+                                        "config reference: Trust\t https://trust.example/\n"
+                                        "config reference: broken\n");
+  const auto rules = folder.write(
+      "x.rules",
+      "alert udp any any -> any any (msg:\"x\"; reference:trust,7; reference:other,9; sid:1;)\n");
+  LoadReport report;
+  const auto engine = Engine::load({rules}, options, report);
+  ASSERT_TRUE(engine);
+  EXPECT_EQ((*engine)->rule(0).links(), (std::vector<std::string>{"https://trust.example/7", "9"}));
 }
 
 }  // namespace
