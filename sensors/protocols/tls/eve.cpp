@@ -30,10 +30,10 @@ enum Column : std::uint32_t {
   client_handshake = 1U << 20,
   server_handshake = 1U << 21
 };
-constexpr std::uint32_t basic = subject | issuer;
+constexpr std::uint32_t basic = subject | issuer | alt_names;
 constexpr std::uint32_t extended = basic | serial | fingerprint | sni | version_ | not_before |
-                                   not_after | ja3 | ja3s | ja4 | client | alt_names |
-                                   client_alpns | server_alpns;
+                                   not_after | ja3 | ja3s | ja4 | client | client_alpns |
+                                   server_alpns;
 
 std::uint32_t read_columns(const Settings& s) {
   static const std::map<std::string, std::uint32_t, std::less<>> names{
@@ -59,13 +59,14 @@ std::uint32_t read_columns(const Settings& s) {
       {"server_alpns", server_alpns},
       {"client_handshake", client_handshake},
       {"server_handshake", server_handshake}};
-  if (const auto custom = s.list("custom"); !custom.empty()) {
-    std::uint32_t out = 0;
-    for (const auto& name : custom)
-      if (const auto it = names.find(name); it != names.end()) out |= it->second;
-    return out;
-  }
   std::uint32_t out = s.flag_or("extended", false) ? extended : basic;
+  if (const auto custom = s.list("custom"); !custom.empty()) {
+    out = 0;
+    for (auto name : custom) {
+      for (auto& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+      if (const auto it = names.find(name); it != names.end()) out |= it->second;
+    }
+  }
   // A bare `- tls` in the list of types has no options at all, and then leaves resumed sessions
   // out.
   if (!s.children("").empty() && s.flag_or("session-resumption", true)) out |= resumed;
@@ -177,12 +178,11 @@ void write_tls(const TlsTx& tx, std::uint32_t columns, JsonWriter& json) {
     write_handshake("client_handshake", cl.hello, json);
   if ((columns & server_handshake) != 0 && server.hello_seen)
     write_handshake("server_handshake", server.hello, json);
-  if ((columns & (client | client_certificate | client_chain)) != 0 && !cl.chain.empty()) {
+  // The certificate itself and its chain are parts of `client`, not objects of their own.
+  if ((columns & client) != 0 && !cl.chain.empty()) {
     json.begin_object("client");
-    if ((columns & client) != 0) {
-      write_certificate(cl.chain.front(), subject | issuer | serial | fingerprint, json);
-      write_validity(cl.chain.front(), not_before | not_after, json);
-    }
+    write_certificate(cl.chain.front(), subject | issuer | serial | fingerprint, json);
+    write_validity(cl.chain.front(), not_before | not_after, json);
     write_ders(cl, (columns & client_certificate) != 0, (columns & client_chain) != 0, json);
     json.end_object();
   }
@@ -219,7 +219,7 @@ bool log_tls(const Transaction& t, const LogContext& ctx, JsonWriter& json) {
 }
 
 bool alert_tls(const Transaction& t, const LogContext&, JsonWriter& json) {
-  write_tls(as_tls(t), extended | resumed, json);
+  write_tls(as_tls(t), extended, json);
   return true;
 }
 

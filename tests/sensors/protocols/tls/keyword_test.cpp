@@ -149,6 +149,25 @@ TEST(TlsDescription, CustomChoosesColumnsAndShowsTheChain) {
   EXPECT_EQ(text.find("issuerdn"), std::string::npos) << text;
 }
 
+TEST(TlsDescription, CustomNamesHaveNoCaseAndLeaveRoomForResumption) {
+  Settings options;
+  options.set("custom.0", "SNI");
+  options.set("custom.1", "Version");
+  options.set("custom.2", "client_certificate");  // a part of `client`, which is not asked for
+  Driver d("tls", 6);
+  converse(d);
+  EXPECT_EQ(d.json(0, options), R"({"tls":{"sni":"PACS.example","version":"TLS 1.2"}})");
+}
+
+TEST(TlsDescription, TheShortLogHoldsTheCertificatesNames) {
+  Driver d("tls", 6);
+  converse(d);
+  const auto text = d.json(0, {});
+  EXPECT_NE(text.find(R"("subjectaltname":["pacs.example.nhs.uk","192.0.2.1"])"), std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("sni"), std::string::npos) << text;
+}
+
 TEST(TlsDescription, HoldsWhatTheFullerLogAsksFor) {
   Settings options;
   options.set("extended", "yes");
