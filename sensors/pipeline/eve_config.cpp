@@ -107,7 +107,7 @@ void EveConfig::take_type(EveOutput& o, const std::string& name, const Settings&
     a.verdict = on(options, "verdict", false);
     a.payload_buffer =
         std::min<std::uint64_t>(options.size_or("payload-buffer-size", a.payload_buffer), 1U << 20);
-    if (options.has("xff.enabled")) o.alert_xff = read_xff(options);
+    if (options.has("xff")) o.alert_xff = read_xff(options);
   } else if (name == "anomaly") {
     o.anomaly = true;
     o.anomalies.decode = on(options, "types.decode", false);
@@ -121,7 +121,7 @@ void EveConfig::take_type(EveOutput& o, const std::string& name, const Settings&
   } else if (name == "files") {
     o.files = true;
     o.force_magic = on(options, "force-magic", false);
-    if (options.has("xff.enabled")) o.files_xff = read_xff(options);
+    if (options.has("xff")) o.files_xff = read_xff(options);
   } else if (name == "stats") {
     o.stats = true;
     o.statistics.totals = on(options, "totals", true);
@@ -168,7 +168,8 @@ void EveConfig::bind_loggers() {
       for (std::size_t i = 0; i < outputs_.size(); ++i)
         for (const auto& t : outputs_[i].types)
           if (t.name == l.settings_name) {
-            targets.push_back({i, &t.options});
+            targets.push_back(
+                {i, &t.options, t.options.has("xff") ? read_xff(t.options) : outputs_[i].xff});
             break;
           }
       if (!targets.empty()) by_logger_.emplace(&l, std::move(targets));

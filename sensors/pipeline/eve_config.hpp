@@ -78,6 +78,7 @@ struct EveOutput {
 struct LoggerTarget {
   std::size_t output = 0;
   const Settings* options = nullptr;
+  XffOptions xff;  ///< the type's own, or else the output's
 };
 
 class EveConfig {

@@ -425,7 +425,7 @@ void EveWriter::transactions(const sig::Packet& p, Flow& flow, sig::Matcher* mat
           discard(t.output);
           continue;
         }
-        xff(json, config_.outputs()[t.output].xff, flow, tx, buffers_[t.output], starts_[t.output],
+        xff(json, t.xff, flow, tx, buffers_[t.output], starts_[t.output],
             dir == Dir::to_server ? "src_ip" : "dest_ip");
         end(t.output, json);
       }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <set>
 
@@ -169,6 +170,23 @@ TEST(Defaults, GivenOutputsStayAsTheyAre) {
   EXPECT_TRUE(config.outputs()[0].netflow);
   EXPECT_FALSE(config.outputs()[0].flow);
   EXPECT_FALSE(s.has("host-os-policy"));
+}
+
+TEST(EveConfig, ATypeMayNameItsOwnForwardedAddress) {
+  const auto s = *Settings::from_yaml(
+      "outputs:\n  - eve-log:\n      xff:\n        enabled: yes\n      types:\n"
+      "        - http:\n            xff:\n              enabled: yes\n"
+      "              mode: overwrite\n              header: X-Real-Ip\n        - dns\n",
+      "test");
+  const EveConfig config(s);
+  std::map<std::string, XffOptions> found;
+  for (const auto& p : protocols())
+    for (const auto& l : p.loggers)
+      for (const auto& t : config.targets(l)) found[l.settings_name] = t.xff;
+  EXPECT_TRUE(found["http"].overwrite);
+  EXPECT_EQ(found["http"].header, "X-Real-Ip");
+  EXPECT_TRUE(found["dns"].enabled);
+  EXPECT_FALSE(found["dns"].overwrite);
 }
 
 TEST(PortSet, ReadsListsRangesAndNegation) {
