@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 
 #include "sensors/app/command.hpp"
 #include "sensors/pipeline/replay.hpp"
@@ -15,7 +16,7 @@ namespace {
 struct Arguments {
   CommonArguments common;
   std::vector<std::string> files;
-  std::string eve = "eve.json", config, runmode, data_dir, log_dir;
+  std::string eve = "eve.json", config, runmode, data_dir, log_dir, buffer, filter_file;
   std::size_t workers = 1;
   bool quiet = false, simulate_ips = false;
   CLI::App* app = nullptr;
@@ -24,6 +25,16 @@ struct Arguments {
 int problem(const Problem& p, int code) {
   std::fprintf(stderr, "wardwatch-sensor: %s\n", p.text().c_str());
   return code;
+}
+
+/// The BPF expression in a file, comments (#) left out.
+Result<std::string, Problem> read_filter(const std::string& path) {
+  std::string out;
+  if (path.empty()) return out;
+  std::ifstream in(path);
+  if (!in) return fail(Problem{"cannot read the filter", path, "check the -F path"});
+  for (std::string line; std::getline(in, line); out += '\n') out += line.substr(0, line.find('#'));
+  return out;
 }
 
 int run(const Arguments& a) {
@@ -35,6 +46,8 @@ int run(const Arguments& a) {
   std::vector<std::string> ignored;
   if (!a.runmode.empty()) ignored.push_back("--runmode");
   if (!a.data_dir.empty()) ignored.push_back("--data-dir");
+  if (!a.log_dir.empty()) ignored.push_back("-l");
+  if (!a.buffer.empty()) ignored.push_back("--pcap-file-buffer-size");
   for (const auto& option : a.app->remaining()) {
     if (!option.starts_with("-"))
       return problem(Problem{"unexpected argument", option, "see wardwatch-sensor replay --help"},
@@ -42,7 +55,9 @@ int run(const Arguments& a) {
     ignored.push_back(option);
   }
 
-  auto source = capture::open_files(a.files);
+  const auto filter = read_filter(a.filter_file);
+  if (!filter) return problem(filter.error(), 2);
+  auto source = capture::open_files(a.files, {.filter = *filter});
   if (!source) return problem(source.error(), 2);
   auto engine = load_rules(a.common, *settings, 20);
   if (!engine) return problem(engine.error(), 2);
@@ -114,7 +129,7 @@ const CommandRegistration registration{{
                          "capture files (pcap, pcapng, also .gz and .zst), folders, or - for "
                          "standard input")
               ->required();
-          app.add_option("--rules", a->common.rules, "rule files or folders of *.rules")
+          app.add_option("--rules,-s,-S", a->common.rules, "rule files or folders of *.rules")
               ->allow_extra_args(false);
           app.add_option("--eve", a->eve, "where events go; - is standard output")
               ->capture_default_str();
@@ -126,11 +141,18 @@ const CommandRegistration registration{{
           app.add_option("--config", a->config, "sensor configuration (YAML)");
           app.add_option("--suricata-yaml", a->common.suricata_yaml,
                          "Suricata configuration; empty file = defaults");
+          app.add_option("--include", a->common.include,
+                         "another Suricata configuration, whose sections replace those before it")
+              ->allow_extra_args(false);
+          app.add_option("-F", a->filter_file, "file with a BPF filter");
           app.add_option("--workers", a->workers, "worker threads")
               ->capture_default_str()
               ->check(CLI::Range(1, 64));
           app.add_option("--runmode", a->runmode, "accepted for Suricata's sake, without effect");
           app.add_option("--data-dir", a->data_dir, "accepted for Suricata's sake, without effect");
+          app.add_option("-l", a->log_dir, "accepted for Suricata's sake, without effect");
+          app.add_option("--pcap-file-buffer-size", a->buffer,
+                         "accepted for Suricata's sake, without effect");
           app.add_flag("--simulate-ips", a->simulate_ips,
                        "inspect and record as if drop rules stopped packets");
           app.add_flag("-q,--quiet", a->quiet, "no summary");

@@ -20,6 +20,12 @@ bool is_port_name(const std::string& name) {
   return name.ends_with("_PORTS") || name.ends_with("_PORT");
 }
 
+/// Takes all of `from` at or below `path` into `to`.
+void copy(const Settings& from, const std::string& path, Settings& to) {
+  if (const auto value = from.text(path)) to.set(path, *value);
+  for (const auto& name : from.children(path)) copy(from, path + "." + name, to);
+}
+
 }  // namespace
 
 Result<Settings, Problem> load_suricata_settings(const CommonArguments& a) {
@@ -28,6 +34,13 @@ Result<Settings, Problem> load_suricata_settings(const CommonArguments& a) {
     auto loaded = Settings::from_yaml_file(a.suricata_yaml);
     if (!loaded) return fail(loaded.error());
     s = std::move(*loaded);
+  }
+  for (const auto& path : a.include) {
+    auto above = Settings::from_yaml_file(path);
+    if (!above) return fail(above.error());
+    for (const auto& section : s.children(""))
+      if (!above->has(section)) copy(s, section, *above);
+    s = std::move(*above);
   }
   add_default_settings(s);
   for (const auto& assignment : a.sets)

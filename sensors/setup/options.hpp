@@ -14,11 +14,12 @@ namespace ww::sensor {
 
 /// Arguments that mean the same everywhere.
 struct CommonArguments {
-  std::vector<std::string> rules;  ///< --rules
-  std::vector<std::string> vars;   ///< --var NAME=VALUE
-  std::vector<std::string> sets;   ///< --set KEY=VALUE
-  std::string checksums;           ///< -k
-  std::string suricata_yaml;       ///< --suricata-yaml
+  std::vector<std::string> rules;         ///< --rules
+  std::vector<std::string> vars;          ///< --var NAME=VALUE
+  std::vector<std::string> sets;          ///< --set KEY=VALUE
+  std::string checksums;                  ///< -k
+  std::string suricata_yaml;              ///< --suricata-yaml
+  std::vector<std::string> include = {};  ///< --include: each replaces the sections it has
 };
 
 /// Suricata's settings: its file (may be empty or missing), our defaults, then --set.
