@@ -8,12 +8,11 @@ namespace {
 bool two_numbers(std::string_view text, std::uint64_t& a, std::uint64_t& b) {
   const auto dash = text.find('-');
   if (dash == std::string_view::npos) return false;
-  const auto* mid = text.data() + dash;
-  const auto* end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), mid, a);
-  const auto second = std::from_chars(mid + 1, end, b);
-  return first.ec == std::errc() && first.ptr == mid && second.ec == std::errc() &&
-         second.ptr == end;
+  const auto read = [](std::string_view digits, std::uint64_t& to) {
+    const auto got = std::from_chars(digits.data(), digits.data() + digits.size(), to);
+    return got.ec == std::errc() && got.ptr == digits.data() + digits.size();
+  };
+  return read(text.substr(0, dash), a) && read(text.substr(dash + 1), b);
 }
 
 }  // namespace

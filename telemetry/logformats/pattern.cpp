@@ -50,7 +50,7 @@ Result<Pattern, std::string> Pattern::compile(std::string_view expression) {
   pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &count);
   pcre2_pattern_info(code, PCRE2_INFO_NAMECOUNT, &names);
   pcre2_pattern_info(code, PCRE2_INFO_NAMEENTRYSIZE, &entry);
-  pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, &table);
+  pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, static_cast<void*>(&table));
   if (count > max_groups) return fail(std::string("more than 63 groups"));
   p.groups_ = count;
   for (std::uint32_t i = 0; i < names; ++i, table += entry)
