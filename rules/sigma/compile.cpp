@@ -593,11 +593,13 @@ void Compiler::finish(LoadReport& report) {
   for (std::uint32_t rule = 0; rule < rule_triggers_.size(); ++rule)
     for (const auto id : rule_triggers_[rule])
       if (engine_.patterns.all()[id].slot == 0) engine_.keyword_triggers[rule].push_back(id);
-  for (Slot slot = 0; slot < engine_.index.size(); ++slot)
+  for (std::size_t slot = 0; slot < engine_.index.size(); ++slot)
     if (engine_.index[slot])
       if (auto said = engine_.index[slot]->build(); !said.empty())
         report.warnings.push_back(
-            {{}, 0, "field '" + engine_.fields.name(slot) + "': Vectorscan: " + said});
+            {{},
+             0,
+             "field '" + engine_.fields.name(static_cast<Slot>(slot)) + "': Vectorscan: " + said});
 }
 
 Plan EngineImpl::make_plan(const std::vector<bool>& wanted, HintCache& cache) const {

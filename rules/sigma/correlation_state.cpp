@@ -1,6 +1,7 @@
 #include "rules/sigma/correlation_state.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace ww::sigma {
@@ -8,6 +9,8 @@ namespace {
 
 __extension__ using U128 = unsigned __int128;
 constexpr std::size_t uuid_text = 36;
+/// How the address of a long text lies in the octets.
+using KeptPointer = std::array<char, sizeof(const std::string*)>;
 
 bool dash_before(std::size_t octet) {
   return octet == 4 || octet == 6 || octet == 8 || octet == 10;
@@ -48,7 +51,7 @@ EventId::EventId(std::string_view text) {
     tag_ = is_uuid;
   } else {
     const auto* kept = new std::string(text);  // owned: release()
-    std::memcpy(octets_.data(), &kept, sizeof kept);
+    std::ranges::copy(std::bit_cast<KeptPointer>(kept), octets_.begin());
     tag_ = is_long;
   }
 }
@@ -62,9 +65,9 @@ EventId EventId::from_uuid(std::string_view octets) {
 }
 
 const std::string* EventId::long_text() const {
-  const std::string* kept = nullptr;
-  std::memcpy(&kept, octets_.data(), sizeof kept);
-  return kept;
+  KeptPointer kept{};
+  std::copy_n(octets_.begin(), kept.size(), kept.begin());
+  return std::bit_cast<const std::string*>(kept);
 }
 
 std::string_view EventId::uuid() const {

@@ -24,7 +24,8 @@ std::uint64_t definition_of(const Document& doc) {
   add(spec.group_by);
   add(spec.fields);
   for (const auto& [alias, map] : spec.aliases)
-    for (const auto& [rule, field] : map) text += alias + '\t' + rule + '\t' + field + '\n';
+    for (const auto& [rule, field] : map)
+      text.append(alias).append("\t").append(rule).append("\t").append(field).append("\n");
   std::uint64_t h = 0xcbf29ce484222325ULL;
   for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
   return h;

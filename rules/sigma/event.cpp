@@ -256,7 +256,7 @@ bool EventReader::scalar(simdjson::ondemand::value& value, simdjson::ondemand::j
       if (!is_plain_integer(token) || token == "-0") {
         const auto text = canonical_number(token);
         char* copy = arena(text.size());
-        std::memcpy(copy, text.data(), text.size());
+        std::copy(text.begin(), text.end(), copy);
         arena_used_ += text.size();
         out.text = {copy, text.size()};
       }

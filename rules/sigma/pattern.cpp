@@ -52,7 +52,7 @@ std::string key_of(const Pattern& p) {
   put(p.network.address.octets);
   put(p.network.address.family);
   put(p.network.prefix);
-  put(p.regex);
+  put(reinterpret_cast<std::uintptr_t>(p.regex));
   key += p.text;
   for (const auto& piece : p.pieces) {
     key += '\0';

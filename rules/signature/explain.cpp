@@ -36,7 +36,7 @@ std::string protocol_name_of(const Packet& p) {
 
 std::string endpoint(const IpAddress& a, std::uint16_t port, const Packet& p) {
   if (p.ip_version == 0) return "-";
-  const auto text = ip_text(a);
+  auto text = ip_text(a);
   if (!p.has_l4 && !p.stream_pseudo) return text;
   if (p.ip_proto != 6 && p.ip_proto != 17 && p.ip_proto != 132) return text;
   return (a.family == 6 ? "[" + text + "]" : text) + ":" + std::to_string(port);
@@ -542,7 +542,8 @@ void RuleExplainer::stage(const Stage& s, Verdict verdict) {
     } else if (!step.held) {
       step.note = "the transaction has not come that far";
     }
-    steps.assign(1, std::move(step));
+    steps.clear();
+    steps.push_back(std::move(step));
   } else if (steps.empty() && verdict != Verdict::yes) {
     ExplainStep step;
     step.buffer = buffer_name(s);

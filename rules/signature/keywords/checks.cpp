@@ -55,9 +55,10 @@ bool walk(const Asn1Spec& spec, Bytes in, int depth, int& budget) {
   while (in.size() >= 2 && budget-- > 0) {
     const auto id = in[0];
     std::size_t at = 1;
-    if ((id & 0x1f) == 0x1f)
-      while (at < in.size() && (in[at++] & 0x80) != 0) {
-      }
+    if ((id & 0x1f) == 0x1f) {
+      while (at < in.size() && (in[at] & 0x80) != 0) ++at;
+      ++at;  // the number's last octet
+    }
     if (at >= in.size()) return false;
     std::uint64_t length = in[at++];
     bool indefinite = false;

@@ -67,6 +67,25 @@ TEST(ByteOps, IsDataAtIsOneOctetFurtherWhenRelative) {
   EXPECT_FALSE(hit("content:\"c\"; isdataat:6,relative;", data));
 }
 
+TEST(Asn1, WalksElementsOfAnyTag) {
+  const auto is = [](const char* what, std::string_view octets) {
+    return hit("asn1:" + std::string(what) + ";", std::string(octets));
+  };
+  using namespace std::literals;
+  EXPECT_TRUE(is("oversize_length 1024", "\x04\x82\x08\x00"sv));
+  EXPECT_FALSE(is("oversize_length 1024", "\x04\x02xy"sv));
+  EXPECT_TRUE(is("oversize_length 1024", "\x04\x01x\x04\x82\x08\x00"sv)) << "the second element";
+  EXPECT_TRUE(is("oversize_length 1024", "\x1f\x81\x22\x82\x08\x00"sv)) << "a tag of three octets";
+  EXPECT_FALSE(is("oversize_length 1024", "\x1f\x81\x22\x02xy"sv));
+  EXPECT_FALSE(is("oversize_length 0", "\x1f\xff\xff\xff"sv)) << "a tag without an end";
+  EXPECT_FALSE(is("oversize_length 0", "\x1f\x81\x22"sv)) << "no length behind the tag";
+  EXPECT_TRUE(is("bitstring_overflow", "\x03\x01\x09"sv));
+  EXPECT_FALSE(is("bitstring_overflow", "\x03\x02\x01\x80"sv));
+  EXPECT_TRUE(is("bitstring_overflow", "\x30\x03\x03\x01\x09"sv)) << "inside a sequence";
+  EXPECT_TRUE(is("double_overflow", "\x09\x82\x01\x01\x05"sv));
+  EXPECT_FALSE(is("double_overflow", "\x09\x01\x05"sv));
+}
+
 TEST(Pcre, FlagsAndRelativeStart) {
   EXPECT_TRUE(hit("content:\"id=\"; pcre:\"/^[0-9]+x/R\";", "id=42x"));
   EXPECT_FALSE(hit("content:\"id=\"; pcre:\"/^[a-z]+x/R\";", "id=42x"));
