@@ -122,7 +122,7 @@ Result<Finished, Problem> run(const Command& c, const std::atomic<bool>* stop) {
   environment.emplace("HOME", p.folder);
   environment.emplace("TZ", "UTC");
   environment.emplace("LC_ALL", "C.UTF-8");
-  for (const auto& [k, v] : environment) p.environment.push_back(k + "=" + v);
+  for (const auto& [k, v] : environment) p.environment.emplace_back(k).append("=").append(v);
   for (auto& e : p.environment) p.envp.push_back(e.data());
   p.envp.push_back(nullptr);
   for (const auto& a : c.argv) p.argv.push_back(const_cast<char*>(a.c_str()));

@@ -58,8 +58,9 @@ Result<DatabaseCheck, Problem> read_database(const Settings& s, const std::strin
   if (d.type == "sqlite" && !inside(d.path))
     return fail(bad(s, at + ".path", "must be a path within what was restored",
                     "write it without a leading / and without .."));
+  const auto queries = at + ".queries.";
   for (const auto& i : s.children(at + ".queries")) {
-    const auto q = at + ".queries." + i;
+    const auto q = queries + i;
     if (auto ok = logs::check_keys(s, q, {"sql", "expect", "min"}); !ok) return fail(ok.error());
     QueryCheck c;
     c.sql = s.text_or(q + ".sql", "");
@@ -126,8 +127,9 @@ Result<RestoreTarget, Problem> read_target(const Settings& s, const std::string&
       static_cast<std::uint64_t>(std::max<std::int64_t>(0, s.integer_or(at + ".min_files", 1)));
   if (auto ok = duration(s, at + ".timeout", t.timeout, std::chrono::milliseconds(1000)); !ok)
     return fail(ok.error());
+  const auto databases = at + ".databases.";
   for (const auto& i : s.children(at + ".databases")) {
-    auto d = read_database(s, at + ".databases." + i);
+    auto d = read_database(s, databases + i);
     if (!d) return fail(d.error());
     t.databases.push_back(std::move(*d));
   }

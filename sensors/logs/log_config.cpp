@@ -134,6 +134,7 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
 
 Result<void, Problem> check_keys(const Settings& s, const std::string& path,
                                  const std::vector<std::string>& known) {
+  const auto prefix = path.empty() ? std::string() : path + ".";
   for (const auto& key : s.children(path)) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
     std::string nearest;
@@ -145,7 +146,7 @@ Result<void, Problem> check_keys(const Settings& s, const std::string& path,
       }
     std::string all;
     for (const auto& k : known) (all += all.empty() ? "" : ", ") += k;
-    const auto full = path.empty() ? key : path + "." + key;
+    const auto full = prefix + key;
     auto where = s.where(full);
     for (auto at = full;
          where.empty();) {  // a key that holds others: the line of the first value in it

@@ -26,7 +26,7 @@ std::string choose(Restore& r, Chosen& out) {
       if (word == "otime") {
         std::string day, time;
         words >> day >> time;
-        c.time = parse_time(day + "T" + time).value_or(Timestamp{});
+        c.time = parse_time(day.append("T").append(time)).value_or(Timestamp{});
       }
       if (word != "path") continue;
       std::getline(words >> std::ws, c.from);
