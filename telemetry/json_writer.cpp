@@ -8,6 +8,7 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <iterator>
 
 namespace ww {
@@ -94,6 +95,39 @@ std::size_t plain_length(const unsigned char* p, std::size_t n) {
   }
 #endif
   return i;
+}
+
+/// memcpy without the call, for the few octets that keys and most values have.
+char* put(char* to, const char* from, std::size_t n) {
+  if (n >= 8) {
+    while (n > 16) {
+      std::memcpy(to, from, 16);
+      to += 16;
+      from += 16;
+      n -= 16;
+    }
+    if (n >= 8) {
+      std::memcpy(to, from, 8);  // the two may overlap
+      std::memcpy(to + n - 8, from + n - 8, 8);
+      return to + n;
+    }
+  }
+  if (n >= 4) {
+    std::memcpy(to, from, 4);
+    std::memcpy(to + n - 4, from + n - 4, 4);
+    return to + n;
+  }
+  for (std::size_t i = 0; i < n; ++i) to[i] = from[i];
+  return to + n;
+}
+
+/// Whether every octet of a short text is written as it is.
+bool all_plain(const char* p, std::size_t n) {
+  const auto* octets = reinterpret_cast<const unsigned char*>(p);
+  std::size_t i = plain_length(octets, n);
+  for (; i < n; ++i)
+    if (classes[octets[i]] != 0) return false;
+  return true;
 }
 
 template <class OnBad>
@@ -184,13 +218,14 @@ void JsonWriter::key(std::string_view k) {
     first_ = true;
     return;
   }
-  std::size_t n = 0;
-  if (!first_) text[n++] = ',';
-  text[n++] = '"';
-  n += k.copy(text + n, k.size());  // a key may be empty, and then without any data
-  text[n++] = '"';
-  text[n++] = ':';
-  out_.append(text, n);
+  auto* to = text;
+  *to = ',';
+  to += first_ ? 0 : 1;
+  *to++ = '"';
+  to = put(to, k.data(), k.size());
+  *to++ = '"';
+  *to++ = ':';
+  out_.append(text, static_cast<std::size_t>(to - text));
   first_ = true;
 }
 
@@ -203,6 +238,19 @@ void JsonWriter::key_text(std::string_view k) {
 }
 
 void JsonWriter::value(std::string_view v) {
+  char text[64];
+  constexpr std::size_t around = 3;
+  if (v.size() <= sizeof text - around && all_plain(v.data(), v.size())) {
+    auto* to = text;
+    *to = ',';
+    to += first_ ? 0 : 1;
+    *to++ = '"';
+    to = put(to, v.data(), v.size());
+    *to++ = '"';
+    out_.append(text, static_cast<std::size_t>(to - text));
+    first_ = false;
+    return;
+  }
   separate();
   out_ += '"';
   append_json_escaped(out_, v);

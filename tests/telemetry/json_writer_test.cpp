@@ -67,6 +67,33 @@ TEST(JsonWriter, TakesKeysOfEveryLength) {
   }
 }
 
+TEST(JsonWriter, WritesTextOfEveryLengthInEveryPlace) {
+  for (std::size_t n = 0; n < 100; ++n) {
+    std::string text;
+    for (std::size_t i = 0; i < n; ++i) text += static_cast<char>('A' + i % 57 - (i % 57 == 27));
+    std::string out, escaped;
+    append_json_escaped(escaped, text);
+    JsonWriter json(out);
+    json.begin_array();
+    json.value(text);
+    json.value(text);
+    json.value(std::string_view());
+    json.end_array();
+    EXPECT_EQ(out, "[\"" + escaped + "\",\"" + escaped + "\",\"\"]");
+    for (const char special : {'"', '\x01', '\x7f', '\x80'}) {
+      if (n == 0) continue;
+      for (const auto at : {std::size_t{0}, n / 2, n - 1}) {
+        auto with = text;
+        with[at] = special;
+        std::string one, wanted;
+        append_json_escaped(wanted, with);
+        JsonWriter(one).value(with);
+        EXPECT_EQ(one, "\"" + wanted + "\"");
+      }
+    }
+  }
+}
+
 TEST(JsonWriter, SeparatesNumbers) {
   std::string out;
   JsonWriter j(out);
