@@ -154,7 +154,8 @@ class Reader {
         return take_text();
       }
       if (text_[at_] == '/') {
-        if (++at_ >= text_.size() || text_[at_] != '>') return false;
+        ++at_;
+        if (at_ >= text_.size() || text_[at_] != '>') return false;
         ++at_;
         opened(name, true);
         return true;

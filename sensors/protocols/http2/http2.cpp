@@ -39,7 +39,8 @@ std::vector<std::uint8_t> base64url(std::string_view text) {
     else
       break;
     bits = (bits << 6) | v;
-    if ((count += 6) < 8) continue;
+    count += 6;
+    if (count < 8) continue;
     count -= 8;
     out.push_back(static_cast<std::uint8_t>(bits >> count));
   }

@@ -33,8 +33,8 @@ struct Tables {
       code <<= 1;
       first[length] = code;
       start[length] = at;
-      for (std::uint16_t symbol = 0; symbol < lengths.size(); ++symbol)
-        if (lengths[symbol] == length) symbols[at++] = symbol;
+      for (std::size_t symbol = 0; symbol < lengths.size(); ++symbol)
+        if (lengths[symbol] == length) symbols[at++] = static_cast<std::uint16_t>(symbol);
       count[length] = static_cast<std::uint16_t>(at - start[length]);
       code += count[length];
     }

@@ -52,21 +52,20 @@ class Krb5Parser final : public Parser {
       flag_last(ctx);
       return m.type != 0;  // its end is known: the next message may be better
     }
-    if (status == krb5::Status::ok) transaction(ctx, dir, m);
-    if (m.type == krb5::type::as_req || m.type == krb5::type::tgs_req ||
-        m.type == krb5::type::ap_req)
-      request_type_ = m.type;
-    else if (m.type != 0)
+    const auto type = m.type;
+    if (status == krb5::Status::ok) transaction(ctx, dir, std::move(m));
+    if (type == krb5::type::as_req || type == krb5::type::tgs_req || type == krb5::type::ap_req)
+      request_type_ = type;
+    else if (type != 0)
       request_type_ = 0;
     return true;
   }
 
-  void transaction(ParserContext& ctx, Dir dir, krb5::Message& m) {
+  void transaction(ParserContext& ctx, Dir dir, krb5::Message&& m) {
     auto owned = std::make_unique<Krb5Tx>();
     auto& tx = *owned;
     tx.proto = krb5_proto;
     tx.message = std::move(m);
-    m.type = tx.message.type;
     if (tx.message.error_code) tx.request_type = request_type_;
     tx.only[sig::index(dir)] = true;
     tx.complete[0] = tx.complete[1] = true;

@@ -115,7 +115,9 @@ std::optional<ClientCore> client_core(Bytes data) {
   in.skip(2);  // supported color depths
   if (!u16(c.early_capabilities)) return c;
   const auto id = in.bytes(64);
-  if (!in.ok() || !(c.id = utf16_text(id))) return c;
+  if (!in.ok()) return c;
+  c.id = utf16_text(id);
+  if (!c.id) return c;
   const auto hint = in.u8();
   if (!in.ok()) return c;
   c.connection_hint = hint;
