@@ -212,6 +212,7 @@ class Rfc3164 final : public Format {
     Scan in{line};
     Header h;
     take_pri(in, h, out);
+    if (h.has_pri && is_rfc5424(in, line, context)) return false;
     int prefix_year = -1;
     if (!h.has_pri) take_console_prefix(in, out, prefix_year);
     std::string_view early_host;
@@ -236,6 +237,16 @@ class Rfc3164 final : public Format {
   }
 
  private:
+  /// What is left of a source that has sent RFC 3164 before is asked here first; a relay sends
+  /// both.
+  static bool is_rfc5424(Scan in, std::string_view line, const Context& context) {
+    unsigned version = 0;
+    if (!in.digits(1, 2, version) || version == 0 || !in.take(' ')) return false;
+    static const Format* const newer = Formats::builtin().find("rfc5424");
+    Record probe;
+    return newer != nullptr && newer->parse(line, context, probe);
+  }
+
   static void take_pri(Scan& in, Header& h, Record& out) {
     const auto start = in.at;
     unsigned pri = 0;

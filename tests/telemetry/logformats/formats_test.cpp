@@ -67,6 +67,23 @@ TEST(Formats, ALineThatFitsNothingIsKeptAsItIs) {
   }
 }
 
+// A relay sends what it got: both kinds on one connection, in any order.
+TEST(Formats, WhatFittedLastDoesNotTakeTheOtherSyslog) {
+  const std::string_view bsd = "<34>Oct 11 22:14:15 host su[991]: hello",
+                         ietf = "<165>1 2026-10-11T22:14:15.003Z host app 12 ID47 - hello";
+  const Format* hint = nullptr;
+  for (const auto& [line, format] : {std::pair{bsd, "rfc3164"},
+                                     {ietf, "rfc5424"},
+                                     {bsd, "rfc3164"},
+                                     {"<34>no header at all", "rfc3164"},
+                                     {ietf, "rfc5424"},
+                                     {"<34>1 2026-10-11 no header", "rfc3164"}}) {
+    Record r;
+    parse_line(Formats::builtin(), line, {now, &Zone::utc()}, r, hint);
+    EXPECT_EQ(got(r, line).format, format) << line;
+  }
+}
+
 TEST(Formats, CutAnywhereALineStillGivesOneValidEvent) {
   for (const auto& f : Formats::builtin().all())
     for (std::size_t n = 0; n <= f->example().size(); ++n) (void)parse(f->example().substr(0, n));
