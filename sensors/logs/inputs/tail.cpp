@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "sensors/logs/inputs/archive.hpp"
@@ -23,6 +24,68 @@ using Steady = std::chrono::steady_clock;
 constexpr std::size_t chunk_octets = 64
                                      << 10;  // a chunk becomes one group, about four times as large
 
+/// How a file's characters are written; its first octets say it (a byte order mark).
+enum class Text : std::uint8_t { octets, utf16le, utf16be };
+
+Text text_of(std::string_view first) {
+  if (first.starts_with("\xFF\xFE")) return Text::utf16le;
+  if (first.starts_with("\xFE\xFF")) return Text::utf16be;
+  return Text::octets;
+}
+
+/// @param octets  whole two-octet units; half a pair of surrogates becomes U+FFFD
+std::string to_utf8(std::string_view octets, Text text) {
+  const std::size_t low = text == Text::utf16le ? 0 : 1;
+  const auto unit = [&](std::size_t i) -> std::uint32_t {
+    return static_cast<unsigned char>(octets[i + low]) |
+           static_cast<std::uint32_t>(static_cast<unsigned char>(octets[i + 1 - low])) << 8;
+  };
+  std::string out;
+  out.reserve(octets.size());
+  for (std::size_t i = 0; i + 1 < octets.size(); i += 2) {
+    auto c = unit(i);
+    if (c >= 0xD800 && c < 0xDC00 && i + 3 < octets.size() && unit(i + 2) >= 0xDC00 &&
+        unit(i + 2) < 0xE000) {
+      c = 0x10000 + ((c - 0xD800) << 10) + (unit(i + 2) - 0xDC00);
+      i += 2;
+    } else if (c >= 0xD800 && c < 0xE000) {
+      c = 0xFFFD;
+    }
+    const auto put = [&](std::uint32_t v) { out += static_cast<char>(v); };
+    if (c < 0x80) {
+      put(c);
+    } else if (c < 0x800) {
+      put(0xC0 | c >> 6), put(0x80 | (c & 0x3F));
+    } else if (c < 0x10000) {
+      put(0xE0 | c >> 12), put(0x80 | (c >> 6 & 0x3F)), put(0x80 | (c & 0x3F));
+    } else {
+      put(0xF0 | c >> 18), put(0x80 | (c >> 12 & 0x3F)), put(0x80 | (c >> 6 & 0x3F)),
+          put(0x80 | (c & 0x3F));
+    }
+  }
+  return out;
+}
+
+struct LineEnd {
+  std::size_t at, next;  ///< where the line ends, where the one behind it starts
+};
+/// The first line end at or behind `from`. `data` starts with a line.
+std::optional<LineEnd> line_end(std::string_view data, std::size_t from, Text text) {
+  while (from < data.size()) {
+    const auto i = data.find('\n', from);
+    if (i == std::string_view::npos) break;
+    if (text == Text::octets) return LineEnd{i, i + 1};
+    const bool little = text == Text::utf16le;
+    const auto unit = little ? i : i - 1;  // where its two octets start
+    if ((little || i > 0) && unit % 2 == 0 && unit + 1 < data.size() &&
+        data[little ? i + 1 : i - 1] == '\0')
+      return LineEnd{unit, unit + 2};
+    if (little && i % 2 == 0 && i + 1 == data.size()) break;  // its other half is not here yet
+    from = i + 1;
+  }
+  return {};
+}
+
 /// One open file. Octets come from a descriptor at an offset, or from an archive in order.
 struct Followed {
   FileState
@@ -33,7 +96,7 @@ struct Followed {
   std::unique_ptr<ArchiveReader> archive;
   std::unique_ptr<SourceParser> parser;
   std::string partial;  // a line without its end yet; state.offset is its start
-  bool skip_line_feed = false;
+  Text text = Text::octets;
   bool dirty = true;     // may have more to read
   bool rotated = false;  // no longer at a path that we follow
   bool gone = false;     // no name at all
@@ -256,6 +319,7 @@ class Tail final : public Input {
       }
     }
     state.path = path;
+    f->text = text_of(first);
     if (state.done) {
       finished_[key] = static_cast<std::uint64_t>(st.st_size);
       return;
@@ -317,6 +381,18 @@ class Tail final : public Input {
     return !stem.empty() && name(path).starts_with(stem);
   }
 
+  /// Names that rotation gives, for files that no glob of ours names: "x.log.1",
+  /// "x.log-20261122.gz", and "x-20261122.log" (logrotate's `extension`).
+  static bool rotated_name(const std::string& original, const std::string& path) {
+    if (path == original) return false;
+    if (path.starts_with(original)) return true;
+    const auto dot = original.find('.', original.rfind('/') + 1);
+    const auto stem = std::string_view(original).substr(0, dot);
+    return path.starts_with(stem) && path.size() > stem.size() + 1 &&
+           std::string_view("-_.").find(path[stem.size()]) != std::string_view::npos &&
+           path[stem.size() + 1] >= '0' && path[stem.size() + 1] <= '9';
+  }
+
   // Files that were being read when the last run ended and match no glob now: renamed beside, or
   // compressed.
   void adopt_lost(const std::set<std::string>& here) {
@@ -333,9 +409,10 @@ class Tail final : public Input {
       for (fs::directory_iterator it(old.parent_path(), ec), end;
            !ec && it != end && ++looked < 10'000; it.increment(ec)) {
         const auto path = it->path().string();
-        if (!path.starts_with(state.path)) continue;
         struct stat st{};
-        if (::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) continue;
+        if (!rotated_name(state.path, path) || ::stat(path.c_str(), &st) != 0 ||
+            !S_ISREG(st.st_mode))
+          continue;
         if (!reused && state_key(st) == key) {
           follow(path, key, st);
           adopted(key, state.path);
@@ -401,25 +478,51 @@ class Tail final : public Input {
     truncated_[f.key] = old;
     f.state.offset = 0;
     f.state.print = {};
-    f.skip_line_feed = false;
     f.dirty = true;
-    for (const char* suffix : {".1", ".0", ".old", ".1.gz", ".1.zst"}) {
-      const auto copy = old.path + suffix;
-      struct stat st{};
-      if (::stat(copy.c_str(), &st) != 0) continue;
-      const auto key = state_key(st);
-      if (files_.contains(key)) break;
-      if (old.print.length >= Fingerprint::enough_for_copies &&
-          fits(first_octets(copy), old.print)) {
-        follow(copy, key, st);
-        if (const auto it = files_.find(key); it != files_.end()) {
-          by_path_.erase(copy);
-          it->second->rotated = !ours(copy);
-          if (it->second->rotated) it->second->state.path = old.path;
-        }
-        break;
-      }
+    const auto copy = copy_of(old);
+    if (copy.empty()) return;
+    struct stat st{};
+    if (::stat(copy.c_str(), &st) != 0) return;
+    const auto key = state_key(st);
+    follow(copy, key, st);
+    if (const auto it = files_.find(key); it != files_.end()) {
+      by_path_.erase(copy);
+      it->second->rotated = !ours(copy);
+      if (it->second->rotated) it->second->state.path = old.path;
     }
+  }
+
+  /// The copy of a file that was truncated: beside it, with a name that may follow its own
+  /// ("app.log.1", "app.log-20261122"), starting as it did and holding at least what was read. Of
+  /// several (all files of a program may start alike) the newest; a plain one before the archive
+  /// that is made of it.
+  /// @return "" when there is none, or it is being read already
+  std::string copy_of(const FileState& old) const {
+    namespace fs = std::filesystem;
+    if (old.print.length < Fingerprint::enough_for_copies) return {};
+    std::error_code ec;
+    std::string best;
+    std::pair<bool, std::int64_t> best_rank;
+    std::size_t looked = 0;
+    bool taken = false;
+    for (fs::directory_iterator it(fs::path(old.path).parent_path(), ec), end;
+         !ec && it != end && ++looked < 10'000; it.increment(ec)) {
+      const auto path = it->path().string();
+      struct stat st{};
+      if (!rotated_name(old.path, path) || ::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode))
+        continue;
+      const bool plain = !path.ends_with(".gz") && !path.ends_with(".zst");
+      const std::pair rank{
+          plain, static_cast<std::int64_t>(st.st_mtim.tv_sec) * 1'000'000'000 + st.st_mtim.tv_nsec};
+      if ((!best.empty() && rank <= best_rank) ||
+          (plain && static_cast<std::uint64_t>(st.st_size) < old.offset) ||
+          !fits(first_octets(path), old.print))
+        continue;
+      best = path;
+      best_rank = rank;
+      taken = files_.contains(state_key(st)) || finished_.contains(state_key(st));
+    }
+    return taken ? std::string() : best;
   }
 
   SourceParser::Emit emitter(Followed& f) {
@@ -510,23 +613,25 @@ class Tail final : public Input {
       data = buffer_;
     }
     std::size_t at = 0;
-    auto search = old_partial;
-    while (true) {
-      const auto* found =
-          static_cast<const char*>(std::memchr(data.data() + search, '\n', data.size() - search));
-      if (found == nullptr) break;
-      const auto end = static_cast<std::size_t>(found - data.data());
-      line(f, data.substr(at, end - at), emit);
-      at = end + 1;
-      search = at;
+    if (f.state.offset == 0) {
+      f.text = text_of(data);
+      if (f.text != Text::octets)
+        at = 2;
+      else if (data.starts_with("\xEF\xBB\xBF"))
+        at = 3;  // a mark, no part of the first line
+    }
+    auto search = std::max(at, old_partial - std::min<std::size_t>(old_partial, 1));
+    while (const auto end = line_end(data, search, f.text)) {
+      line(f, data.substr(at, end->at - at), emit);
+      at = search = end->next;
     }
     auto rest = data.substr(at);
-    while (rest.size() >
-           o_.source.max_line_octets) {  // a line without an end must not eat the memory
+    const auto most = o_.source.max_line_octets / 2 * 2;  // whole units of UTF-16
+    while (rest.size() > most) {  // a line without an end must not eat the memory
       a_.counters.cut_lines.fetch_add(1, std::memory_order_relaxed);
-      line(f, rest.substr(0, o_.source.max_line_octets), emit);
-      rest.remove_prefix(o_.source.max_line_octets);
-      at += o_.source.max_line_octets;
+      line(f, rest.substr(0, most), emit);
+      rest.remove_prefix(most);
+      at += most;
     }
     f.state.offset += at;
     std::string keep(rest);
@@ -535,6 +640,11 @@ class Tail final : public Input {
   }
 
   void line(Followed& f, std::string_view text, const SourceParser::Emit& emit) {
+    std::string decoded;
+    if (f.text != Text::octets) text = decoded = to_utf8(text, f.text);
+    // A file that was truncated under a writer that does not append has a hole up to where the
+    // writer goes on: NUL octets that nobody wrote, gigabytes of them perhaps.
+    text.remove_prefix(std::min(text.find_first_not_of('\0'), text.size()));
     if (text.ends_with('\r')) text.remove_suffix(1);
     a_.counters.lines.fetch_add(1, std::memory_order_relaxed);
     if (text.empty()) return;  // an empty line says nothing; it is still counted

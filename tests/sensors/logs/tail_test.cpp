@@ -72,6 +72,16 @@ class TailTest : public testing::Test {
     }
     return out;
   }
+  /// Texts of the events, which hold no quotes here.
+  std::vector<std::string> messages() const {
+    constexpr std::string_view key = "\"message\":\"";
+    std::vector<std::string> out;
+    for (const auto& e : sink_.events()) {
+      const auto at = e.find(key) + key.size();
+      out.push_back(e.substr(at, e.find('"', at) - at));
+    }
+    return out;
+  }
   void expect_once(int to) {
     auto seen = numbers();
     std::sort(seen.begin(), seen.end());
@@ -203,6 +213,81 @@ TEST_F(TailTest, CopyTruncateWhileRunningReadsTheCopyOnlyForWhatIsMissing) {
   });
   life();
   expect_once(90);
+}
+
+// logrotate writes .1 by default, the date with `dateext`, and the date before the ending with
+// `extension`.
+TEST_F(TailTest, CopyTruncateFindsTheCopyUnderEveryNameThatRotationGives) {
+  options_.paths = {log_};
+  int n = 0;
+  for (const std::string copy :
+       {"/app.log.1", "/app.log-20261127", "/app.log.4", "/app-20261127.log"}) {
+    SCOPED_TRACE(copy);
+    live([&] {
+      append(log_, lines(n + 1, n + 3));
+      ASSERT_TRUE(sink_.wait_for(static_cast<std::size_t>(n + 3)));
+      // The sink takes nothing while the file is rotated: what is new stays unread.
+      sink_.refuse(true);
+      append(log_, lines(n + 4, n + 4));
+      ASSERT_TRUE(sink_.wait_for_refusal());
+      append(log_, lines(n + 5, n + 5));
+      fs::copy_file(log_, folder_ + copy);
+      std::ofstream(log_, std::ios::trunc) << lines(n + 6, n + 6);
+      sink_.refuse(false);
+      ASSERT_TRUE(sink_.wait_for(static_cast<std::size_t>(n + 6)));
+    });
+    n += 6;
+    expect_once(n);
+    fs::remove(log_);
+    fs::remove(folder_ + copy);
+    life();  // sees that they are gone
+  }
+}
+
+TEST_F(TailTest, ReadsUtf16ByItsMarkAlsoOverARestart) {
+  for (const bool little : {true, false}) {
+    const auto path = folder_ + (little ? "/le.log" : "/be.log");
+    const auto encode = [&](std::u16string_view text) {
+      std::string out;
+      for (const auto c : text) {
+        const char low = static_cast<char>(c & 0xFF), high = static_cast<char>(c >> 8);
+        out += little ? low : high;
+        out += little ? high : low;
+      }
+      return out;
+    };
+    options_.paths = {path};
+    const auto before = messages().size();
+    // U+0A0D and U+0D0A hold the octets of a line feed where none is.
+    const auto text = encode(u"\uFEFFfirst \u0A0D\u0D0A \u00E9\r\nsecond \U0001F600\r\nthi");
+    append(path, text.substr(0, text.size() - 1));  // ends inside a unit
+    life();
+    append(path, text.substr(text.size() - 1) + encode(u"rd\r\n"));
+    life();
+    auto got = messages();
+    got.erase(got.begin(), got.begin() + static_cast<std::ptrdiff_t>(before));
+    EXPECT_EQ(
+        got, (std::vector<std::string>{"first \u0A0D\u0D0A \u00E9", "second \U0001F600", "third"}));
+  }
+}
+
+TEST_F(TailTest, TheHoleThatTruncationLeavesIsNoText) {
+  append(log_, lines(1, 2));
+  life();
+  // The writer does not append: it goes on where it was.
+  std::ofstream(log_, std::ios::trunc | std::ios::binary)
+      << std::string(300'000, '\0') << "goes on\n";
+  life();
+  ASSERT_EQ(messages().size(), 3U);
+  EXPECT_EQ(messages().back(), "goes on");
+}
+
+TEST_F(TailTest, AByteOrderMarkIsNoPartOfTheFirstLine) {
+  append(log_,
+         "\xEF\xBB\xBF"
+         "first\nsecond\n");
+  life();
+  EXPECT_EQ(messages(), (std::vector<std::string>{"first", "second"}));
 }
 
 TEST_F(TailTest, FindsFilesThatComeLaterAndLeavesOutExcludedOnes) {
