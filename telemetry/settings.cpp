@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -42,20 +45,25 @@ std::string lower(std::string_view s) {
 
 class SettingsLoader {
  public:
-  SettingsLoader(Settings& out, std::string name) : out_(out), name_(std::move(name)) {}
+  SettingsLoader(Settings& out, std::string name, YamlRules rules)
+      : out_(out), name_(std::move(name)), rules_(rules) {}
 
   void walk(const YAML::Node& node, const std::string& path, int depth) {
     if (depth > max_depth) throw YAML::Exception(node.Mark(), "nested too deeply");
     switch (node.Type()) {
-      case YAML::NodeType::Map:
+      case YAML::NodeType::Map: {
+        std::set<std::string> seen;
         for (const auto& kv : node) {
           const auto key = kv.first.Scalar();
+          if (rules_ == YamlRules::strict && !seen.insert(key).second)
+            throw YAML::Exception(kv.first.Mark(), "'" + join(path, key) + "' is given twice");
           if (key == "include" && path.empty())
             include(kv.second, depth);
           else
             walk(kv.second, join(path, key), depth + 1);
         }
         break;
+      }
       case YAML::NodeType::Sequence: {
         int i = 0;
         for (const auto& item : node) walk(item, join(path, std::to_string(i++)), depth + 1);
@@ -88,7 +96,7 @@ class SettingsLoader {
       if (!probe)
         return;  // Suricata's sample files name files that not everyone has; what is missing is not
                  // set
-      SettingsLoader(out_, full).walk(YAML::LoadFile(full), "", depth + 1);
+      SettingsLoader(out_, full, rules_).walk(YAML::LoadFile(full), "", depth + 1);
     };
     if (node.IsSequence())
       for (const auto& n : node) one(n.Scalar());
@@ -97,12 +105,30 @@ class SettingsLoader {
   }
   Settings& out_;
   std::string name_;
+  YamlRules rules_;
 };
 
-Result<Settings, Problem> Settings::from_yaml(std::string_view text, const std::string& name) {
+Result<Settings, Problem> Settings::from_yaml(std::string_view text, const std::string& name,
+                                              YamlRules rules) {
+  if (text.find('\0') != std::string_view::npos)
+    return fail(Problem{"not a text file: it has NUL octets", name, "write it as YAML in UTF-8"});
   Settings s;
+  s.file_ = name;
   try {
-    SettingsLoader(s, name).walk(YAML::Load(std::string(text)), "", 0);
+    YAML::Node top;
+    if (rules == YamlRules::lenient) {
+      top = YAML::Load(std::string(text));
+    } else {
+      for (const auto& document : YAML::LoadAll(std::string(text))) {
+        if (document.IsNull()) continue;
+        if (!document.IsMap())
+          throw YAML::Exception(document.Mark(), "the file must hold KEY: VALUE lines");
+        if (!top.IsNull())
+          throw YAML::Exception(document.Mark(), "a second document (after '---') in one file");
+        top = document;
+      }
+    }
+    SettingsLoader(s, name, rules).walk(top, "", 0);
   } catch (const YAML::Exception& e) {
     return fail(Problem{"not valid YAML: " + e.msg, name + ":" + std::to_string(e.mark.line + 1),
                         "correct the file at that line"});
@@ -111,12 +137,20 @@ Result<Settings, Problem> Settings::from_yaml(std::string_view text, const std::
   return s;
 }
 
-Result<Settings, Problem> Settings::from_yaml_file(const std::string& path) {
+Result<Settings, Problem> Settings::from_yaml_file(const std::string& path, YamlRules rules) {
+  std::error_code ec;
+  if (std::filesystem::is_directory(path, ec))
+    return fail(Problem{"is a folder, not a file", path, "name the YAML file"});
+  errno = 0;
   std::ifstream in(path, std::ios::binary);
-  if (!in) return fail(Problem{"cannot open the file", path, "check the path and its permissions"});
+  if (!in)
+    return fail(Problem{std::string("cannot open the file: ") + std::strerror(errno), path,
+                        "check the path and its permissions"});
   std::stringstream text;
   text << in.rdbuf();
-  return from_yaml(text.str(), path);
+  if (in.bad())
+    return fail(Problem{"cannot read the file", path, "check the path and its permissions"});
+  return from_yaml(text.str(), path, rules);
 }
 
 std::uint64_t Settings::next_revision() {
@@ -283,6 +317,7 @@ Settings Settings::below(std::string_view path) const {
       out.leaves_.emplace(it->first.substr(full.size() + 1), it->second);
   }
   out.next_order_ = next_order_;
+  out.file_ = file_;
   return out;
 }
 
@@ -301,6 +336,29 @@ void Settings::mark_read(std::string_view prefix) const {
 std::string Settings::where(std::string_view path) const {
   const auto it = leaves_.find(resolve(path));
   return it == leaves_.end() ? std::string() : it->second.where;
+}
+
+std::string Settings::nearest_place(std::string_view path) const {
+  for (auto at = path;; at = at.substr(0, at.rfind('.'))) {
+    const auto full = at.empty() ? std::string() : resolve(at);
+    const Leaf* first = nullptr;
+    for (auto it = leaves_.lower_bound(full); it != leaves_.end() && it->first.starts_with(full);
+         ++it)
+      if (!at.empty() && below_or_at(it->first, full) && !it->second.where.empty() &&
+          (first == nullptr || it->second.order < first->order))
+        first = &it->second;
+    if (first != nullptr) return first->where;
+    if (at.find('.') == std::string_view::npos) break;
+  }
+  return file_.empty() ? "configuration" : file_;
+}
+
+Settings::Shape Settings::shape(std::string_view path) const {
+  const auto full = resolve(path);
+  if (leaves_.contains(full)) return Shape::value;
+  const auto below = children(path);
+  if (below.empty()) return Shape::absent;
+  return is_index(below.front()) ? Shape::list : Shape::map;
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {

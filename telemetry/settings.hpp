@@ -15,12 +15,20 @@
 
 namespace ww {
 
+/// Files of Suricata are taken as it takes them. In files of ours what would be passed over in
+/// silence is a mistake with its line: a key given twice, a second document, a top that is not KEY:
+/// VALUE.
+enum class YamlRules : std::uint8_t { lenient, strict };
+
 class Settings {
  public:
-  /// Loads YAML (with `include:` relative to the file). An empty file is an empty tree.
-  [[nodiscard]] static Result<Settings, Problem> from_yaml_file(const std::string& path);
+  /// Loads YAML (with `include:` relative to the file). An empty file is an empty tree. What is no
+  /// text file (a folder, NUL octets) is refused.
+  [[nodiscard]] static Result<Settings, Problem> from_yaml_file(
+      const std::string& path, YamlRules rules = YamlRules::lenient);
   [[nodiscard]] static Result<Settings, Problem> from_yaml(std::string_view text,
-                                                           const std::string& name);
+                                                           const std::string& name,
+                                                           YamlRules rules = YamlRules::lenient);
 
   /// Overrides one value; "a.b=c" is split by set_assignment.
   void set(std::string_view path, std::string_view value);
@@ -46,6 +54,13 @@ class Settings {
   void mark_read(std::string_view prefix) const;  ///< everything at or below counts as read
   /// file:line of a leaf when it came from a file, else "".
   [[nodiscard]] std::string where(std::string_view path) const;
+  /// Where a person should look: file:line of the leaf, else of the first value below the path,
+  /// else below the closest path above that has one, else the file. "configuration" when there was
+  /// no file.
+  [[nodiscard]] std::string nearest_place(std::string_view path) const;
+  enum class Shape : std::uint8_t { absent, value, list, map };
+  /// What stands at a path. A key without a value (`key:`) is a value; an empty list is one too.
+  [[nodiscard]] Shape shape(std::string_view path) const;
   /// A process-wide unique number of this content: copies share it, every change gives a new one.
   /// Lets code on a hot path keep what it made from the settings instead of reading them again.
   [[nodiscard]] std::uint64_t revision() const { return revision_; }
@@ -61,6 +76,7 @@ class Settings {
   std::map<std::string, Leaf, std::less<>> leaves_;
   mutable std::set<std::string, std::less<>> read_;
   static std::uint64_t next_revision();
+  std::string file_;
   std::uint32_t next_order_ = 0;
   std::uint64_t revision_ = next_revision();
   friend class SettingsLoader;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -177,7 +178,13 @@ int main_or_throw(int argc, char** argv) {
   } catch (const CLI::Success& e) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    return say({std::string(e.what()), "", "see wardwatch-collector --help"}, 2);
+    // A misspelt option leaves what it was meant for missing: name the cause, not what follows.
+    const auto rest = app.remaining(true);
+    const auto unknown =
+        std::find_if(rest.begin(), rest.end(), [](const auto& w) { return w.starts_with('-'); });
+    return say({unknown != rest.end() ? "unknown option " + *unknown : std::string(e.what()), "",
+                "see wardwatch-collector --help"},
+               2);
   }
   const auto config = Config::load(file);
   if (!config) return say(config.error(), 2);

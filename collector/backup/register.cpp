@@ -170,17 +170,6 @@ json::value to_json(const Settings& s, const std::string& path, int depth = 0) {
   return o;
 }
 
-std::string where_of(const Settings& s, const std::string& path) {
-  auto at = path;
-  for (int depth = 0; depth < max_depth && s.where(at).empty(); ++depth) {
-    const auto below = s.children(at);
-    if (below.empty()) break;
-    at += "." + below.front();
-  }
-  const auto where = s.where(at);
-  return where.empty() ? "backup register" : where;
-}
-
 template <class Spec>
 std::string doc_of(const Spec& spec) {
   std::string out;
@@ -394,7 +383,7 @@ Result<BackupRegister, Problem> read_register(const Settings& s) {
   BackupRegister r;
   const auto refuse = [&](const std::string& at, const std::string& what) {
     return fail(
-        Problem{at + ": " + what, where_of(s, at), "see deploy/backup-register.example.yaml"});
+        Problem{at + ": " + what, s.nearest_place(at), "see deploy/backup-register.example.yaml"});
   };
   for (const auto& key : s.children(""))
     if (key != "services" && key != "assets" && key != "hosts")
@@ -424,7 +413,7 @@ Result<BackupRegister, Problem> read_register(const Settings& s) {
   return r;
 }
 Result<BackupRegister, Problem> read_register(const std::string& path) {
-  auto s = Settings::from_yaml_file(path);
+  auto s = Settings::from_yaml_file(path, YamlRules::strict);
   if (!s) return fail(s.error());
   return read_register(*s);
 }

@@ -65,7 +65,7 @@ Result<Source, Problem> read_source(const Settings& s, const std::string& at,
 }  // namespace
 
 Result<UpdateConfig, Problem> load_config(const std::string& path) {
-  auto settings = Settings::from_yaml_file(path);
+  auto settings = Settings::from_yaml_file(path, YamlRules::strict);
   if (!settings) return fail(settings.error());
   const auto& s = *settings;
   const auto folder = fs::path(path).parent_path();

@@ -24,8 +24,18 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    const int code = app.exit(e);
-    return code == 0 ? 0 : 2;
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    // A misspelt option leaves what it was meant for missing: name the cause, not what follows from
+    // it.
+    const auto rest = app.remaining(true);
+    const auto unknown =
+        std::find_if(rest.begin(), rest.end(), [](const auto& w) { return w.starts_with('-'); });
+    const auto chosen_command = app.get_subcommands();
+    std::fprintf(stderr, "wardwatch-sensor: %s; see wardwatch-sensor%s%s --help\n",
+                 unknown != rest.end() ? ("unknown option " + *unknown).c_str() : e.what(),
+                 chosen_command.empty() ? "" : " ",
+                 chosen_command.empty() ? "" : chosen_command.front()->get_name().c_str());
+    return 2;
   }
   try {
     return chosen ? chosen() : 2;

@@ -5,8 +5,10 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <set>
 
 #include "sensors/app/command.hpp"
+#include "sensors/app/run_config.hpp"
 #include "sensors/pipeline/replay.hpp"
 #include "sensors/setup/options.hpp"
 
@@ -17,7 +19,7 @@ struct Arguments {
   CommonArguments common;
   std::vector<std::string> files;
   std::string eve = "eve.json", config, runmode, data_dir, log_dir, buffer, filter_file;
-  std::size_t workers = 1;
+  std::size_t workers = 0;  // not given: 1, or what the configuration says
   bool quiet = false, simulate_ips = false;
   CLI::App* app = nullptr;
 };
@@ -37,7 +39,23 @@ Result<std::string, Problem> read_filter(const std::string& path) {
   return out;
 }
 
-int run(const Arguments& a) {
+/// What the live sensor would use, where the command line says nothing else.
+Result<void, Problem> take_config(Arguments& a) {
+  if (a.config.empty()) return {};
+  auto config = read_run_config(a.config);
+  if (!config) return fail(config.error());
+  if (a.common.rules.empty()) a.common.rules = config->rules;
+  if (a.common.suricata_yaml.empty()) a.common.suricata_yaml = config->suricata_yaml;
+  if (a.common.checksums.empty() && config->checksums != "auto")
+    a.common.checksums = config->checksums;
+  if (a.workers == 0) a.workers = config->workers;
+  // A variable of the command line comes later and counts.
+  a.common.vars.insert(a.common.vars.begin(), config->vars.begin(), config->vars.end());
+  return {};
+}
+
+int run(Arguments a) {
+  if (auto ok = take_config(a); !ok) return problem(ok.error(), 2);
   auto settings = load_suricata_settings(a.common);
   if (!settings) return problem(settings.error(), 2);
   // As if packets waited for the verdict: Suricata derives the stream's mode from that.
@@ -114,6 +132,13 @@ int run(const Arguments& a) {
                  static_cast<unsigned long long>(alerts), took.count());
   }
   name_ignored(*settings, ignored);
+  bool lost = false;
+  for (const auto& sink : std::set<std::shared_ptr<EventSink>>(sinks->begin(), sinks->end()))
+    if (const auto failure = sink ? sink->failure() : std::nullopt) {
+      problem(*failure, 1);
+      lost = true;
+    }
+  if (lost) return 1;
   return result.problems.empty() || result.packets != 0 ? 0 : 2;
 }
 
@@ -138,16 +163,16 @@ const CommandRegistration registration{{
           app.add_option("--set", a->common.sets, "Suricata setting KEY=VALUE")
               ->allow_extra_args(false);
           app.add_option("-k", a->common.checksums, "checksums: none, auto or all");
-          app.add_option("--config", a->config, "sensor configuration (YAML)");
+          app.add_option(
+              "--config", a->config,
+              "sensor configuration (YAML): rules, vars, suricata_yaml, checksums, workers");
           app.add_option("--suricata-yaml", a->common.suricata_yaml,
                          "Suricata configuration; empty file = defaults");
           app.add_option("--include", a->common.include,
                          "another Suricata configuration, whose sections replace those before it")
               ->allow_extra_args(false);
           app.add_option("-F", a->filter_file, "file with a BPF filter");
-          app.add_option("--workers", a->workers, "worker threads")
-              ->capture_default_str()
-              ->check(CLI::Range(1, 64));
+          app.add_option("--workers", a->workers, "worker threads [1]")->check(CLI::Range(1, 64));
           app.add_option("--runmode", a->runmode, "accepted for Suricata's sake, without effect");
           app.add_option("--data-dir", a->data_dir, "accepted for Suricata's sake, without effect");
           app.add_option("-l", a->log_dir, "accepted for Suricata's sake, without effect");

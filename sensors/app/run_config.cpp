@@ -10,9 +10,7 @@ namespace ww::sensor {
 namespace {
 
 Problem bad(const Settings& s, const std::string& path, std::string what, std::string remedy) {
-  const auto where = s.where(path);
-  return {path + ": " + std::move(what), where.empty() ? "configuration" : where,
-          std::move(remedy)};
+  return {path + ": " + std::move(what), s.nearest_place(path), std::move(remedy)};
 }
 
 class Reader {
@@ -69,7 +67,8 @@ Result<void, Problem> read_interfaces(const Settings& s, const Reader& r, RunCon
     if (const auto name = s.text(at)) {
       o.interface = *name;
     } else {
-      if (auto ok = logs::check_keys(s, at, {"name", "filter", "ring", "snaplen", "promiscuous"});
+      if (auto ok =
+              logs::check_keys(s, at, {"name", "filter", "ring", "snaplen", "promiscuous:flag"});
           !ok)
         return ok;
       o.interface = s.text_or(at + ".name", "");
@@ -86,27 +85,61 @@ Result<void, Problem> read_interfaces(const Settings& s, const Reader& r, RunCon
   return {};
 }
 
+/// Paths are relative to the configuration's file, those of `logs` too. Patterns of log files stay
+/// as they are: they must be whole.
+void resolve_log_paths(const Reader& r, Settings& logs) {
+  std::vector<std::string> keys{"journald.folder"};
+  for (const char* list : {"formats", "evtx"}) {
+    keys.emplace_back(list);
+    for (const auto& i : logs.children(list)) keys.push_back(std::string(list) + "." + i);
+  }
+  for (const auto& i : logs.children("syslog"))
+    for (const char* key : {".cert", ".key", ".client_ca"}) keys.push_back("syslog." + i + key);
+  for (const auto& key : keys)
+    if (const auto path = logs.text(key); path && !path->empty()) logs.set(key, r.resolve(*path));
+}
+
+/// A variable is one text, as in Suricata's files, or a YAML list of what its brackets would hold.
+Result<void, Problem> read_vars(const Settings& s, RunConfig& c) {
+  for (const auto& name : s.children("vars")) {
+    const auto at = "vars." + name;
+    if (auto ok = logs::check_keys(s, "vars", {name + ":list"}); !ok) return ok;
+    const auto values = s.list(at);
+    if (values.empty())
+      return fail(bad(s, at, "a variable needs a value", "write for example \"[10.0.0.0/8]\""));
+    std::string text = values.front();
+    if (s.shape(at) == Settings::Shape::list) {
+      text = "[";
+      for (const auto& v : values) text += (text.size() > 1 ? "," : "") + v;
+      text += "]";
+    }
+    c.vars.push_back(name + "=" + text);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<RunConfig, Problem> read_run_config(const std::string& file) {
-  auto loaded = Settings::from_yaml_file(file);
+  auto loaded = Settings::from_yaml_file(file, YamlRules::strict);
   if (!loaded) return fail(loaded.error());
   const auto& s = *loaded;
   const Reader r(s, file);
   RunConfig c;
   const std::vector<std::pair<std::string, std::vector<std::string>>> known{
       {"",
-       {"data", "identity", "collector", "spool", "uplink", "privacy", "capture", "rules", "vars",
-        "suricata_yaml", "logs", "backup", "drills", "user", "metrics"}},
+       {"data:map", "identity:map", "collector:map", "spool:map", "uplink:map", "privacy:map",
+        "capture:map", "rules:list", "vars:map", "suricata_yaml", "logs:map", "backup:map",
+        "drills:map", "user", "metrics:map"}},
       {"data", {"folder"}},
       {"identity", {"folder", "site", "sensor"}},
-      {"collector", {"url", "enabled"}},
+      {"collector", {"url", "enabled:flag"}},
       {"spool", {"folder", "max_size", "max_age", "segment_size", "sync_interval", "sync_size"}},
       {"uplink",
        {"batch_events", "batch_size", "compression", "heartbeat", "timeout", "pause_first",
         "pause_most"}},
       {"privacy", {"key_file"}},
-      {"capture", {"interfaces", "files", "workers", "checksums"}},
+      {"capture", {"interfaces:maps", "files:list", "workers:number", "checksums"}},
       {"metrics", {"file", "listen"}}};
   for (const auto& [path, keys] : known)
     if (auto ok = logs::check_keys(s, path, keys); !ok) return fail(ok.error());
@@ -156,14 +189,14 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
     return fail(bad(s, "capture.checksums", "unknown value '" + c.checksums + "'",
                     "use auto, none or all"));
   c.rules = r.paths("rules");
-  for (const auto& name : s.children("vars"))
-    c.vars.push_back(name + "=" + s.text_or("vars." + name, ""));
+  if (auto ok = read_vars(s, c); !ok) return fail(ok.error());
   c.suricata_yaml = r.path("suricata_yaml", "");
   c.metrics_listen = s.text_or("metrics.listen", "");
   c.metrics_file = r.path("metrics.file", "");
-  c.has_logs = s.has("logs");
+  c.has_logs = !s.children("logs").empty();
   if (c.has_logs) {
     c.logs = s.below("logs");
+    resolve_log_paths(r, c.logs);
     if (auto ok = logs::read_log_config(c.logs); !ok) {
       auto p = ok.error();
       const std::string_view unknown = "unknown key '";
@@ -171,7 +204,7 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
       return fail(p);
     }
   }
-  if (s.has("backup")) {
+  if (!s.children("backup").empty()) {
     auto probes =
         backup::read_backup_config(s.below("backup"), r.resolve("."), c.data_folder + "/backup");
     if (!probes) {

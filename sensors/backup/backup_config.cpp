@@ -10,8 +10,7 @@ namespace ww::backup {
 namespace {
 
 Problem bad(const Settings& s, const std::string& at, std::string what, std::string remedy) {
-  const auto where = s.where(at);
-  return {at + ": " + std::move(what), where.empty() ? "configuration" : where, std::move(remedy)};
+  return {at + ": " + std::move(what), s.nearest_place(at), std::move(remedy)};
 }
 
 bool good_name(std::string_view name) {
@@ -75,7 +74,7 @@ Result<ProbeSpec, Problem> read_probe(const Settings& s, const std::string& conf
   }
   std::vector<std::string> known;
   for (const auto* keys : {&common_keys(), &type->second.keys})
-    for (const auto& k : *keys) known.emplace_back(k.name);
+    for (const auto& k : *keys) known.push_back(std::string(k.name) + ":any");
   if (auto ok = logs::check_keys(s, "", known); !ok) return fail(ok.error());
   for (const auto* keys : {&common_keys(), &type->second.keys})
     for (const auto& k : *keys)
@@ -119,7 +118,7 @@ Result<ProbeSpec, Problem> read_probe(const Settings& s, const std::string& conf
 Result<std::vector<ProbeSpec>, Problem> read_backup_config(const Settings& s,
                                                            const std::string& config_folder,
                                                            const std::string& work_folder) {
-  if (auto ok = logs::check_keys(s, "", {"probes", "workers"}); !ok) return fail(ok.error());
+  if (auto ok = logs::check_keys(s, "", {"probes:maps", "workers"}); !ok) return fail(ok.error());
   std::vector<ProbeSpec> out;
   std::set<std::pair<std::string, std::string>> names;
   for (const auto& i : s.children("probes")) {

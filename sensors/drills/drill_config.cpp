@@ -10,9 +10,7 @@ namespace ww::drills {
 namespace {
 
 Problem bad(const Settings& s, const std::string& path, std::string what, std::string remedy) {
-  const auto where = s.where(path);
-  return {"drills." + path + ": " + std::move(what), where.empty() ? "configuration" : where,
-          std::move(remedy)};
+  return {"drills." + path + ": " + std::move(what), s.nearest_place(path), std::move(remedy)};
 }
 
 template <class D>
@@ -50,7 +48,8 @@ bool inside(const std::string& path) {
 
 Result<DatabaseCheck, Problem> read_database(const Settings& s, const std::string& at) {
   DatabaseCheck d;
-  if (auto ok = logs::check_keys(s, at, {"type", "path", "queries"}); !ok) return fail(ok.error());
+  if (auto ok = logs::check_keys(s, at, {"type", "path", "queries:maps"}); !ok)
+    return fail(ok.error());
   d.type = s.text_or(at + ".type", "sqlite");
   d.path = s.text_or(at + ".path", "");
   if (d.type != "sqlite" && d.type != "postgres")
@@ -82,8 +81,9 @@ Result<RestoreTarget, Problem> read_target(const Settings& s, const std::string&
                                            const std::vector<backup::ProbeSpec>& probes) {
   if (auto ok =
           logs::check_keys(s, at,
-                           {"target", "asset", "job", "include", "timeout", "manifest", "files",
-                            "min_files", "databases", "scan", "command", "signature", "signed_by"});
+                           {"target", "asset", "job", "include:list", "timeout", "manifest:list",
+                            "files:list", "min_files:number", "databases:maps", "scan:list",
+                            "command:list", "signature", "signed_by"});
       !ok)
     return fail(ok.error());
   RestoreTarget t;
@@ -142,8 +142,8 @@ Result<DrillConfig, Problem> read_drill_config(const Settings& s, const std::str
                                                const std::string& data_folder,
                                                const std::vector<backup::ProbeSpec>& probes) {
   if (auto ok = logs::check_keys(s, "",
-                                 {"heartbeat", "poll", "orders", "detection", "scratch", "max_size",
-                                  "min_free", "restore"});
+                                 {"heartbeat", "poll", "orders:flag", "detection:list", "scratch",
+                                  "max_size", "min_free", "restore:maps"});
       !ok)
     return fail(ok.error());
   DrillConfig c;

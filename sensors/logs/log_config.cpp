@@ -1,9 +1,12 @@
 #include "sensors/logs/log_config.hpp"
 
 #include <glob.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 
 namespace ww::logs {
 namespace {
@@ -24,8 +27,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }
 
 Problem bad(const Settings& s, const std::string& path, std::string what, std::string remedy) {
-  const auto where = s.where(path);
-  return {path + ": " + std::move(what), where.empty() ? "logs" : where, std::move(remedy)};
+  return {path + ": " + std::move(what), s.nearest_place(path), std::move(remedy)};
 }
 
 /// Reads one source's common keys; collects the first problem.
@@ -35,6 +37,8 @@ class Reader {
 
   Result<SourceOptions, Problem> source(const std::string& at) {
     SourceOptions o;
+    if (auto ok = check_keys(s_, at + ".multiline", {"start", "timeout"}); !ok)
+      return fail(ok.error());
     o.zone = zone_;
     o.format = s_.text_or(at + ".format", "auto");
     o.product = s_.text_or(at + ".product", "");
@@ -80,8 +84,8 @@ class Reader {
   Zone zone_;
 };
 
-const std::vector<std::string> source_keys{"format", "product", "service",   "category",
-                                           "host",   "zone",    "multiline", "max_line"};
+const std::vector<std::string> source_keys{"format", "product", "service",       "category",
+                                           "host",   "zone",    "multiline:map", "max_line"};
 
 std::vector<std::string> with_source(std::vector<std::string> more) {
   more.insert(more.end(), source_keys.begin(), source_keys.end());
@@ -106,6 +110,44 @@ Result<void, Problem> read_listen(const Settings& s, const std::string& at, Sysl
       o.address = o.address.substr(1, o.address.size() - 2);
     if (o.address.empty() || o.address == "*") o.address = "::";
   }
+  return {};
+}
+
+/// That what stands at a path has the shape that its reader takes: anything else would count as not
+/// there.
+Result<void, Problem> check_kind(const Settings& s, const std::string& path,
+                                 std::string_view kind) {
+  using Shape = Settings::Shape;
+  const auto shape = s.shape(path);
+  const auto wrong = [&](std::string what, std::string remedy) {
+    return fail(bad(s, path, std::move(what), std::move(remedy)));
+  };
+  const bool list = kind == "list", maps = kind == "maps", map = kind == "map";
+  if (kind == "any") return {};
+  if (shape == Shape::value) {
+    const auto text = s.text_or(path, "");
+    if (text.empty()) return {};  // `key:` and `key: []`: not set
+    if (maps) return wrong("must be a list, not '" + text + "'", "begin each entry with '- '");
+    if (map) return wrong("must hold keys, not '" + text + "'", "see the commented example");
+    if (kind == "flag" && !parse_flag(text))
+      return wrong("neither yes nor no: " + text, "write yes or no");
+    std::int64_t n = 0;
+    if (kind == "number")
+      if (const auto r = std::from_chars(text.data(), text.data() + text.size(), n);
+          r.ec != std::errc() || r.ptr != text.data() + text.size() || n < 0)
+        return wrong("not a whole number: " + text, "write for example 16");
+    return {};
+  }
+  if (shape == Shape::list && !list && !maps)
+    return wrong(map ? "must hold keys, not a list" : "takes one value, not a list",
+                 map ? "see the commented example" : "write it without brackets or '- '");
+  if (shape == Shape::map && !map)
+    return wrong(maps || list ? "must be a list" : "takes one value, not keys",
+                 maps || list ? "begin each entry with '- '" : "see the commented example");
+  if (list)
+    for (const auto& i : s.children(path))
+      if (s.shape(path + "." + i) != Shape::value)
+        return wrong("an entry of the list is not one value", "put quotes around it");
   return {};
 }
 
@@ -134,29 +176,32 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
 
 Result<void, Problem> check_keys(const Settings& s, const std::string& path,
                                  const std::vector<std::string>& known) {
-  const auto prefix = path.empty() ? std::string() : path + ".";
+  const auto name_of = [](std::string_view k) { return k.substr(0, k.find(':')); };
   for (const auto& key : s.children(path)) {
-    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    std::string nearest;
+    const auto full = path.empty() ? key : path + "." + key;
+    if (const auto k =
+            std::find_if(known.begin(), known.end(), [&](auto& n) { return name_of(n) == key; });
+        k != known.end()) {
+      const auto colon = k->find(':');
+      if (auto ok = check_kind(s, full,
+                               colon == std::string::npos ? std::string_view("value")
+                                                          : std::string_view(*k).substr(colon + 1));
+          !ok)
+        return ok;
+      continue;
+    }
+    std::string nearest, all;
     std::size_t best = 4;
-    for (const auto& k : known)
+    for (const auto& entry : known) {
+      const std::string k(name_of(entry));
       if (const auto d = distance(key, k); d < best) {
         best = d;
         nearest = k;
       }
-    std::string all;
-    for (const auto& k : known) (all += all.empty() ? "" : ", ") += k;
-    const auto full = prefix + key;
-    auto where = s.where(full);
-    for (auto at = full;
-         where.empty();) {  // a key that holds others: the line of the first value in it
-      const auto below = s.children(at);
-      if (below.empty()) break;
-      at += "." + below.front();
-      where = s.where(at);
+      (all += all.empty() ? "" : ", ") += k;
     }
     return fail(
-        Problem{"unknown key '" + full + "'", where.empty() ? "configuration" : where,
+        Problem{"unknown key '" + full + "'", s.nearest_place(full),
                 nearest.empty() ? "known here are " + all : "did you mean '" + nearest + "'?"});
   }
   return {};
@@ -164,8 +209,9 @@ Result<void, Problem> check_keys(const Settings& s, const std::string& path,
 
 Result<LogConfig, Problem> read_log_config(const Settings& s) {
   LogConfig c;
-  if (auto ok =
-          check_keys(s, "", {"formats", "zone", "files", "syslog", "journald", "stdin", "evtx"});
+  if (auto ok = check_keys(s, "",
+                           {"formats:list", "zone", "files:maps", "syslog:maps", "journald:any",
+                            "stdin:flag", "evtx:list"});
       !ok)
     return fail(ok.error());
   auto zone = Zone::parse(s.text_or("zone", "local"));
@@ -181,7 +227,7 @@ Result<LogConfig, Problem> read_log_config(const Settings& s) {
   }
   for (const auto& i : s.children("files")) {
     const auto at = "files." + i;
-    if (auto ok = check_keys(s, at, with_source({"paths", "exclude", "start"})); !ok)
+    if (auto ok = check_keys(s, at, with_source({"paths:list", "exclude:list", "start"})); !ok)
       return fail(ok.error());
     TailOptions o;
     auto source = reader.source(at);
@@ -200,9 +246,9 @@ Result<LogConfig, Problem> read_log_config(const Settings& s) {
   }
   for (const auto& i : s.children("syslog")) {
     const auto at = "syslog." + i;
-    if (auto ok = check_keys(
-            s, at,
-            with_source({"transport", "listen", "cert", "key", "client_ca", "max_connections"}));
+    if (auto ok = check_keys(s, at,
+                             with_source({"transport", "listen", "cert", "key", "client_ca",
+                                          "max_connections:number"}));
         !ok)
       return fail(ok.error());
     SyslogOptions o;
@@ -227,10 +273,17 @@ Result<LogConfig, Problem> read_log_config(const Settings& s) {
         std::clamp<std::int64_t>(s.integer_or(at + ".max_connections", 256), 1, 65536));
     if (o.transport == SyslogOptions::Transport::tls && o.cert_file.empty())
       return fail(bad(s, at, "TLS needs a certificate", "add cert: FILE and key: FILE"));
+    for (const auto& [key, file] : {std::pair{".cert", &o.cert_file},
+                                    {".key", &o.key_file},
+                                    {".client_ca", &o.client_ca_file}})
+      if (o.transport == SyslogOptions::Transport::tls && !file->empty() &&
+          ::access(file->c_str(), R_OK) != 0)
+        return fail(bad(s, at + key, "cannot read " + *file + ": " + std::strerror(errno),
+                        "check the path and its permissions"));
     c.syslog.push_back(std::move(o));
   }
   if (s.has("journald")) {
-    if (auto ok = check_keys(s, "journald", {"enabled", "units", "folder", "start"}); !ok)
+    if (auto ok = check_keys(s, "journald", {"enabled:flag", "units:list", "folder", "start"}); !ok)
       return fail(ok.error());
     if (s.flag_or("journald.enabled", true) && s.text("journald").value_or("yes") != "no") {
       JournaldOptions o;

@@ -42,7 +42,10 @@ struct LogConfig {
 
 /// Keys that `settings` has and nobody read, as one error; the same helper serves the other parts
 /// of the configuration.
-/// @param known  names that are valid at the place of the key, for the suggestion
+/// @param known  names that are valid at the place of the key. ":KIND" behind a name says what may
+/// stand there:
+///               value (when nothing is said), flag, number, list (of values, or one), maps (a list
+///               of what holds keys), map, any
 [[nodiscard]] Result<void, Problem> check_keys(const Settings& settings, const std::string& path,
                                                const std::vector<std::string>& known);
 

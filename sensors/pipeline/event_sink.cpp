@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <atomic>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -19,15 +19,23 @@ class FileSink final : public EventSink {
   }
   void write(std::string_view lines) override {
     const std::lock_guard lock(mutex_);
-    while (!lines.empty()) {
+    while (!lines.empty() && error_ == 0) {
       const auto n = ::write(descriptor_, lines.data(), lines.size());
-      if (n < 0) {
-        if (errno == EINTR) continue;
-        ++failed_;
-        return;
-      }
-      lines.remove_prefix(static_cast<std::size_t>(n));
+      if (n >= 0)
+        lines.remove_prefix(static_cast<std::size_t>(n));
+      else if (errno != EINTR)
+        error_ = errno;
     }
+    if (error_ != 0)
+      lost_ += static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
+  }
+  [[nodiscard]] std::optional<Problem> failure() const override {
+    const std::lock_guard lock(mutex_);
+    if (error_ == 0) return {};
+    return Problem{std::string("cannot write events: ") + std::strerror(error_) + "; " +
+                       std::to_string(lost_) + " lines are lost",
+                   path_ == "-" ? "standard output" : path_,
+                   "make room or choose another place, and run it again"};
   }
   void reopen() override {
     if (path_ == "-") return;
@@ -36,13 +44,15 @@ class FileSink final : public EventSink {
     const std::lock_guard lock(mutex_);
     ::close(descriptor_);
     descriptor_ = fresh;
+    error_ = 0;
   }
 
  private:
   std::string path_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   int descriptor_;
-  std::atomic<std::uint64_t> failed_{0};
+  int error_ = 0;
+  std::uint64_t lost_ = 0;
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "collector/app/service/config.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
@@ -55,6 +57,13 @@ const ConfigKey* known(std::string_view path) {
   return nullptr;
 }
 
+/// Keys are known below it, none of its own: "server", "notify.webhooks".
+bool is_section(std::string_view path) {
+  const auto g = generic(path) + ".";
+  return std::any_of(config_keys().begin(), config_keys().end(),
+                     [&](const auto& k) { return k.path.starts_with(g); });
+}
+
 std::string nearest(std::string_view path) {
   const auto g = generic(path);
   std::string_view best;
@@ -64,6 +73,21 @@ std::string nearest(std::string_view path) {
     if (d < least) least = d, best = k.path;
   }
   return std::string(best);
+}
+
+bool address_and_port(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) return false;
+  std::string host(text.substr(0, colon));
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
+  std::uint16_t port = 0;
+  const auto digits = text.substr(colon + 1);
+  const auto r = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  in6_addr octets;
+  return (::inet_pton(AF_INET, host.c_str(), &octets) == 1 ||
+          ::inet_pton(AF_INET6, host.c_str(), &octets) == 1) &&
+         !digits.empty() && r.ec == std::errc() && r.ptr == digits.data() + digits.size();
 }
 
 /// Typed reading that collects the first problem.
@@ -87,7 +111,7 @@ class Reader {
   void list(const char* key, std::vector<std::string>& out) {
     if (s_.has(key)) out = s_.list(key);
   }
-  void flag(const char* key, bool& out) {
+  void flag(const std::string& key, bool& out) {
     if (const auto v = s_.text(key)) {
       const auto f = parse_flag(*v);
       if (!f) return bad(key, "is neither yes nor no");
@@ -111,8 +135,8 @@ class Reader {
   }
   void bad(const std::string& key, const std::string& what) {
     if (!problem)
-      problem =
-          Problem{"'" + key + "' " + what, s_.where(key), "see deploy/collector.example.yaml"};
+      problem = Problem{"'" + key + "' " + what, s_.nearest_place(key),
+                        "see deploy/collector.example.yaml"};
   }
   std::optional<std::int64_t> integer(const std::string& key, std::int64_t least,
                                       std::int64_t most) {
@@ -139,10 +163,24 @@ class Reader {
 };
 
 Result<Config, Problem> read(const Settings& s, const std::string& name) {
-  for (const auto& path : s.unread())
-    if (known(path) == nullptr)
-      return fail(Problem{"unknown key '" + path + "'", s.where(path),
-                          "did you mean '" + nearest(path) + "'?"});
+  for (const auto& path : s.unread()) {
+    const auto* key = known(path);
+    const bool empty = s.text_or(path, "").empty();
+    if (key != nullptr && (key->kind == "list" || key->path == generic(path))) {
+      continue;
+    } else if (is_section(path)) {
+      if (empty) continue;  // all of it is commented out
+      return fail(Problem{"'" + path + "' must hold keys, not '" + s.text_or(path, "") + "'",
+                          s.where(path), "see deploy/collector.example.yaml"});
+    }
+    const auto above = path.substr(0, path.rfind('.'));
+    if (const auto* parent = known(above); parent != nullptr && above != path)
+      return fail(Problem{
+          "'" + above + "' takes " + (parent->kind == "list" ? "a list of values" : "one value"),
+          s.where(path), "see deploy/collector.example.yaml"});
+    return fail(Problem{"unknown key '" + path + "'", s.where(path),
+                        "did you mean '" + nearest(path) + "'?"});
+  }
 
   Config c;
   c.file = name;
@@ -208,7 +246,7 @@ Result<Config, Problem> read(const Settings& s, const std::string& name) {
       if (!l) r.bad(at + ".min_level", "must be informational, low, medium, high or critical");
       w.min_level = l.value_or(Level::high);
     }
-    w.drills = s.flag_or(at + ".drills", false);
+    r.flag(at + ".drills", w.drills);
     if (!http::parse_url(w.url)) r.bad(at + ".url", "must be an http:// or https:// address");
     c.webhooks.push_back(std::move(w));
   }
@@ -256,6 +294,15 @@ Result<Config, Problem> read(const Settings& s, const std::string& name) {
   r.path("log.file", c.log_file);
 
   if (c.folder.empty()) r.bad("data.folder", "is missing: say where the collector keeps its data");
+  for (const auto& [key, list] : {std::pair{"server.listen", &c.listen},
+                                  {"syslog.udp", &c.syslog_udp},
+                                  {"syslog.tcp", &c.syslog_tcp},
+                                  {"syslog.tls", &c.syslog_tls}})
+    for (const auto& a : *list)
+      if (!address_and_port(a))
+        r.bad(key, "has '" + a +
+                       "', which is not ADDRESS:PORT: write for example 0.0.0.0:8443 or "
+                       "[::]:8443");
   if (c.listen.empty()) r.bad("server.listen", "is empty: give ADDRESS:PORT");
   if (c.certificate_file.empty() != c.key_file.empty())
     r.bad("server.certificate", "needs server.key, and the other way round");
@@ -269,7 +316,8 @@ Result<Config, Problem> read(const Settings& s, const std::string& name) {
                                                 "error", "critical", "off"};
   if (std::find(std::begin(levels), std::end(levels), c.log_level) == std::end(levels))
     r.bad("log.level", "must be debug, info, warn or error");
-  if (!c.public_url.empty() && !http::parse_url(c.public_url))
+  if (!c.public_url.empty() &&
+      (!http::parse_url(c.public_url) || !c.public_url.starts_with("https://")))
     r.bad("server.public_url", "must be an https:// address");
   while (c.public_url.ends_with('/')) c.public_url.pop_back();
   if (r.problem) {
@@ -359,13 +407,13 @@ const std::vector<ConfigKey>& config_keys() {
 }
 
 Result<Config, Problem> Config::load(const std::string& path) {
-  const auto s = Settings::from_yaml_file(path);
+  const auto s = Settings::from_yaml_file(path, YamlRules::strict);
   if (!s) return fail(s.error());
   return read(*s, path);
 }
 
 Result<Config, Problem> Config::parse(std::string_view yaml, const std::string& name) {
-  const auto s = Settings::from_yaml(yaml, name);
+  const auto s = Settings::from_yaml(yaml, name, YamlRules::strict);
   if (!s) return fail(s.error());
   return read(*s, name);
 }

@@ -37,12 +37,25 @@ TEST(Config, WrongValuesNameKeyAndLine) {
            {"data: {folder: x}\nsyslog: {site: Not A Slug}\n", "syslog.site"},
            {"data: {folder: x}\nnotify: {webhooks: [{url: ftp://x}]}\n", "notify.webhooks.0.url"},
            {"data: {folder: x}\nlog: {level: loud}\n", "log.level"},
+           {"data: {folder: x}\nserver: {listen: 8443}\n", "server.listen"},
+           {"data: {folder: x}\nserver: {names: {a: b}}\n", "'server.names' takes a list"},
+           {"data: {folder: [x]}\n", "'data.folder' takes one value"},
+           {"data: {folder: x}\nsyslog: yes\n", "'syslog' must hold keys"},
+           {"data: {folder: x}\nsyslog: {tls: ['6514']}\n", "syslog.tls"},
+           {"data: {folder: x}\nserver: {public_url: 'http://x'}\n", "server.public_url"},
+           {"data: {folder: x}\ndata: {folder: y}\n", "'data' is given twice"},
+           {"data: {folder: x}\nnotify: {webhooks: [{url: 'https://x', drills: perhaps}]}\n",
+            "notify.webhooks.0.drills"},
            {"server: {worker_threads: 2}\n", "data.folder"}}) {
     const auto c = Config::parse(yaml, "c.yaml");
     ASSERT_FALSE(c) << yaml;
     EXPECT_NE(c.error().what.find(key), std::string::npos) << c.error().text();
     EXPECT_TRUE(c.error().where.starts_with("c.yaml")) << c.error().text();
   }
+}
+
+TEST(Config, ASectionWithNothingInItIsAsGoodAsNone) {
+  EXPECT_TRUE(Config::parse("data: {folder: x}\nnotify:\nsyslog:\n  # udp: []\n", "c.yaml"));
 }
 
 TEST(Config, TheExampleIsGoodAndShowsEveryKey) {

@@ -98,6 +98,17 @@ TEST_F(SyslogTest, UdpDatagramsBecomeEvents) {
   EXPECT_NE(sink_.events()[7].find("\"sender\":\"127.0.0.1\""), std::string::npos);
 }
 
+TEST_F(SyslogTest, TheLongestDatagramLosesNothing) {
+  std::string text(65'000, 'x');
+  run({}, [&](std::uint16_t port) {
+    const int fd = connect_to(port, SOCK_DGRAM);
+    send_all(fd, text + "<end>");
+    ASSERT_TRUE(sink_.wait_for(1));
+    ::close(fd);
+  });
+  EXPECT_NE(sink_.events().back().find("<end>"), std::string::npos);
+}
+
 TEST_F(SyslogTest, TcpSendersWaitWhileTheSpoolRefusesAndNothingIsLost) {
   SyslogOptions o;
   o.transport = SyslogOptions::Transport::tcp;
@@ -203,6 +214,27 @@ std::string config_error(const std::string& yaml) {
   if (!s) return s.error().text();
   const auto c = read_log_config(*s);
   return c ? "" : c.error().text();
+}
+
+// What is not read for its shape would count as not there.
+TEST(LogConfig, RefusesWhatHasAnotherShape) {
+  for (const auto& [yaml, wanted] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"files: /var/log/x\n", "s.yaml:1: files: must be a list, not '/var/log/x'"},
+           {"files: {paths: [/a]}\n", "s.yaml:1: files: must be a list"},
+           {"files:\n  - paths: [/a, {b: c}]\n", "s.yaml:2: files.0.paths: an entry"},
+           {"files:\n  - paths: [/a]\n    format: [json]\n",
+            "s.yaml:3: files.0.format: takes one value"},
+           {"files:\n  - paths: [/a]\n    multiline: x\n",
+            "s.yaml:3: files.0.multiline: must hold keys"},
+           {"files:\n  - paths: [/a]\n    multiline: {strt: x}\n",
+            "s.yaml:3: unknown key 'files.0.multiline.strt'; did you mean 'start'?"},
+           {"stdin: maybe\n", "s.yaml:1: stdin: neither yes nor no: maybe"},
+           {"syslog:\n  - {listen: ':1', max_connections: lots}\n",
+            "s.yaml:2: syslog.0.max_connections: not a whole number"},
+           {"syslog:\n  - {transport: tls, listen: ':1', cert: /nowhere/c.pem}\n",
+            "s.yaml:2: syslog.0.cert: cannot read /nowhere/c.pem: No such file"}})
+    EXPECT_TRUE(config_error(yaml).starts_with(wanted)) << config_error(yaml);
+  EXPECT_EQ(config_error("files:\nsyslog: []\nevtx: /one.evtx\n"), "");
 }
 
 TEST(LogConfig, ReadsEveryKeyAndNamesWhatIsWrong) {

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""What an operator gets wrong, given to the real programs: each thing ends with one line that says what, where and what to do, and with
+the right exit code; what could be read of a damaged capture is used.
+
+    bad_input.py --bin FOLDER_OF_PROGRAMS"""
+import argparse
+import gzip
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CAPTURE = os.path.join(os.path.dirname(os.path.dirname(HERE)), "fixtures", "captures", "http.pcap")
+GOOD = "data: { folder: d }\ncollector: { enabled: no }\nidentity: { site: a, sensor: b }\n"
+LOGS = "logs: { files: [ { paths: [ /var/log/x.log ] } ] }\n"
+
+# Name, content, what the line must say. A place is FILE or FILE:LINE.
+SENSOR = [
+    ("empty", b"", "sensor.yaml: data.folder: is required"),
+    ("scalar", b"hello\n", "sensor.yaml:1: not valid YAML: the file must hold KEY: VALUE"),
+    ("binary", b"\0\1\xff", "sensor.yaml: not a text file"),
+    ("tab", b"data:\n\tfolder: d\n", "sensor.yaml:2: not valid YAML"),
+    ("twice", GOOD + "data: { folder: e }\n", "sensor.yaml:4: not valid YAML: 'data' is given twice"),
+    ("second", GOOD + LOGS + "---\nuser: x\n", "second document"),
+    ("typo", GOOD + LOGS + "spool: { max_sise: 1GiB }\n", "sensor.yaml:5: unknown key 'spool.max_sise'; did you mean 'max_size'?"),
+    ("list", "data: [ d ]\n", "sensor.yaml:1: data: must hold keys, not a list"),
+    ("value", GOOD + "capture: { interfaces: eth0 }\n", "sensor.yaml:4: capture.interfaces: must be a list, not 'eth0'"),
+    ("flag", GOOD + LOGS + "drills: { orders: maybe }\n", "orders: neither yes nor no: maybe"),
+    ("number", GOOD + LOGS + "capture: { workers: many }\n", "sensor.yaml:5: capture.workers: not a whole number"),
+    ("nothing", GOOD, "sensor.yaml: nothing to watch"),
+    ("relative", GOOD + "logs: { files: [ { paths: [ x.log ] } ] }\n", "sensor.yaml:4: logs.files.0.paths: 'x.log' is not absolute"),
+    ("certificate", GOOD + "logs: { syslog: [ { transport: tls, listen: ':1', cert: no.pem } ] }\n", "/no.pem: No such file"),
+    ("variable", GOOD + LOGS + "vars: { HOME_NET: { a: b } }\n", "sensor.yaml:5: vars.HOME_NET: must be a list"),
+]
+COLLECTOR = [
+    ("empty", "", "collector.yaml: 'data.folder' is missing"),
+    ("twice", "data:\n  folder: d\n  folder: e\n", "collector.yaml:3: not valid YAML: 'data.folder' is given twice"),
+    ("typo", "data: { foldr: d }\n", "collector.yaml:1: unknown key 'data.foldr'; did you mean 'data.folder'?"),
+    ("listen", "data: { folder: d }\nserver: { listen: 8443 }\n", "collector.yaml:2: 'server.listen' has '8443', which is not ADDRESS:PORT"),
+    ("second", "data: { folder: d }\n---\nlog: { level: warn }\n", "second document"),
+]
+
+
+class Tries:
+    def __init__(self, binaries, folder):
+        self.bin, self.folder, self.wrong, self.count = binaries, folder, 0, 0
+
+    def run(self, program, *arguments, **options):
+        return subprocess.run([os.path.join(self.bin, program), *arguments], cwd=self.folder, stdin=subprocess.DEVNULL, timeout=120,
+                              stdout=options.get("stdout", subprocess.PIPE), stderr=subprocess.PIPE)
+
+    def expect(self, name, done, code, text, lines=1):
+        self.count += 1
+        err = done.stderr.decode("utf-8", "replace")
+        said = [l for l in err.splitlines() if not re.match(r"\d+ packets", l)]
+        if done.returncode == code and len(said) == lines and (not lines or text in said[0]):
+            return
+        self.wrong += 1
+        print("%s: status %d (wanted %d), wanted %r in one line, got:\n%s" % (name, done.returncode, code, text, err), flush=True)
+
+    def file(self, name, content):
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as f:
+            f.write(content if isinstance(content, bytes) else content.encode())
+        return name
+
+
+def configurations(t):
+    for name, content, text in SENSOR:
+        t.file("sensor.yaml", content)
+        for command in ("check", "run"):
+            t.expect("sensor %s, %s" % (command, name), t.run("wardwatch-sensor", command, "--config", "sensor.yaml"), 2, text)
+    for name, content, text in COLLECTOR:
+        t.file("collector.yaml", content)
+        for command in ("check", "run"):
+            t.expect("collector %s, %s" % (command, name), t.run("wardwatch-collector", command, "--config", "collector.yaml"), 2, text)
+    for program in ("wardwatch-sensor", "wardwatch-collector"):
+        t.expect("no file", t.run(program, "check", "--config", "no.yaml"), 2, "no.yaml: cannot open the file: No such file")
+        t.expect("a folder", t.run(program, "check", "--config", "."), 2, ".: is a folder, not a file")
+        t.expect("an option misspelt", t.run(program, "check", "--confg", "x"), 2, "unknown option --confg")
+        t.expect("no command", t.run(program), 2, "--help")
+    t.file("sensor.yaml", GOOD + LOGS + "vars: { HOME_NET: [ 10.0.0.0/8, 192.168.0.0/16 ] }\n")
+    t.expect("a list of networks is good", t.run("wardwatch-sensor", "check", "--config", "sensor.yaml"), 0, "", 0)
+
+
+def enrolment(t):
+    for name, url, token, text in [("in the clear", "http://127.0.0.1:1", "wwe_x", "http://127.0.0.1:1: must start with https://"),
+                                   ("garbled token", "https://127.0.0.1:1", "wwe_x", "token: not an enrolment token")]:
+        t.expect(name, t.run("wardwatch-sensor", "enrol", "--folder", "identity", "--url", url, "--token", token), 2, text)
+    t.expect("no token file", t.run("wardwatch-sensor", "enrol", "--folder", "identity", "--url", "https://127.0.0.1:1", "--token-file", "none"),
+             2, "none: cannot read the token")
+
+
+def captures(t):
+    with open(CAPTURE, "rb") as f:
+        whole = f.read()
+    first = 24 + 16 + struct.unpack("<I", whole[32:36])[0]
+    for name, content, code, text in [
+            ("zero.pcap", b"", 2, "zero.pcap: the file is empty"),
+            ("text.pcap", b"these are words\n" * 10, 2, "text.pcap: not a capture file"),
+            ("header.pcap", whole[:10], 2, "header.pcap: the file ends inside its header"),
+            ("cut.pcap", whole[:-7], 0, "cut.pcap: the file ends inside a packet (after packet 83"),
+            ("cut.pcap.gz", gzip.compress(whole)[:-20], 0, "cut.pcap.gz: the gzip data ends too early"),
+            ("claims.pcap", whole[:first] + struct.pack("<4I", 1, 1, 1 << 30, 100) + whole[first:], 0, "a packet claims 1073741824 octets"),
+            ("text.pcap.gz", gzip.compress(b"these are words\n"), 2, "text.pcap.gz: not a capture file")]:
+        t.file(name, content)
+        t.expect(name, t.run("wardwatch-sensor", "replay", name, "--eve", "out.json"), code, text)
+    t.expect("missing", t.run("wardwatch-sensor", "replay", "no.pcap"), 2, "no.pcap: cannot open: No such file")
+    os.mkdir(os.path.join(t.folder, "none"))
+    t.expect("empty folder", t.run("wardwatch-sensor", "replay", "none"), 2, "none: no capture files in the folder")
+    shutil.copy(CAPTURE, os.path.join(t.folder, "good.pcap"))
+    t.expect("eve nowhere", t.run("wardwatch-sensor", "replay", "good.pcap", "--eve", "no/where.json"), 2, "no/where.json: cannot write events")
+    t.expect("eve on a full disk", t.run("wardwatch-sensor", "replay", "good.pcap", "--eve", "/dev/full"), 1,
+             "/dev/full: cannot write events: No space left on device; 2")
+    with open("/dev/full", "wb") as full:
+        t.expect("standard output on a full disk", t.run("wardwatch-sensor", "replay", "good.pcap", "--eve", "-", stdout=full), 1,
+                 "standard output: cannot write events: No space left on device")
+    t.file("x.rules", 'alert http any any -> $WARD any (msg:"ward"; flow:established; sid:1;)\n')
+    t.file("sensor.yaml", GOOD + LOGS + "rules: [ x.rules ]\nvars: { WARD: [ 0.0.0.0/0 ] }\n")
+    done = t.run("wardwatch-sensor", "replay", "good.pcap", "--config", "sensor.yaml", "--eve", "out.json")
+    t.expect("rules and variables of the configuration", done, 0, "", 0)
+    with open(os.path.join(t.folder, "out.json")) as f:
+        t.count += 1
+        if '"signature":"ward"' not in f.read():
+            t.wrong += 1
+            print("replay --config: no alert of the configuration's rules")
+    t.expect("configuration with a mistake", t.run("wardwatch-sensor", "replay", "good.pcap", "--config", "no.yaml"), 2, "no.yaml: cannot open")
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--bin", required=True)
+    a = p.parse_args()
+    folder = tempfile.mkdtemp(prefix="ww-bad-")
+    try:
+        t = Tries(os.path.abspath(a.bin), folder)
+        configurations(t)
+        enrolment(t)
+        captures(t)
+        print("%d tries, %d wrong" % (t.count, t.wrong))
+        return 1 if t.wrong else 0
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
