@@ -687,7 +687,8 @@ int enrol(const EnrolArguments& a) {
   if (!identity) {
     const auto code = identity.error().code;
     const bool away = code == http::ClientErrc::unreachable || code == http::ClientErrc::timeout;
-    return problem(identity.error().problem, away ? 3 : 1);
+    const bool usage = code == http::ClientErrc::configuration;  // address, token, folder
+    return problem(identity.error().problem, away ? 3 : usage ? 2 : 1);
   }
   std::printf("enrolled as sensor %s of site %s, certificate valid until %s\n",
               identity->sensor.c_str(), identity->site.c_str(),

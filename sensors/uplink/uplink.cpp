@@ -238,9 +238,16 @@ class SpoolUplink final : public Uplink {
     // 401 and 403: revoked or unknown; 429 and 503: full; anything else: a fault over there. All
     // are tried again.
     const bool refused = r.status == 401 || r.status == 403;
-    note_failure(
-        refused ? "refused" : "waiting",
-        "the collector answered " + std::to_string(r.status) + " " + r.body.substr(0, 200));
+    if (r.status == 401)
+      note_failure(
+          "refused",
+          "the collector does not take this sensor's certificate: revoked, or of another "
+          "authority; events wait in the spool; get a new token (wardwatchctl enrol) and run "
+          "wardwatch-sensor enrol again");
+    else
+      note_failure(
+          refused ? "refused" : "waiting",
+          "the collector answered " + std::to_string(r.status) + " " + r.body.substr(0, 200));
     if (refused) drop_client();  // a renewed certificate needs a new connection
     pause_after_failure(retry_after(r));
   }

@@ -221,6 +221,8 @@ Result<std::optional<SensorIdentity>, Problem> load_identity(const std::string& 
 Result<SensorIdentity, ClientError> enrol(const std::string& url, std::string_view token,
                                           const std::string& folder,
                                           std::chrono::milliseconds timeout) {
+  if (!url.starts_with("https://"))  // the secret goes to nobody who has not shown the authority
+    return fail(local({"must start with https://", url, "write https://collector.example:8443"}));
   const auto parsed = parse_enrolment_token(token);
   if (!parsed)
     return fail(local({"not an enrolment token", "token",

@@ -172,7 +172,8 @@ class Udp final : public Syslog {
   }
 
  private:
-  static constexpr std::size_t batch = 32, max_datagram = 16 << 10;
+  // No datagram is longer, so none is cut. Pages of the buffers are only there once long ones came.
+  static constexpr std::size_t batch = 32, max_datagram = 64 << 10;
 
   void receive() {
     for (int round = 0; round < 64; ++round) {
@@ -280,6 +281,11 @@ class Stream final : public Syslog {
           ::accept4(fd_, reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (fd < 0) return;
       if (connections_.size() >= o_.max_connections) {
+        if (!std::exchange(warned_full_, true))
+          spdlog::warn(
+              "logs: syslog on port {}: {} senders are connected; {} and others are refused; "
+              "raise max_connections",
+              o_.port, connections_.size(), address_text(from));
         a_.counters.refused_connections.fetch_add(1, std::memory_order_relaxed);
         ::close(fd);
         continue;
@@ -379,6 +385,7 @@ class Stream final : public Syslog {
   }
 
   std::map<int, Connection> connections_;
+  bool warned_full_ = false;
   std::array<char, 64 << 10> buffer_;
   SSL_CTX* tls_ = nullptr;
   bool stopped_ = false;
