@@ -80,6 +80,11 @@ void settle_auto(Settings& settings, const sig::Engine& engine) {
   constexpr std::string_view hassh = "app-layer.protocols.ssh.hassh";
   if (settings.text_or(hassh, "auto") == "auto" && engine.wants_keyword("ssh.hassh"))
     settings.set(hassh, "yes");
+  for (std::size_t i = 0; i < engine.rule_count(); ++i)
+    if (engine.rule(i).text.find("reassembly_overlap_different_data") != std::string::npos) {
+      settings.set("stream.reassembly.check-overlap-different-data", "yes");
+      break;
+    }
 }
 
 namespace {

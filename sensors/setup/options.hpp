@@ -35,7 +35,8 @@ struct CommonArguments {
 [[nodiscard]] Result<std::shared_ptr<const sig::Engine>, Problem> load_rules(
     const CommonArguments& arguments, const Settings& settings, std::size_t show);
 
-/// Settles what is "auto" because it costs something: on when a rule asks for it (SSH's HASSH).
+/// Settles what is "auto" because it costs something: on when a rule asks for it (SSH's HASSH,
+/// overlaps with different data).
 void settle_auto(Settings& settings, const sig::Engine& engine);
 
 /// Opens the file of every EVE output. `eve` (--eve) is where the output named eve.json, or else

@@ -86,7 +86,8 @@ void StreamTracker::insert(Context& c) {
     ++counters_.overlaps;
     if (result.overlap_differs) {
       ++counters_.overlap_different;
-      event(c.p, StreamEvent::reassembly_overlap_different_data);
+      if (options_.check_overlap || options_.inline_mode)
+        event(c.p, StreamEvent::reassembly_overlap_different_data);
     }
   }
   if (result.memory) {

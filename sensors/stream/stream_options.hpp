@@ -26,7 +26,7 @@ struct StreamOptions {
   UrgentPolicy urgent = UrgentPolicy::oob;
   UrgentPolicy urgent_limit = UrgentPolicy::drop;
   std::uint32_t urgent_limit_count = 65536;
-  bool check_overlap = false;  ///< look for overlaps with different data even if no policy asks
+  bool check_overlap = false;  ///< overlaps with different data are events
   std::string midstream_policy = "ignore";
 
   struct HostPolicy {

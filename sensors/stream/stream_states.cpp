@@ -137,24 +137,21 @@ bool StreamTracker::is_outdated_ack(Context& c) {
     return false;
   if (c.length != 0) return false;
   // An ACK older than the newest one that changes nothing else.
-  return c.p.tcp_seq != c.me.next_seq && seq_lt(c.p.tcp_seq, c.me.next_seq) &&
-         seq_lt(c.p.tcp_ack, c.other.last_ack);
+  return c.p.tcp_seq == c.me.next_seq && seq_lt(c.p.tcp_ack, c.other.last_ack);
 }
 
-/// Data that was acknowledged long ago: the receiver will drop it unread.
+/// Data that was acknowledged before is named.
+/// @return whether it lies before all that is kept of the stream, so that nobody need look at it
 bool StreamTracker::is_spurious_retransmission(Context& c) {
-  if (c.length == 0 || c.s.state < TcpState::established || (c.flags & (syn | rst)) != 0)
-    return false;
+  if (c.length == 0) return false;
+  // Seen from one side, what is acknowledged is guessed.
   if (c.s.async || (c.s.midstream && c.me.last_ack == c.me.isn + 1)) return false;
-  if (!seq_leq(c.p.tcp_seq + c.length, c.me.last_ack)) return false;
-  if (seq_gt(c.p.tcp_seq + c.length, c.me.next_seq)) return false;
-  // Only when nothing of it could still fill a hole.
-  const auto at = c.me.offset_of(c.p.tcp_seq);
-  if (at >= 0 && static_cast<std::uint64_t>(at) >= c.me.app_progress && !c.s.app_disabled)
-    return false;
+  const auto end = c.p.tcp_seq + c.length;
+  const auto at = c.me.offset_of(c.p.tcp_seq) + static_cast<std::int64_t>(c.length);
+  const bool passed = !c.me.no_reassembly && at <= static_cast<std::int64_t>(c.me.data.base());
+  if (!passed && !seq_leq(end, c.me.last_ack)) return false;
   event(c.p, StreamEvent::pkt_spurious_retransmission);
-  if ((c.flags & fin) != 0) return false;
-  return true;
+  return passed;
 }
 
 // ------------------------------------------------------------------------------------------ reset
@@ -271,7 +268,7 @@ bool StreamTracker::on_established(Context& c) {
       event(c.p, StreamEvent::est_synack_toserver);
       return false;
     }
-    if (c.p.tcp_ack != client.isn + 1 &&
+    if (c.p.tcp_ack != client.last_ack &&
         !(c.s.fast_open && seq_leq(c.p.tcp_ack, client.last_ack))) {
       event(c.p, StreamEvent::est_synack_resend_with_different_ack);
       return false;
@@ -305,6 +302,7 @@ bool StreamTracker::on_established(Context& c) {
     return false;
   }
   if (!timestamp_ok(c)) return false;
+  if (!c.to_server) c.s.handshake_confirmed = true;  // the server has got the last ACK of it
   return established_data(c);
 }
 
@@ -315,16 +313,13 @@ bool StreamTracker::handle_fin(Context& c) {
     return false;
   }
   const auto seq = c.p.tcp_seq;
-  const bool known_data =
-      seq_lt(seq, c.me.next_seq) && seq_geq(seq + c.length, c.me.next_seq) && c.length != 0;
-  if ((seq_lt(seq, c.me.next_seq) && !known_data) ||
-      seq_gt(seq, c.me.last_ack + std::max(c.me.window, 1U))) {
+  if (seq_lt(seq, c.me.last_ack) || seq_gt(seq + c.length, c.me.next_win)) {
     if (!(c.s.midstream || c.s.async)) {
       event(c.p, StreamEvent::fin_out_of_window);
       return false;
     }
   }
-  if ((c.flags & syn) != 0) {
+  if ((c.flags & syn) != 0 && c.to_server) {
     event(c.p, StreamEvent::fin_syn);
     return false;
   }
@@ -359,16 +354,18 @@ bool next_expected(const TcpPeer& me, std::uint32_t seq) {
 }
 }  // namespace
 
+// The server's FIN brought us here: `next_seq` of the server is where it stands, so that its ACKs
+// go on one behind.
+
 bool StreamTracker::on_fin_wait1(Context& c) {
   if ((c.flags & rst) != 0) return handle_rst(c);
   if (!timestamp_ok(c)) return false;
-  const bool again = retransmitted(c);
   const auto seq = c.p.tcp_seq, end = seq + c.length;
   if ((c.flags & fin) != 0) {
-    const bool own_fin_again =
-        !c.to_server && next_expected(c.me, end);  // the server sent its FIN before
-    if (!again && !own_fin_again &&
-        (seq_lt(seq, c.me.next_seq) || seq_gt(seq, c.me.last_ack + std::max(c.me.window, 1U)))) {
+    const bool again = retransmitted(c) ||
+                       (!c.to_server && seq == c.me.next_seq && c.p.tcp_ack == c.other.last_ack);
+    const auto first = c.to_server ? c.me.next_seq - 1 : c.me.next_seq;
+    if (!again && (seq_lt(seq, first) || seq_gt(seq, c.me.last_ack + std::max(c.me.window, 1U)))) {
       event(c.p, StreamEvent::fin1_fin_wrong_seq);
       return false;
     }
@@ -376,8 +373,7 @@ bool StreamTracker::on_fin_wait1(Context& c) {
       event(c.p, StreamEvent::fin1_invalid_ack);
       return false;
     }
-    if (!again && c.to_server)
-      set_state(c, (c.flags & ack) != 0 ? TcpState::time_wait : TcpState::closing);
+    if (!again) set_state(c, (c.flags & ack) != 0 ? TcpState::time_wait : TcpState::closing);
     accept_ack(c);
     take_timestamp(c);
     if (seq_gt(end, c.me.next_seq)) c.me.set_next_seq(end);
@@ -389,19 +385,18 @@ bool StreamTracker::on_fin_wait1(Context& c) {
     return false;
   }
   if ((c.flags & ack) == 0) return true;
+  const bool again = retransmitted(c);
   if (!ack_ok(c)) {
     event(c.p, StreamEvent::fin1_invalid_ack);
     return false;
   }
-  if (!again) {
+  // An ACK to the server that does not cover its FIN changes nothing.
+  if (!again && (!c.to_server || seq_gt(c.p.tcp_ack, c.other.next_seq))) {
     if (!(seq_leq(end, c.me.next_win) || c.s.midstream || c.s.async)) {
       event(c.p, StreamEvent::fin1_ack_wrong_seq);
       return false;
     }
-    if (c.to_server && seq == c.me.next_seq && seq_gt(c.p.tcp_ack, c.other.next_seq))
-      set_state(c, TcpState::fin_wait2);
-    else if (c.to_server && seq == c.me.next_seq && c.length == 0)
-      set_state(c, TcpState::fin_wait2);
+    if (seq == c.me.next_seq) set_state(c, TcpState::fin_wait2);
   }
   if (seq_gt(end, c.me.next_seq)) c.me.set_next_seq(end);
   accept_ack(c);
@@ -415,10 +410,9 @@ bool StreamTracker::on_fin_wait2(Context& c) {
   if (!timestamp_ok(c)) return false;
   const auto seq = c.p.tcp_seq, end = seq + c.length;
   if ((c.flags & fin) != 0) {
-    const bool repeat = seq == c.me.next_seq - 1 && c.p.tcp_ack == c.other.last_ack;
-    const bool own_fin_again = !c.to_server;
-    if (!repeat && !own_fin_again &&
-        (seq_lt(seq, c.me.next_seq) || seq_gt(seq, c.me.last_ack + std::max(c.me.window, 1U)))) {
+    const auto first = c.to_server ? c.me.next_seq : c.me.next_seq + 1;
+    const bool repeat = (seq == first - 1 && c.p.tcp_ack == c.other.last_ack) || retransmitted(c);
+    if (!repeat && (seq_lt(seq, first) || seq_gt(seq, c.me.last_ack + std::max(c.me.window, 1U)))) {
       event(c.p, StreamEvent::fin2_fin_wrong_seq);
       return false;
     }
@@ -426,7 +420,7 @@ bool StreamTracker::on_fin_wait2(Context& c) {
       event(c.p, StreamEvent::fin2_invalid_ack);
       return false;
     }
-    if (!repeat && c.to_server) set_state(c, TcpState::time_wait);
+    if (!repeat) set_state(c, TcpState::time_wait);
     accept_ack(c);
     take_timestamp(c);
     if (seq_gt(end, c.me.next_seq)) c.me.set_next_seq(end);
@@ -438,11 +432,12 @@ bool StreamTracker::on_fin_wait2(Context& c) {
     return false;
   }
   if ((c.flags & ack) == 0) return true;
+  const bool again = retransmitted(c);
   if (!ack_ok(c)) {
     event(c.p, StreamEvent::fin2_invalid_ack);
     return false;
   }
-  if (!retransmitted(c) && !(seq_leq(end, c.me.next_win) || c.s.midstream || c.s.async)) {
+  if (!again && !(seq_leq(end, c.me.next_win) || c.s.midstream || c.s.async)) {
     event(c.p, StreamEvent::fin2_ack_wrong_seq);
     return false;
   }
@@ -464,6 +459,8 @@ bool StreamTracker::final_ack(Context& c, TcpState next, StreamEvent wrong_seq,
   if (!timestamp_ok(c)) return false;
   const bool again = retransmitted(c);
   if (!again && !next_expected(c.me, c.p.tcp_seq)) {
+    if (next == TcpState::closed && !c.to_server && c.length != 0 && c.p.tcp_seq == c.me.last_ack)
+      return true;
     event(c.p, wrong_seq);
     return false;
   }
@@ -488,10 +485,10 @@ bool StreamTracker::on_close_wait(Context& c) {
   if ((c.flags & rst) != 0) return handle_rst(c);
   if (!timestamp_ok(c)) return false;
   const auto seq = c.p.tcp_seq, end = seq + c.length;
+  const bool beyond = seq_gt(seq, c.me.last_ack + std::max(c.me.window, 1U));
   if ((c.flags & fin) != 0) {
-    const bool again = retransmitted(c) || (c.to_server && seq_leq(end, c.me.next_seq));
-    if (!again && !c.to_server &&
-        (seq_lt(seq, c.me.next_seq) || seq_gt(seq, c.me.last_ack + std::max(c.me.window, 1U)))) {
+    const bool again = retransmitted(c);
+    if (!again && (seq_lt(seq, c.me.next_seq) || beyond)) {
       event(c.p, StreamEvent::closewait_fin_out_of_window);
       return false;
     }
@@ -499,7 +496,7 @@ bool StreamTracker::on_close_wait(Context& c) {
       event(c.p, StreamEvent::closewait_invalid_ack);
       return false;
     }
-    if (!again) set_state(c, TcpState::last_ack);
+    if (!again && !c.to_server) set_state(c, TcpState::last_ack);
     accept_ack(c);
     take_timestamp(c);
     if (seq_gt(end, c.me.next_seq)) c.me.set_next_seq(end);
@@ -511,17 +508,17 @@ bool StreamTracker::on_close_wait(Context& c) {
     return false;
   }
   if ((c.flags & ack) == 0) return true;
-  if (!ack_ok(c)) {
-    event(c.p, StreamEvent::closewait_invalid_ack);
-    return false;
-  }
   (void)retransmitted(c);
   if (c.length != 0 && seq_leq(end, c.me.last_ack)) {
     event(c.p, StreamEvent::closewait_pkt_before_last_ack);
     return false;
   }
-  if (!(seq_leq(end, c.me.next_win) || c.s.midstream || c.s.async) && c.length != 0) {
+  if (beyond) {
     event(c.p, StreamEvent::closewait_ack_out_of_window);
+    return false;
+  }
+  if (!ack_ok(c)) {
+    event(c.p, StreamEvent::closewait_invalid_ack);
     return false;
   }
   if (seq_gt(end, c.me.next_seq) && c.length != 0) c.me.set_next_seq(end);
@@ -540,20 +537,19 @@ bool StreamTracker::on_last_ack(Context& c) {
   }
   if ((c.flags & ack) == 0) return true;
   if (!timestamp_ok(c)) return false;
+  if (!c.to_server) return true;  // the server has said all
   const bool again = retransmitted(c);
   if (!ack_ok(c)) {
     event(c.p, StreamEvent::lastack_invalid_ack);
     return false;
   }
-  if (!again && c.to_server) {
-    if (seq_lt(c.p.tcp_seq, c.me.next_seq)) {
-      // Older than what we have: changes nothing.
-    } else if (!next_expected(c.me, c.p.tcp_seq)) {
+  // Older than what we have: changes nothing.
+  if (!again && !seq_lt(c.p.tcp_seq, c.me.next_seq)) {
+    if (!next_expected(c.me, c.p.tcp_seq)) {
       event(c.p, StreamEvent::lastack_ack_wrong_seq);
       return false;
-    } else if (seq_gt(c.p.tcp_ack, c.other.next_seq)) {
-      set_state(c, TcpState::closed);  // the server's FIN is acknowledged
     }
+    set_state(c, TcpState::closed);
   }
   accept_ack(c);
   take_timestamp(c);

@@ -106,6 +106,7 @@ bool StreamTracker::reuses(const Flow& flow, const sig::Packet& p) const {
   if (s == nullptr) return false;
   const bool to_server = flow.direction(p) == Dir::to_server;
   if (kind == syn) {
+    if (to_server && s->data_ignored) return true;
     if (to_server && s->peers[0].isn == p.tcp_seq) return false;
     return s->state >= TcpState::last_ack || s->state == TcpState::none;
   }
@@ -139,22 +140,31 @@ void StreamTracker::packet(sig::Packet& p, Flow& flow) {
   s->all_flags |= flags;
   s->peer(p.dir).tcp_flags |= flags;
   Context c(p, flow, *s);
-  if (is_keepalive(c)) return;
-  if (is_keepalive_ack(c)) {
-    c.other.keepalive = false;
+  if (!changes_nothing(c) && !dispatch(c, s->state)) {
+    ++counters_.rejected;
     return;
   }
-  c.other.keepalive = false;
-  if (!is_fin_shutdown_ack(c) && !is_window_update(c)) {
-    if (is_bad_window_update(c) || is_outdated_ack(c) || is_spurious_retransmission(c)) return;
-  }
-  if (!dispatch(c, s->state)) ++counters_.rejected;
   // Who sent a reset and then goes on did not send it: someone else wanted the connection to look
   // closed.
   if ((c.flags & rst) == 0 && c.other.rst_received) {
     c.other.rst_received = false;
     event(p, StreamEvent::suspected_rst_inject);
   }
+}
+
+/// Packets that are known for what they are before the connection's state is asked.
+bool StreamTracker::changes_nothing(Context& c) {
+  if (is_keepalive(c)) return true;
+  const bool answer = is_keepalive_ack(c);
+  c.me.keepalive = false;
+  if (answer) {
+    c.other.keepalive = false;
+    return true;
+  }
+  if (!is_fin_shutdown_ack(c) && !is_window_update(c) &&
+      (is_bad_window_update(c) || is_outdated_ack(c)))
+    return true;
+  return is_spurious_retransmission(c);
 }
 
 bool StreamTracker::dispatch(Context& c, TcpState state) {
@@ -350,10 +360,22 @@ TcpSession::Candidate candidate_of(const sig::Packet& p) {
 }
 }  // namespace
 
+namespace {
+/// Does an answer to the client's SYN show its timestamp again, if it shows one?
+bool echo_ok(const TcpPeer& client, const sig::Packet& p) {
+  const auto echo = p.tcp_ts_echo.value_or(0);
+  return echo == 0 || !client.timestamps || client.last_ts == 0 || echo == client.last_ts;
+}
+}  // namespace
+
 bool StreamTracker::on_syn_sent(Context& c) {
   auto& client = c.s.peers[0];
   auto& server = c.s.peers[1];
   const auto& p = c.p;
+  if ((c.flags & (syn | ack)) != (syn | ack) && !c.to_server && !echo_ok(client, p)) {
+    event(c.p, StreamEvent::pkt_invalid_timestamp);
+    return false;
+  }
   if ((c.flags & rst) != 0) return handle_rst(c);
   if ((c.flags & fin) != 0) return true;
   if ((c.flags & (syn | ack)) == (syn | ack)) {
@@ -400,9 +422,21 @@ bool StreamTracker::on_syn_sent(Context& c) {
     } else if (plain && c.s.fast_open && client.next_seq != client.isn + 1) {
       // The server took the SYN but not its data: it will come again.
       event(c.p, StreamEvent::whs3_synack_tfo_data_ignored);
+      c.s.data_ignored = true;
       client.set_next_seq(client.isn + 1);
       client.data.clear();
       client.data = StreamBuffer(&reassembly_);
+    }
+    if (!echo_ok(client, p)) {
+      // The server may have answered an earlier attempt.
+      const auto old = std::find_if(
+          c.s.syns.begin(), c.s.syns.end(),
+          [&](const TcpSession::Candidate& k) { return k.has_ts && k.ts == *p.tcp_ts_echo; });
+      if (old == c.s.syns.end()) {
+        event(c.p, StreamEvent::pkt_invalid_timestamp);
+        return false;
+      }
+      client.last_ts = old->ts;
     }
     c.s.syns.clear();
     apply_synack(c, candidate_of(p));
@@ -427,33 +461,36 @@ bool StreamTracker::on_syn_sent(Context& c) {
       server.last_ack = server.isn + 1;
       return true;
     }
-    if (p.tcp_seq != client.isn) {
-      if (options_.max_syn_queued == 0) return false;
-      if (c.s.syns.size() + 1 > options_.max_syn_queued) {
-        event(c.p, StreamEvent::whs3_syn_flood);
-        if (!c.s.syns.empty())
-          c.s.syns.erase(
-              c.s.syns.begin());  // the oldest attempt is the least likely to be answered
-      }
-      // The newest attempt counts; the former one stays possible.
-      TcpSession::Candidate former;
-      former.seq = client.isn;
-      former.window = server.window;
-      former.wscale = server.wscale;
-      former.has_wscale = c.s.server_wscale;
-      former.has_ts = client.timestamps;
-      former.ts = client.last_ts;
-      c.s.syns.push_back(former);
-      client.data = StreamBuffer(&reassembly_);
-      start_peer(client, p.tcp_seq);
-      client.last_ack = client.isn + 1;
-      server.window = p.tcp_window;
-      c.s.server_wscale = p.tcp_wscale.has_value();
-      server.wscale = std::min(p.tcp_wscale.value_or(0), wscale_max);
-      client.timestamps = p.tcp_ts_value.has_value();
-      client.last_ts = p.tcp_ts_value.value_or(0);
-      client.zero_timestamp = client.timestamps && client.last_ts == 0;
+    const auto now = candidate_of(p);
+    TcpSession::Candidate former;
+    former.seq = client.isn;
+    former.window = server.window;
+    former.wscale = server.wscale;
+    former.has_wscale = c.s.server_wscale;
+    former.has_ts = client.timestamps;
+    former.ts = client.last_ts;
+    if (former.seq == now.seq && former.window == now.window && former.wscale == now.wscale &&
+        former.has_wscale == now.has_wscale && former.has_ts == now.has_ts && former.ts == now.ts)
+      return true;
+    if (options_.max_syn_queued == 0) return false;
+    if (c.s.syns.size() + 1 > options_.max_syn_queued) {
+      event(c.p, StreamEvent::whs3_syn_flood);
+      if (!c.s.syns.empty())
+        c.s.syns.erase(c.s.syns.begin());  // the oldest attempt is the least likely to be answered
     }
+    // The newest attempt counts; the former one stays possible.
+    c.s.syns.push_back(former);
+    if (now.seq != client.isn) {
+      client.data = StreamBuffer(&reassembly_);
+      start_peer(client, now.seq);
+      client.last_ack = client.isn + 1;
+    }
+    server.window = now.window;
+    c.s.server_wscale = now.has_wscale;
+    server.wscale = now.wscale;
+    client.timestamps = now.has_ts;
+    client.last_ts = now.ts;
+    client.zero_timestamp = client.timestamps && client.last_ts == 0;
     return true;
   }
   if ((c.flags & ack) != 0) {
@@ -632,7 +669,6 @@ bool StreamTracker::on_syn_recv(Context& c) {
     take_timestamp(c);
     if (seq_gt(p.tcp_seq + c.length, client.next_seq)) client.set_next_seq(p.tcp_seq + c.length);
     set_state(c, TcpState::established);
-    c.s.handshake_confirmed = true;
     segment(c);
   };
   if (right_seq && right_ack) {

@@ -119,6 +119,7 @@ class StreamTracker {
   bool is_bad_window_update(Context& c);
   bool is_outdated_ack(Context& c);
   bool is_spurious_retransmission(Context& c);
+  bool changes_nothing(Context& c);
   bool retransmitted(Context& c);
   bool is_fin_shutdown_ack(Context& c);
   void segment(Context& c);

@@ -96,6 +96,7 @@ class TcpSession final : public FlowPart {
   bool async = false, timestamps = false, sack = false, client_sack = false;
   bool four_way = false, fast_open = false, server_wscale = false;
   bool handshake_confirmed = false;
+  bool data_ignored = false;  ///< the server left what a fast-open SYN carried
   bool evasion = false;       ///< a packet that tried to fool us was seen
   bool app_disabled = false;  ///< nothing reads application data any more
   bool raw_wanted = true;

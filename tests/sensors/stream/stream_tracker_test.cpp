@@ -21,6 +21,7 @@ class Wire : public StreamReader {
     flow.ip_proto = 6;
   }
   std::uint64_t read(Flow&, TcpSession&, sig::Packet&, const StreamPiece& p) override {
+    if (keep) return p.offset;
     const auto d = sig::index(p.dir);
     if (p.gap != 0) seen[d] += "[" + std::to_string(p.gap) + "]";
     seen[d] += as_text(p.data);
@@ -49,6 +50,10 @@ class Wire : public StreamReader {
     p.payload = as_bytes(storage.back());
     p.l4 = as_bytes(header);
     p.l4_header_length = static_cast<std::uint16_t>(header.size());
+    if (stamp) {
+      p.tcp_ts_value = stamp->first;
+      p.tcp_ts_echo = stamp->second;
+    }
     p.flow = &flow;
     p.dir = dir;
     p.time = {1'000'000};
@@ -79,6 +84,8 @@ class Wire : public StreamReader {
   }
   std::uint32_t start = 0;
   std::string header;  ///< of packets to come, for its options
+  std::optional<std::pair<std::uint32_t, std::uint32_t>> stamp;  ///< their timestamps
+  bool keep = false;  ///< read nothing: all of the stream is kept
   std::string seen[2];
   bool ended[2] = {false, false};
   std::deque<sig::Packet> packets;
@@ -476,6 +483,96 @@ TEST(StreamTracker, TheOctetOfAWindowProbeMayBeTaken) {
   w.send(up, ack, 1, 0, "bc");
   w.send(down, ack, 0, 3);
   EXPECT_EQ(w.seen[0], "abc");
+}
+
+TEST(StreamTracker, DataAcknowledgedBeforeIsNamedAndStillCompared) {
+  StreamOptions o;
+  for (const bool check : {true, false}) {
+    o.check_overlap = check;
+    Wire w(o);
+    w.handshake();
+    w.keep = true;
+    w.send(up, ack, 0, 0, "abc");
+    w.send(down, ack, 0, 3);
+    auto& again = w.send(up, ack, 0, 0, "abd");
+    EXPECT_TRUE(w.has(again, StreamEvent::pkt_spurious_retransmission));
+    EXPECT_EQ(w.has(again, StreamEvent::reassembly_overlap_different_data), check);
+    EXPECT_FALSE(w.has(w.send(up, ack, 3, 0, "d"), StreamEvent::pkt_spurious_retransmission));
+  }
+}
+
+TEST(StreamTracker, SynAckAgainIsOddOnceTheServerHasGoneOn) {
+  Wire w;
+  w.handshake();
+  EXPECT_FALSE(w.has(w.send(down, syn | ack, -1, 0), StreamEvent::est_synack_resend));
+  w.send(down, ack, 0, 0);
+  EXPECT_TRUE(w.has(w.send(down, syn | ack, -1, 0), StreamEvent::est_synack_resend));
+  w.send(up, ack, 0, 0, "abc");
+  w.send(down, ack, 0, 3);
+  EXPECT_TRUE(
+      w.has(w.send(down, syn | ack, -1, 0), StreamEvent::est_synack_resend_with_different_ack));
+}
+
+TEST(StreamTracker, AnswersShowTheTimestampOfAnAttempt) {
+  Wire w;
+  w.stamp = {{100, 0}};
+  w.send(up, syn, -1, 0);
+  w.stamp = {{200, 0}};
+  w.send(up, syn, -1, 0);
+  w.stamp = {{900, 50}};
+  EXPECT_TRUE(w.has(w.send(down, syn | ack, -1, 0), StreamEvent::pkt_invalid_timestamp));
+  EXPECT_EQ(w.state(), TcpState::syn_sent);
+  w.stamp = {{900, 100}};  // the first attempt is answered
+  EXPECT_FALSE(w.has(w.send(down, syn | ack, -1, 0), StreamEvent::pkt_invalid_timestamp));
+  EXPECT_EQ(w.state(), TcpState::syn_recv);
+}
+
+TEST(StreamTracker, FinMayRepeatWhatIsOnItsWay) {
+  Wire w;
+  w.handshake();
+  w.send(up, ack, 0, 0, "abc");
+  EXPECT_FALSE(w.has(w.send(up, fin | ack, 0, 0, "abc"), StreamEvent::fin_out_of_window));
+  EXPECT_EQ(w.state(), TcpState::close_wait);
+}
+
+TEST(StreamTracker, TheServersFinIsOverWhenItIsAcknowledged) {
+  Wire w;
+  w.handshake();
+  w.send(down, fin | ack, 0, 0);
+  EXPECT_EQ(w.state(), TcpState::fin_wait1);
+  w.send(up, ack, 0, 0);  // for what came before
+  EXPECT_EQ(w.state(), TcpState::fin_wait1);
+  w.send(down, fin | ack, 0, 0);  // again
+  EXPECT_EQ(w.state(), TcpState::fin_wait1);
+  w.send(up, ack, 0, 1);
+  EXPECT_EQ(w.state(), TcpState::fin_wait2);
+  w.send(up, fin | ack, 0, 1);
+  EXPECT_EQ(w.state(), TcpState::time_wait);
+  w.send(down, ack, 1, 1);
+  EXPECT_EQ(w.state(), TcpState::closed);
+}
+
+TEST(StreamTracker, BothFinsAtOnceAreClosing) {
+  Wire w;
+  w.handshake();
+  w.send(down, fin | ack, 0, 0);
+  w.send(up, fin, 0, 0);
+  EXPECT_EQ(w.state(), TcpState::closing);
+}
+
+TEST(StreamTracker, OnlyTheServersFinLeavesCloseWait) {
+  Wire w;
+  w.handshake();
+  w.send(up, fin | ack, 0, 0);
+  w.send(up, fin | ack, 0, 0);
+  EXPECT_EQ(w.state(), TcpState::close_wait);
+  EXPECT_TRUE(w.has(w.send(down, ack, 60'000, 1), StreamEvent::closewait_ack_out_of_window));
+  w.send(down, fin | ack, 0, 1);
+  EXPECT_EQ(w.state(), TcpState::last_ack);
+  w.send(down, ack, 1, 1);
+  EXPECT_EQ(w.state(), TcpState::last_ack);
+  w.send(up, ack, 1, 1);
+  EXPECT_EQ(w.state(), TcpState::closed);
 }
 
 }  // namespace
