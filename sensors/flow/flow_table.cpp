@@ -58,12 +58,25 @@ bool inner_key(const sig::Packet& p, FlowKey& key) {
   return true;
 }
 
+/// As ==, in four words and without a call: this is asked for every packet.
+bool same_address(const IpAddress& a, const IpAddress& b) {
+  std::uint64_t x[2], y[2];
+  static_assert(sizeof x == sizeof a.octets);
+  std::memcpy(x, a.octets.data(), sizeof x);
+  std::memcpy(y, b.octets.data(), sizeof y);
+  return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0 && a.family == b.family;
+}
+
 bool same_key(const Flow& f, const FlowKey& k, const FlowOptions& o) {
   if (f.ip_proto != k.ip_proto) return false;
   if (o.tunnel_tracking && f.tunnel_depth != k.tunnel_depth) return false;
   if (o.vlan_tracking && (f.vlan_count != k.vlan_count || f.vlan != k.vlan)) return false;
-  if (f.sport == k.sport && f.dport == k.dport && f.src == k.src && f.dst == k.dst) return true;
-  return f.sport == k.dport && f.dport == k.sport && f.src == k.dst && f.dst == k.src;
+  const auto sides = [&](std::uint16_t sport, std::uint16_t dport, const IpAddress& src,
+                         const IpAddress& dst) {
+    return f.sport == sport && f.dport == dport && same_address(f.src, src) &&
+           same_address(f.dst, dst);
+  };
+  return sides(k.sport, k.dport, k.src, k.dst) || sides(k.dport, k.sport, k.dst, k.src);
 }
 
 void read_timeouts(const Settings& s, const std::string& name, FlowTimeouts& t) {
