@@ -106,6 +106,16 @@ void Worker::idle(Timestamp now) {
   eve_.flush();
 }
 
+namespace {
+/// Is no more read of a connection, because it is long or encrypted?
+bool over(const Flow& flow) {
+  const auto* app = AppLayer::of(flow);
+  return (app != nullptr && app->payload_bypassed) ||
+         StreamTracker::depth_reached(flow, Dir::to_server) ||
+         StreamTracker::depth_reached(flow, Dir::to_client);
+}
+}  // namespace
+
 void Worker::packet(sig::Packet& p) {
   if (early_flow_) matcher_->inspect_early(p, sig::PacketHook::pre_flow);
   auto* flow = p.untracked ? nullptr : flows_.take(p);
@@ -137,6 +147,8 @@ void Worker::packet(sig::Packet& p) {
     if (flow->state != before) flows_.reschedule(*flow);
   }
   inspect(p, flow);
+  if (streams_.options().bypass && flow != nullptr && over(*flow))
+    flow->state = sig::FlowState::bypassed;
   if (flow != nullptr && flow->state == sig::FlowState::bypassed) flows_.reschedule(*flow);
 }
 

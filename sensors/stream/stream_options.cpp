@@ -45,6 +45,7 @@ StreamOptions StreamOptions::from(const Settings& s) {
   o.urgent = urgent_policy(s.text_or("stream.reassembly.urgent.policy", "oob"), UrgentPolicy::oob);
   o.urgent_limit = urgent_policy(s.text_or("stream.reassembly.urgent.oob-limit-policy", "drop"),
                                  UrgentPolicy::drop);
+  o.bypass = s.flag_or("stream.bypass", false);
   o.check_overlap = s.flag_or("stream.reassembly.check-overlap-different-data", false);
   o.midstream_policy =
       s.text_or("stream.midstream-policy", s.text_or("exception-policy", "ignore"));

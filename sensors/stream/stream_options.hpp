@@ -26,6 +26,7 @@ struct StreamOptions {
   UrgentPolicy urgent = UrgentPolicy::oob;
   UrgentPolicy urgent_limit = UrgentPolicy::drop;
   std::uint32_t urgent_limit_count = 65536;
+  bool bypass = false;         ///< a stream of which no more is read is not followed either
   bool check_overlap = false;  ///< overlaps with different data are events
   std::string midstream_policy = "ignore";
 

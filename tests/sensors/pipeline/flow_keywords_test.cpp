@@ -111,6 +111,20 @@ TEST(FlowKeywords, BypassEndsWhatParsersTell) {
   EXPECT_EQ(s.count({"\"event_type\":\"flow\"", "\"state\":\"bypassed\""}), 1U);
 }
 
+TEST(FlowKeywords, LongStreamsAreBypassedWhenAsked) {
+  for (const std::string asked : {"yes", "no"}) {
+    Sensor s("", {"stream.bypass=" + asked, "stream.reassembly.depth=100"});
+    Tcp t;
+    s.frames(t.open());
+    s.frames(t.say(false, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    s.frames(t.say(true, "HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n" + std::string(300, 'x')));
+    s.frames(t.close());
+    s.finish();
+    const auto state = asked == "yes" ? "\"state\":\"bypassed\"" : "\"state\":\"closed\"";
+    EXPECT_EQ(s.count({"\"event_type\":\"flow\"", state}), 1U) << s.text();
+  }
+}
+
 TEST(FlowKeywords, BypassNeedsNoAlert) {
   Sensor s(
       rule("udp any any -> any any",
