@@ -32,6 +32,8 @@ bool later_wins(OverlapPolicy policy, const StreamBuffer::Segment& old,
       case P::old_linux:
       case P::linux_new:
       case P::macos:
+      case P::windows:
+      case P::windows2k3:
         return true;
       case P::solaris:
       case P::hpux11:
@@ -41,7 +43,7 @@ bool later_wins(OverlapPolicy policy, const StreamBuffer::Segment& old,
     }
   }
   // The later segment starts inside the earlier one.
-  return ends_after && policy == P::bsd_right;
+  return ends_after && (policy == P::solaris || policy == P::hpux11);
 }
 
 }  // namespace
@@ -49,10 +51,10 @@ bool later_wins(OverlapPolicy policy, const StreamBuffer::Segment& old,
 std::optional<OverlapPolicy> overlap_policy(std::string_view name) {
   using P = OverlapPolicy;
   static constexpr std::pair<std::string_view, P> names[] = {{"bsd", P::bsd},
-                                                             {"bsd-right", P::bsd_right},
+                                                             {"bsd-right", P::bsd},
                                                              {"old-linux", P::old_linux},
                                                              {"linux", P::linux_new},
-                                                             {"old-solaris", P::old_solaris},
+                                                             {"old-solaris", P::solaris},
                                                              {"solaris", P::solaris},
                                                              {"hpux10", P::hpux10},
                                                              {"hpux11", P::hpux11},

@@ -19,10 +19,8 @@ namespace ww::sensor {
 /// Whose stack resolves overlaps (stream and defragmentation share the names of `host-os-policy`).
 enum class OverlapPolicy : std::uint8_t {
   bsd,
-  bsd_right,
   old_linux,
   linux_new,
-  old_solaris,
   solaris,
   hpux10,
   hpux11,
