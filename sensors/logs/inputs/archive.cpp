@@ -24,6 +24,7 @@ class Plain final : public ArchiveReader {
     out.resize(before + static_cast<std::size_t>(std::max<ssize_t>(0, n)));
     return n > 0;
   }
+  End end() const override { return End::whole; }
 
  private:
   int fd_;
@@ -44,6 +45,13 @@ class Gzip final : public ArchiveReader {
     const auto n = ::gzread(file_, out.data() + before, static_cast<unsigned>(octets));
     out.resize(before + static_cast<std::size_t>(std::max(0, n)));
     return n > 0;
+  }
+  End end() const override {
+    int code = Z_DATA_ERROR;
+    if (file_ != nullptr) (void)::gzerror(file_, &code);
+    return code == Z_OK || code == Z_STREAM_END ? End::whole
+           : code == Z_BUF_ERROR                ? End::cut
+                                                : End::damaged;
   }
 
  private:
@@ -71,10 +79,14 @@ class Zstd final : public ArchiveReader {
         if (n <= 0) break;
         have_ = {in_.data(), static_cast<std::size_t>(n), 0};
       }
-      if (ZSTD_isError(ZSTD_decompressStream(context_, &o, &have_)) != 0) break;
+      left_ = ZSTD_decompressStream(context_, &o, &have_);
+      if (ZSTD_isError(left_) != 0) break;
     }
     out.resize(before + o.pos);
     return o.pos > 0;
+  }
+  End end() const override {
+    return ZSTD_isError(left_) != 0 ? End::damaged : left_ != 0 ? End::cut : End::whole;
   }
 
  private:
@@ -82,6 +94,7 @@ class Zstd final : public ArchiveReader {
   ZSTD_DCtx* context_;
   std::vector<char> in_;
   ZSTD_inBuffer have_{};
+  std::size_t left_ = 0;  // what the decoder said last: 0 when a frame is complete
 };
 
 enum class Kind { plain, gzip, zstd };

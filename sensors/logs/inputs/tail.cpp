@@ -94,6 +94,8 @@ struct Followed {
   std::string key;
   int fd = -1;
   std::unique_ptr<ArchiveReader> archive;
+  std::uint64_t archive_size = 0;  // of the file, when the archive was opened
+  bool cut = false;                // the archive ended inside: more may come
   std::unique_ptr<SourceParser> parser;
   std::string partial;  // a line without its end yet; state.offset is its start
   Text text = Text::octets;
@@ -271,7 +273,9 @@ class Tail final : public Input {
       by_path_[path] = it->second.get();
       return;
     }
-    if (finished_.contains(key) && finished_[key] == static_cast<std::uint64_t>(st.st_size)) return;
+    if (const auto it = finished_.find(key);
+        it != finished_.end() && it->second.size == static_cast<std::uint64_t>(st.st_size))
+      return;
     if (files_.size() >= o_.max_files) {
       if (!warned_full_)
         spdlog::warn("logs: more than {} files match; the others wait", o_.max_files);
@@ -305,6 +309,15 @@ class Tail final : public Input {
         resumed_.insert(key);
       }
     }
+    // Read to its end before, and longer now.
+    if (const auto it = finished_.find(key); !known && it != finished_.end()) {
+      if (fits(first, it->second.state.print)) {
+        state = it->second.state;
+        state.done = false;
+        known = true;
+      }
+      finished_.erase(it);
+    }
     if (!known) {
       if (const auto original = find_original(path, first, key); original.found) {
         if (original.live)
@@ -321,19 +334,8 @@ class Tail final : public Input {
     state.path = path;
     f->text = text_of(first);
     if (state.done) {
-      finished_[key] = static_cast<std::uint64_t>(st.st_size);
+      finished_[key] = {static_cast<std::uint64_t>(st.st_size), state};
       return;
-    }
-    if (is_compressed(fd)) {
-      f->archive = ArchiveReader::open(path);
-      std::string skipped;
-      for (std::uint64_t left = state.offset; f->archive && left > 0;) {
-        skipped.clear();
-        if (!f->archive->read(
-                skipped, static_cast<std::size_t>(std::min<std::uint64_t>(left, chunk_octets))))
-          break;
-        left -= skipped.size();
-      }
     }
     auto parser = SourceParser::make(o_.source.parser_options(), a_.formats);
     if (!parser) return;
@@ -341,9 +343,41 @@ class Tail final : public Input {
     f->parser->restore(state.open_record);
     state.open_record.clear();
     f->state = std::move(state);
+    if (is_compressed(fd)) open_archive(*f);
     by_path_[path] = f.get();
     files_.emplace(key, std::move(f));
     a_.counters.files = files_.size();
+  }
+
+  /// Opens an archive, or opens it again when it has grown, and goes to where its reading stands.
+  static void open_archive(Followed& f) {
+    struct stat st{};
+    f.archive_size = ::fstat(f.fd, &st) == 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
+    f.archive = ArchiveReader::open(f.path);
+    f.cut = false;
+    std::string skipped;
+    for (std::uint64_t left = f.state.offset + f.partial.size(); f.archive && left > 0;) {
+      skipped.clear();
+      if (!f.archive->read(skipped,
+                           static_cast<std::size_t>(std::min<std::uint64_t>(left, chunk_octets))))
+        break;
+      left -= skipped.size();
+    }
+  }
+
+  void finish_archive(Followed& f) {
+    if (f.archive->end() != ArchiveReader::End::whole)
+      spdlog::warn("logs: {}: the archive is {}; what could be read of it is used; copy it again",
+                   f.path, f.archive->end() == ArchiveReader::End::cut ? "cut off" : "damaged");
+    flush_partial(f);
+    f.parser->flush(f.reference, emitter(f));
+    f.cut = false;
+    f.state.done = true;
+  }
+
+  [[nodiscard]] static bool grown(const Followed& f) {
+    struct stat st{};
+    return ::fstat(f.fd, &st) == 0 && static_cast<std::uint64_t>(st.st_size) != f.archive_size;
   }
 
   /// What we read of the file that `path` is a copy or a compressed successor of.
@@ -450,6 +484,7 @@ class Tail final : public Input {
   void check_sizes() {
     for (auto& [key, f] : files_) {
       struct stat st{};
+      if (f->cut && grown(*f)) f->dirty = true;
       if (f->archive || ::fstat(f->fd, &st) != 0) continue;
       f->gone = st.st_nlink == 0;
       const auto size = static_cast<std::uint64_t>(st.st_size);
@@ -556,6 +591,13 @@ class Tail final : public Input {
     buffer_.clear();
     const auto at = f.state.offset + f.partial.size();
     bool ended = false;
+    // An archive that was empty when it was first seen, as those of gzip are for a moment.
+    if (!f.archive && at == 0 && is_compressed(f.fd)) open_archive(f);
+    if (f.cut) {
+      f.dirty = false;
+      if (!grown(f)) return true;
+      open_archive(f);
+    }
     if (f.archive) {
       while (buffer_.size() < chunk_octets && !ended)
         ended = !f.archive->read(buffer_, chunk_octets - buffer_.size());
@@ -590,9 +632,10 @@ class Tail final : public Input {
       feed(f);
     }
     if (f.archive && ended) {
-      flush_partial(f);
-      f.parser->flush(f.reference, emitter(f));
-      f.state.done = true;
+      if (f.archive->end() == ArchiveReader::End::cut)
+        f.cut = true;  // perhaps it is still being written
+      else
+        finish_archive(f);
     }
     remember(f);
     if (!out_.hand_over()) {
@@ -686,12 +729,16 @@ class Tail final : public Input {
       auto& f = *it->second;
       const auto quiet = now - f.last_growth;
       bool changed = false;
-      if (!f.dirty && quiet >= o_.source.multiline_timeout && f.parser->pending()) {
+      if (f.cut && !f.dirty && quiet >= o_.rotated_wait) {
+        finish_archive(f);
+        changed = true;
+      }
+      if (!f.dirty && !f.cut && quiet >= o_.source.multiline_timeout && f.parser->pending()) {
         f.parser->flush(f.reference, emitter(f));
         changed = true;
       }
       // The last line of a file that somebody closed without a line end.
-      if (!f.dirty && !f.partial.empty() &&
+      if (!f.dirty && !f.cut && !f.partial.empty() &&
           quiet >= std::max(o_.source.multiline_timeout, std::chrono::milliseconds(2000))) {
         flush_partial(f);
         f.parser->flush(f.reference, emitter(f));
@@ -709,8 +756,7 @@ class Tail final : public Input {
       if (over && !done) {
         out_.group().state.emplace_back(f.key, "");  // nobody asks for this file again
       } else {
-        struct stat st{};
-        finished_[f.key] = ::fstat(f.fd, &st) == 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
+        finished_[f.key] = {f.archive_size, f.state};
         if (f.rotated)
           out_.group().state.emplace_back(f.key, "");
         else
@@ -734,7 +780,11 @@ class Tail final : public Input {
   std::map<std::string, FileState> known_;  // from the run before; only while starting
   std::map<std::string, FileState>
       truncated_;  // what a copy-truncated file was, to recognise its copy
-  std::map<std::string, std::uint64_t> finished_;  // archives read to the end: key to size
+  struct Finished {
+    std::uint64_t size = 0;
+    FileState state;
+  };
+  std::map<std::string, Finished> finished_;  // archives read to the end, by key
   std::set<std::string> unreadable_, resumed_;
   std::string buffer_;
   bool rescan_ = false, first_scan_ = true, had_memory_ = false, warned_full_ = false;

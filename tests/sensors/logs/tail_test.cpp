@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <thread>
 
 #include "sensors/logs/log_service.hpp"
@@ -88,6 +89,10 @@ class TailTest : public testing::Test {
     std::vector<int> wanted;
     for (int i = 1; i <= to; ++i) wanted.push_back(i);
     EXPECT_EQ(seen, wanted);
+  }
+  static std::string read_file(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   }
   static void gzip(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
@@ -213,6 +218,49 @@ TEST_F(TailTest, CopyTruncateWhileRunningReadsTheCopyOnlyForWhatIsMissing) {
   });
   life();
   expect_once(90);
+}
+
+// Copied here in pieces, or written by gzip as we look.
+TEST_F(TailTest, AnArchiveThatIsStillWrittenIsReadOnce) {
+  for (const bool with_zstd : {false, true}) {
+    SCOPED_TRACE(with_zstd);
+    const auto before = sink_.events().size();
+    const auto made = folder_ + "/made", name = folder_ + (with_zstd ? "/z.log.zst" : "/g.log.gz");
+    std::string text;  // several blocks, so that half of the archive holds lines
+    std::mt19937 random(7);
+    for (int i = 0; i < 16000; ++i)
+      text += "line number " + std::to_string(i) + " " + std::to_string(random()) +
+              std::to_string(random()) + "\n";
+    append(made, text);
+    with_zstd ? zstd(made) : gzip(made);
+    const auto whole = read_file(made + (with_zstd ? ".zst" : ".gz"));
+    live([&] {
+      append(name, "");
+      std::this_thread::sleep_for(std::chrono::milliseconds(150));  // seen while it is empty
+      append(name, whole.substr(0, whole.size() / 2));
+      ASSERT_TRUE(sink_.wait_for(before + 100));
+      append(name, whole.substr(whole.size() / 2));
+      ASSERT_TRUE(sink_.wait_for(before + 16000));
+    });
+    life();
+    EXPECT_EQ(sink_.events().size(), before + 16000);
+    fs::remove(made + (with_zstd ? ".zst" : ".gz"));
+  }
+}
+
+TEST_F(TailTest, AMemberAddedToAnArchiveIsReadAlone) {
+  append(folder_ + "/made", lines(1, 30));
+  gzip(folder_ + "/made");
+  append(folder_ + "/added", lines(31, 40));
+  gzip(folder_ + "/added");
+  live([&] {
+    append(log_ + ".gz", read_file(folder_ + "/made.gz"));
+    ASSERT_TRUE(sink_.wait_for(30));
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));  // it is closed
+    append(log_ + ".gz", read_file(folder_ + "/added.gz"));
+    ASSERT_TRUE(sink_.wait_for(40));
+  });
+  expect_once(40);
 }
 
 // logrotate writes .1 by default, the date with `dateext`, and the date before the ending with
