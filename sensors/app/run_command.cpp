@@ -82,14 +82,20 @@ struct CaptureLane {
     const SystemClock clock;
     capture::CapturedFrame frame;
     Timestamp beat;
+    bool silent = false;  // since something that was said
     while (true) {
       auto r = source->next(frame);
       if (!r) {
         spdlog::error("{}", r.error().text());
+        silent = true;
         continue;
       }
       if (*r == capture::Read::end) break;
-      if (*r == capture::Read::frame) dispatcher->frame(frame);
+      if (*r == capture::Read::frame) {
+        if (std::exchange(silent, false) && alive)
+          spdlog::info("interface {}: captures again", source->name());
+        dispatcher->frame(frame);
+      }
       if (*r == capture::Read::idle || (++since_look_ & 0xFFF) == 0) {
         const auto now = clock.now();
         if (*r == capture::Read::idle || now - beat > std::chrono::seconds(1)) {
@@ -153,6 +159,12 @@ struct Sensor {
     auto opened = Spool::open(config.spool, clock);
     if (!opened) return fail(opened.error());
     spool = std::move(*opened);
+    if (const auto damages = spool->stats().corrupt_records; damages > 0)
+      spdlog::warn(
+          "{}: the spool is damaged in {} places; what can be read is sent, the collector is told "
+          "what "
+          "is lost; check the disk",
+          config.spool.folder, damages);
     if (!config.privacy_key_file.empty()) {
       auto made = Privacy::from_key_file(config.privacy_key_file);
       if (!made) return fail(made.error());

@@ -1,10 +1,15 @@
+#include <net/if.h>
 #include <pcap/pcap.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstring>
+#include <optional>
+#include <utility>
 
 #include "sensors/capture/source.hpp"
 #include "sensors/decode/decoder.hpp"
@@ -26,6 +31,18 @@ Problem problem(const std::string& interface, const std::string& what, int rc) {
   return {what, "interface " + interface, remedy};
 }
 
+/// True also when it cannot be asked ("any").
+bool interface_up(const std::string& name) {
+  ifreq request{};
+  if (name.size() >= sizeof request.ifr_name) return true;
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return true;
+  const bool known = ::ioctl(fd, SIOCGIFFLAGS, &request) == 0;
+  ::close(fd);
+  return !known || ((request.ifr_flags & IFF_UP) != 0 && (request.ifr_flags & IFF_RUNNING) != 0);
+}
+
 Result<Handle, Problem> activate(const LiveOptions& o) {
   char text[PCAP_ERRBUF_SIZE] = "";
   Handle h(pcap_create(o.interface.c_str(), text));
@@ -37,7 +54,8 @@ Result<Handle, Problem> activate(const LiveOptions& o) {
   const int rc = pcap_activate(h.get());
   if (rc < 0) {
     std::string what = pcap_statustostr(rc);
-    if (const std::string more = pcap_geterr(h.get()); !more.empty()) what += ": " + more;
+    if (const std::string more = pcap_geterr(h.get()); !more.empty() && more != what)
+      what += ": " + more;
     return fail(problem(o.interface, "cannot capture: " + what, rc));
   }
   if (!decode::datalink_supported(pcap_datalink(h.get())))
@@ -95,8 +113,10 @@ class LiveSource final : public PacketSource {
       }
       if (rc != 0) break;
       if (attempt == 0 && !wait(pcap_get_selectable_fd(handle_.get()), options_.block_timeout_ms))
-        return idle();
+        break;
     }
+    if (rc == 0)
+      if (auto down = went_down()) return fail(std::move(*down));
     if (rc == 0 || rc == PCAP_ERROR_BREAK) return idle();
     auto why = problem(options_.interface,
                        std::string("capture failed: ") + pcap_geterr(handle_.get()), rc);
@@ -122,6 +142,8 @@ class LiveSource final : public PacketSource {
 
  private:
   static constexpr auto retry_every = std::chrono::seconds(1);
+  bool up_ = true;
+  Clock::time_point look_at_ = Clock::now();
 
   void use(Handle handle) {
     handle_ = std::move(handle);
@@ -135,6 +157,21 @@ class LiveSource final : public PacketSource {
   [[nodiscard]] bool wait(int fd, int timeout_ms) const {
     pollfd fds[2] = {{wake_, POLLIN, 0}, {fd, POLLIN, 0}};
     return ::poll(fds, fd >= 0 ? 2 : 1, timeout_ms) > 0 && (fds[0].revents & POLLIN) == 0;
+  }
+  /// The kernel tells a reader nothing when the interface goes down or its cable is pulled: no
+  /// frames come, as on a quiet one. Said once each time.
+  std::optional<Problem> went_down() {
+    const auto now = Clock::now();
+    if (now < look_at_) return {};
+    look_at_ = now + retry_every;
+    const bool up = interface_up(options_.interface);
+    if (up || !std::exchange(up_, up)) {
+      up_ = up;
+      return {};
+    }
+    return Problem{"is down or has no carrier: nothing is captured",
+                   "interface " + options_.interface,
+                   "look at the cable and ip link; capture goes on by itself"};
   }
   Result<Read, Problem> reopen() {
     if (Clock::now() < retry_at_) {

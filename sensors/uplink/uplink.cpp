@@ -275,9 +275,13 @@ class SpoolUplink final : public Uplink {
       stats_.skipped_events += skipped;
       stats_.last_ack = clock_.now();
     }
-    if (skipped > 0)
-      spdlog::warn("uplink: told the collector that {} events are lost (spool bound or damage)",
-                   skipped);
+    if (skipped > 0) {
+      const auto damages = spool_.stats().corrupt_records;
+      spdlog::warn("uplink: told the collector that {} events are lost: {}", skipped,
+                   damages > damages_told_ ? "the spool is damaged; check its disk"
+                                           : "the spool reached its bound; see spool.max_size");
+      damages_told_ = damages;
+    }
     drained_.notify_all();
   }
 
@@ -460,6 +464,7 @@ class SpoolUplink final : public Uplink {
   // Uplink thread only.
   batch::Encoder encoder_;
   SpoolBatch batch_;
+  std::uint64_t damages_told_ = 0;
   std::uint64_t next_ = 1;      // first event that is not acknowledged
   std::uint64_t expected_ = 1;  // what the collector waits for, as far as we know
   std::size_t batch_events_ = o_.batch_events, batch_octets_ = o_.batch_octets;

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <string>
 #include <thread>
 
 #include "sensors/capture/source.hpp"
@@ -72,6 +74,37 @@ TEST(CaptureLive, EndsAWaitingReaderWhenStopped) {
   CapturedFrame f;
   EXPECT_EQ((*source)->next(f).value(), Read::end);
   stopper.join();
+}
+
+// No frames come, as on a quiet interface: the reader must be told.
+TEST(CaptureLive, SaysOnceThatTheInterfaceWentDown) {
+  const auto ip = [](const std::string& words) {
+    return std::system(("ip link " + words + " 2>/dev/null").c_str()) == 0;
+  };
+  const auto name = "wwd" + std::to_string(::getpid() % 100'000);
+  if (!ip("add " + name + " type veth peer name " + name + "p"))
+    GTEST_SKIP() << "cannot make an interface here";
+  ip("set " + name + "p up");
+  ip("set " + name + " up");
+  auto source = open_live({.interface = name, .block_timeout_ms = 20});
+  if (source) {
+    CapturedFrame f;
+    ip("set " + name + " down");
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    int said = 0, quiet = 0;
+    while (quiet < 60 && std::chrono::steady_clock::now() < end) {
+      const auto r = (*source)->next(f);
+      if (!r) {
+        ++said;
+        EXPECT_EQ(r.error().where, "interface " + name);
+      } else if (said > 0) {
+        ++quiet;
+      }
+    }
+    EXPECT_EQ(said, 1);
+  }
+  ip("del " + name);
+  if (!source) GTEST_SKIP() << "cannot capture here";
 }
 
 TEST(CaptureLive, RefusesAFilterThatIsNotValid) {
