@@ -369,8 +369,11 @@ Result<void, ForeignError> parse_otlp_json(std::string_view body, const ForeignL
   };
   dom::array resources;
   if (!root.is_object()) return fail(ForeignError{"the body is not an OTLP logs object", false});
-  if (root["resourceLogs"].get(resources) != simdjson::SUCCESS)
+  dom::element member;
+  if (root["resourceLogs"].get(member) != simdjson::SUCCESS)
     return {};  // an empty message has no members
+  if (member.get(resources) != simdjson::SUCCESS)
+    return fail(ForeignError{"resourceLogs is not an array", false});
   for (const auto resource_logs : resources) {
     Attributes resource;
     dom::element holder;

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "collector/ingest/pipeline_stamp.hpp"
 
@@ -326,14 +327,21 @@ class LocalPipelineImpl final : public LocalPipeline {
       const auto done = store_.commit(std::move(group.group));
       if (!done) {
         ++generation_;
+        tell_trouble(done.error().text());
         refuse(group, done.error().text());
         continue;
       }
+      tell_trouble({});
       if (options_.on_commit)
         options_.on_commit(
             std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
       for (auto& w : group.waiters) w.done(std::move(w.answer));
     }
+  }
+
+  void tell_trouble(const std::string& why) {
+    const bool before = std::exchange(in_trouble_, !why.empty());
+    if (before != in_trouble_ && options_.on_trouble) options_.on_trouble(why);
   }
 
   void refuse(Prepared& group, const std::string& why) {
@@ -350,6 +358,7 @@ class LocalPipelineImpl final : public LocalPipeline {
   }
 
   PipelineOptions options_;
+  bool in_trouble_ = false;  // the committing thread's
   Store& store_;
   Detector* detector_;
   const Clock& clock_;

@@ -23,6 +23,9 @@ struct PipelineOptions {
       25};  ///< an event further ahead than this is given its time of arrival
   /// Called after every commit (metrics); from pipeline threads.
   std::function<void(double seconds)> on_commit;  ///< duration of the durable commit
+  /// Called when commits begin to fail, with the reason, and with "" when they work again; from the
+  /// committing thread.
+  std::function<void(const std::string& why)> on_trouble;
   std::function<void(double seconds)> on_detect;  ///< arrival to detected, per batch
   /// Borrowed; each sees the events of every commit, after detection.
   std::vector<EventWatcher*> watchers;

@@ -245,6 +245,14 @@ class Parser {
       if (r.ec == std::errc() && r.ptr == t.data() + t.size() && std::isfinite(d)) e->number = d;
       if (e->op == Op::equal && !v.quoted && t.find('/') != std::string::npos)
         e->network = parse_network(t);
+      // An address with a length that none has ("10.0.0.0/99") would find nothing, and not say why.
+      if (e->op == Op::equal && !v.quoted && !e->network) {
+        const auto slash = t.rfind('/');
+        if (slash != std::string::npos && slash + 1 < t.size() &&
+            t.find_first_not_of("0123456789", slash + 1) == std::string::npos &&
+            parse_network(t.substr(0, slash) + "/0"))
+          return refuse("'" + t + "' is no network; write for example 10.0.0.0/8");
+      }
     }
     return e;
   }

@@ -286,6 +286,7 @@ TEST_F(ApiTest, EventQueriesTakeConditionsAndNameMistakes) {
   EXPECT_NE(bad.body.find("\"offset\""), std::string::npos);
   EXPECT_EQ(send("GET", "/api/v1/events?where=%24%3D1", bearer).status, 400U);
   EXPECT_EQ(send("GET", "/api/v1/events?from=yesterday", bearer).status, 400U);
+  EXPECT_EQ(send("GET", "/api/v1/events?q=src_ip:10.0.0.0/99", bearer).status, 400U);
   EXPECT_EQ(parsed(send("GET", "/api/v1/events/top?field=event_type", bearer).body)
                 .at("items")
                 .at(0)

@@ -360,6 +360,7 @@ TEST(Otlp, RefusesValuesNestedTooDeepAndKeepsNothingHalf) {
   Batch batch;
   EXPECT_FALSE(parse_otlp_protobuf(body, {}, batch));
   EXPECT_FALSE(parse_otlp_json("[]", {}, batch));
+  EXPECT_FALSE(parse_otlp_json(R"({"resourceLogs":3})", {}, batch));
   EXPECT_TRUE(parse_otlp_json("{}", {}, batch));
   EXPECT_TRUE(batch.events.empty());
 }

@@ -297,6 +297,9 @@ class FileSizeLimit {
 };
 
 TEST_F(PipelineTest, ARefusingDiskLosesNothingThatWasAcknowledgedAndIsOverWhenItIsOver) {
+  std::vector<std::string> told;
+  options_.on_trouble = [&](const std::string& why) { told.push_back(why); };
+  open();
   EXPECT_EQ(send(1, 100).kind, Kind::committed);
   std::uint64_t acked = 100;
   {
@@ -315,6 +318,9 @@ TEST_F(PipelineTest, ARefusingDiskLosesNothingThatWasAcknowledgedAndIsOverWhenIt
   EXPECT_EQ(send(acked + 1, acked + 100).kind, Kind::committed);
   EXPECT_TRUE(store_->stats().healthy);
   EXPECT_EQ(stored().size(), acked + 100);
+  ASSERT_FALSE(told.empty());
+  EXPECT_FALSE(told.front().empty());
+  EXPECT_EQ(told.back(), "");
   open();
   EXPECT_EQ(stored().size(), acked + 100);
 }
