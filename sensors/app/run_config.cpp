@@ -155,6 +155,13 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
   if (!c.to_collector && (c.site.empty() || c.sensor.empty()))
     return fail(bad(s, "identity", "without a collector site and sensor must be named",
                     "add identity: { site: trust-a, sensor: s1 }"));
+  const auto slug = [](const std::string& text) {
+    return text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+  };
+  for (const auto& [key, name] :
+       {std::pair{"identity.site", &c.site}, {"identity.sensor", &c.sensor}})
+    if (!slug(*name))
+      return fail(bad(s, key, "not a name: " + *name, "use lower-case letters, digits and dashes"));
   c.user = s.text_or("user", "");
   c.spool.folder = r.path("spool.folder", c.data_folder + "/spool");
   c.uplink.identity_folder = c.identity_folder;

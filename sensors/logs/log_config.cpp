@@ -92,6 +92,20 @@ std::vector<std::string> with_source(std::vector<std::string> more) {
   return more;
 }
 
+/// That the format is known and the expression compiles, here rather than when the first file is
+/// there.
+Result<void, Problem> check_parser(const Settings& s, const std::string& at, const SourceOptions& o,
+                                   const Formats& formats) {
+  for (const bool expression : {false, true}) {
+    SourceParser::Options probe;
+    (expression ? probe.multiline_start : probe.format) = expression ? o.multiline_start : o.format;
+    if (auto made = SourceParser::make(std::move(probe), formats); !made)
+      return fail(bad(s, at + (expression ? ".multiline.start" : ".format"), made.error().what,
+                      made.error().remedy));
+  }
+  return {};
+}
+
 Result<void, Problem> read_listen(const Settings& s, const std::string& at, SyslogOptions& o) {
   const auto text = s.text_or(at + ".listen", "");
   const auto colon = text.rfind(':');
@@ -225,6 +239,11 @@ Result<LogConfig, Problem> read_log_config(const Settings& s) {
     if (!found && pattern.find_first_of("*?[") == std::string::npos)
       return fail(bad(s, "formats", "no such file: " + pattern, "correct the path"));
   }
+  std::optional<Formats> declared;
+  if (!c.declared.empty()) declared.emplace();
+  for (const auto& path : c.declared)
+    if (auto ok = declared->add_declared_file(path); !ok) return fail(ok.error());
+  const auto& formats = declared ? *declared : Formats::builtin();
   for (const auto& i : s.children("files")) {
     const auto at = "files." + i;
     if (auto ok = check_keys(s, at, with_source({"paths:list", "exclude:list", "start"})); !ok)
@@ -233,6 +252,7 @@ Result<LogConfig, Problem> read_log_config(const Settings& s) {
     auto source = reader.source(at);
     if (!source) return fail(source.error());
     o.source = std::move(*source);
+    if (auto ok = check_parser(s, at, o.source, formats); !ok) return fail(ok.error());
     o.paths = s.list(at + ".paths");
     if (o.paths.empty()) return fail(bad(s, at, "needs paths", "add paths: [ /var/log/syslog ]"));
     for (const auto& p : o.paths)
@@ -255,6 +275,7 @@ Result<LogConfig, Problem> read_log_config(const Settings& s) {
     auto source = reader.source(at);
     if (!source) return fail(source.error());
     o.source = std::move(*source);
+    if (auto ok = check_parser(s, at, o.source, formats); !ok) return fail(ok.error());
     const auto transport = s.text_or(at + ".transport", "udp");
     if (transport == "udp")
       o.transport = SyslogOptions::Transport::udp;

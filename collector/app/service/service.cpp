@@ -1,5 +1,8 @@
 #include "collector/app/service/service.hpp"
 
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <spdlog/spdlog.h>
 
 #include <condition_variable>
@@ -95,12 +98,39 @@ std::string public_url(const Config& c, std::uint16_t port) {
          std::to_string(port);
 }
 
+/// That key and certificate belong together, with the files' names.
+Result<void, Problem> check_pair(const Config& c, const std::string& certificate,
+                                 const std::string& key) {
+  const auto bio = [](const std::string& text) {
+    return std::unique_ptr<BIO, decltype(&BIO_free)>(
+        BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free);
+  };
+  const std::unique_ptr<X509, decltype(&X509_free)> x(
+      PEM_read_bio_X509(bio(certificate).get(), nullptr, nullptr, nullptr), &X509_free);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> k(
+      PEM_read_bio_PrivateKey(bio(key).get(), nullptr, nullptr, const_cast<char*>("")),
+      &EVP_PKEY_free);
+  ERR_clear_error();
+  if (!x) return fail(Problem{"not a certificate", c.certificate_file, "give a PEM chain"});
+  if (!k)
+    return fail(Problem{"not a key, or one with a password", c.key_file, "give the PEM key alone"});
+  if (X509_check_private_key(x.get(), k.get()) != 1) {
+    ERR_clear_error();
+    return fail(Problem{"not the key of " + c.certificate_file, c.key_file,
+                        "give the key that the certificate was made for"});
+  }
+  if (X509_cmp_current_time(X509_get0_notAfter(x.get())) < 0)
+    return fail(Problem{"the certificate has expired", c.certificate_file, "get a new one"});
+  return {};
+}
+
 Result<ServerIdentity, Problem> server_identity(const Config& c, Authority& authority) {
   if (c.certificate_file.empty()) return authority.server_identity();
   auto certificate = read_file(c.certificate_file);
   if (!certificate) return fail(certificate.error());
   auto key = read_file(c.key_file);
   if (!key) return fail(key.error());
+  if (auto ok = check_pair(c, *certificate, *key); !ok) return fail(ok.error());
   return ServerIdentity{std::move(*certificate), std::move(*key), {}};
 }
 
@@ -125,6 +155,14 @@ struct Core {
       return fail(Problem{"cannot make the data folder: " + ec.message(), c.folder,
                           "check its parent's permissions"});
     fs::permissions(c.folder, fs::perms::owner_all, ec);
+    // A new file is only right where nothing was before: accounts, alerts and revocations would be
+    // gone.
+    const auto control = fs::path(c.folder) / "control.db";
+    if (fs::exists(control, ec) && fs::file_size(control, ec) == 0 &&
+        Authority::exists(authority_options(c).folder))
+      return fail(Problem{"the file is empty, but there was a collector here", control.string(),
+                          "restore it from a backup, or remove it to go on without its accounts, "
+                          "alerts and revocations"});
     core.alerts = AlertBook::create(clock);
     core.detector = Detector::create(detect_options(c), clock, *core.alerts);
     core.backups = BackupBook::create({c.backup_register, c.backup_look}, clock, *core.alerts);
@@ -184,6 +222,12 @@ class CollectorImpl final : public Collector {
     p.queue_octets = config_.queue;
     p.watchers = {core_.backups.get(), core_.drills.get()};
     p.on_commit = [m = metrics_.get()](double s) { m->observe_commit(s); };
+    p.on_trouble = [](const std::string& why) {
+      if (why.empty())
+        spdlog::info("the store takes events again");
+      else
+        spdlog::error("the store takes no events; sensors and senders wait: {}", why);
+    };
     p.on_detect = [m = metrics_.get()](double s) { m->observe_detection(s); };
     p.is_rehearsal = [b = core_.drills.get()](auto run, auto site, auto sensor) {
       return b->is_rehearsal(run, site, sensor);
@@ -402,8 +446,10 @@ Result<std::string, Problem> check(const Config& config, const Clock&) {
     return fail(Problem{"the folder has no index.html", config.dashboard_folder,
                         "build the dashboard, or take dashboard.folder out"});
   if (!config.certificate_file.empty()) {
-    for (const auto* f : {&config.certificate_file, &config.key_file})
-      if (auto text = read_file(*f); !text) return fail(text.error());
+    const auto certificate = read_file(config.certificate_file), key = read_file(config.key_file);
+    for (const auto* text : {&certificate, &key})
+      if (!*text) return fail(text->error());
+    if (auto ok = check_pair(config, *certificate, *key); !ok) return fail(ok.error());
   }
   if (!config.backup_register.empty()) {
     const auto reg = read_register(config.backup_register);

@@ -34,6 +34,8 @@ SENSOR = [
     ("nothing", GOOD, "sensor.yaml: nothing to watch"),
     ("relative", GOOD + "logs: { files: [ { paths: [ x.log ] } ] }\n", "sensor.yaml:4: logs.files.0.paths: 'x.log' is not absolute"),
     ("certificate", GOOD + "logs: { syslog: [ { transport: tls, listen: ':1', cert: no.pem } ] }\n", "/no.pem: No such file"),
+    ("format", GOOD + "logs: { files: [ { paths: [ /x.log ], format: jsn } ] }\n", "sensor.yaml:4: logs.files.0.format: unknown log format; use auto"),
+    ("slug", GOOD.replace("site: a", "site: A B") + LOGS, "sensor.yaml:3: identity.site: not a name: A B"),
     ("variable", GOOD + LOGS + "vars: { HOME_NET: { a: b } }\n", "sensor.yaml:5: vars.HOME_NET: must be a list"),
 ]
 COLLECTOR = [
@@ -78,6 +80,18 @@ def configurations(t):
         t.file("collector.yaml", content)
         for command in ("check", "run"):
             t.expect("collector %s, %s" % (command, name), t.run("wardwatch-collector", command, "--config", "collector.yaml"), 2, text)
+    for name in ("one", "two"):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", name + ".key", "-out", name + ".pem", "-days", "2",
+                        "-subj", "/CN=" + name], cwd=t.folder, stderr=subprocess.DEVNULL, check=True)
+    for name, certificate, key, text in [("another's key", "one.pem", "two.key", "two.key: not the key of one.pem"),
+                                         ("no certificate", "collector.yaml", "one.key", "collector.yaml: not a certificate"),
+                                         ("missing", "none.pem", "one.key", "none.pem: cannot read the file")]:
+        t.file("collector.yaml", "data: { folder: d }\nserver: { certificate: %s, key: %s }\n" % (certificate, key))
+        t.expect("collector check, " + name, t.run("wardwatch-collector", "check", "--config", "collector.yaml"), 2, text)
+    t.file("collector.yaml", "data: { folder: c }\n")
+    t.expect("collector init", t.run("wardwatch-collector", "init", "--config", "collector.yaml"), 0, "", 0)
+    t.file("c/control.db", "")
+    t.expect("accounts emptied", t.run("wardwatch-collector", "run", "--config", "collector.yaml"), 2, "c/control.db: the file is empty")
     for program in ("wardwatch-sensor", "wardwatch-collector"):
         t.expect("no file", t.run(program, "check", "--config", "no.yaml"), 2, "no.yaml: cannot open the file: No such file")
         t.expect("a folder", t.run(program, "check", "--config", "."), 2, ".: is a folder, not a file")
