@@ -110,10 +110,10 @@ Result<void, Problem> read_vars(const Settings& s, RunConfig& c) {
     std::string text = values.front();
     if (s.shape(at) == Settings::Shape::list) {
       text = "[";
-      for (const auto& v : values) text += (text.size() > 1 ? "," : "") + v;
+      for (const auto& v : values) text.append(text.size() > 1 ? "," : "").append(v);
       text += "]";
     }
-    c.vars.push_back(name + "=" + text);
+    c.vars.emplace_back(name).append("=").append(text);
   }
   return {};
 }

@@ -110,10 +110,11 @@ Result<std::vector<std::string>, Problem> captures_in(const std::string& folder)
     return fail(Problem{std::string("cannot open the folder: ") + std::strerror(errno), folder,
                         "check the path and its permissions"});
   std::vector<std::pair<std::int64_t, std::string>> found;
+  const auto prefix = folder.ends_with('/') ? folder : folder + "/";
   while (const auto* entry = ::readdir(dir)) {
     const std::string name = entry->d_name;
     if (name.starts_with('.') || found.size() >= max_files) continue;
-    const auto path = folder + (folder.ends_with('/') ? "" : "/") + name;
+    const auto path = prefix + name;
     struct stat info{};
     if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
     auto octets = open_octets(path);

@@ -123,13 +123,16 @@ DefragConfig DefragConfig::from(const Settings& s) {
     if (const auto policy = overlap_policy(os))
       for (const auto& net : networks_at(s, "host-os-policy." + os))
         insert_by_prefix(c.policies, HostPolicy{net, *policy});
-  for (const auto& item : s.children("defrag.host-config"))
-    for (const auto& name : s.children("defrag.host-config." + item)) {
-      const auto base = "defrag.host-config." + item + "." + name;
+  for (const auto& item : s.children("defrag.host-config")) {
+    const auto at = "defrag.host-config." + item;
+    const auto prefix = at + ".";
+    for (const auto& name : s.children(at)) {
+      const auto base = prefix + name;
       const auto timeout = seconds(base + ".timeout", c.timeout_us);
       for (const auto& net : networks_at(s, base + ".address"))
         insert_by_prefix(c.timeouts, HostTimeout{net, timeout});
     }
+  }
   return c;
 }
 

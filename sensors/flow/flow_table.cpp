@@ -218,9 +218,10 @@ FlowTable::~FlowTable() = default;
 
 namespace {
 
-/// Fetches the first so many octets of an object. A null pointer is no matter: nothing is read.
+/// Fetches the first so many octets of an object, if there is one.
 template <std::size_t Octets>
 void fetch(const void* object) {
+  if (object == nullptr) return;
   constexpr std::size_t line = 64;
   for (std::size_t at = 0; at < Octets; at += line)
     __builtin_prefetch(static_cast<const char*>(object) + at);
@@ -236,7 +237,7 @@ void FlowTable::foresee(Bytes frame, int datalink) {
     return foreseen_[(foreseen_at_ - packets) % foreseen_packets];
   };
   foreseen_[foreseen_at_ % foreseen_packets] = hash;
-  __builtin_prefetch(&buckets_[hash & mask_]);
+  __builtin_prefetch(static_cast<const void*>(&buckets_[hash & mask_]));
   fetch<sizeof(Flow)>(buckets_[before(1) & mask_]);
   if (const auto* f = buckets_[before(2) & mask_]) {
     fetch<512>(f->tcp.get());

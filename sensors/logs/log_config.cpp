@@ -158,10 +158,12 @@ Result<void, Problem> check_kind(const Settings& s, const std::string& path,
   if (shape == Shape::map && !map)
     return wrong(maps || list ? "must be a list" : "takes one value, not keys",
                  maps || list ? "begin each entry with '- '" : "see the commented example");
-  if (list)
+  if (list) {
+    const auto prefix = path + ".";
     for (const auto& i : s.children(path))
-      if (s.shape(path + "." + i) != Shape::value)
+      if (s.shape(prefix + i) != Shape::value)
         return wrong("an entry of the list is not one value", "put quotes around it");
+  }
   return {};
 }
 
@@ -191,8 +193,9 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
 Result<void, Problem> check_keys(const Settings& s, const std::string& path,
                                  const std::vector<std::string>& known) {
   const auto name_of = [](std::string_view k) { return k.substr(0, k.find(':')); };
+  const auto prefix = path.empty() ? std::string() : path + ".";
   for (const auto& key : s.children(path)) {
-    const auto full = path.empty() ? key : path + "." + key;
+    const auto full = prefix + key;
     if (const auto k =
             std::find_if(known.begin(), known.end(), [&](auto& n) { return name_of(n) == key; });
         k != known.end()) {

@@ -75,7 +75,8 @@ void EveConfig::read_output(const Settings& settings, const std::string& path) {
       take_type(o, i, s.below(at));
       continue;
     }
-    for (const auto& name : names) take_type(o, name, s.below(at + "." + name));
+    const auto prefix = at + ".";
+    for (const auto& name : names) take_type(o, name, s.below(prefix + name));
   }
   settings.mark_read(path);
   outputs_.push_back(std::move(o));

@@ -23,7 +23,8 @@ bool is_port_name(const std::string& name) {
 /// Takes all of `from` at or below `path` into `to`.
 void copy(const Settings& from, const std::string& path, Settings& to) {
   if (const auto value = from.text(path)) to.set(path, *value);
-  for (const auto& name : from.children(path)) copy(from, path + "." + name, to);
+  const auto prefix = path + ".";
+  for (const auto& name : from.children(path)) copy(from, prefix + name, to);
 }
 
 }  // namespace
@@ -104,8 +105,8 @@ std::string default_cache(const std::vector<std::string>& files) {
     const char* value = std::getenv(variable);  // read before any thread starts
     return value != nullptr && *value == '/' ? value + std::string(below) : std::string();
   };
-  for (auto path : {folder("CACHE_DIRECTORY", ""), folder("XDG_CACHE_HOME", "/wardwatch"),
-                    folder("HOME", "/.cache/wardwatch")}) {
+  for (const auto& path : {folder("CACHE_DIRECTORY", ""), folder("XDG_CACHE_HOME", "/wardwatch"),
+                           folder("HOME", "/.cache/wardwatch")}) {
     if (path.empty()) continue;
     std::error_code ec;
     fs::create_directories(path, ec);
@@ -249,12 +250,15 @@ void name_ignored(const Settings& given, const std::vector<std::string>& options
   for (const auto& o : options) name(o);
   for (const auto& key : given.children(""))
     if (!known.contains(key)) name(key);
-  for (const auto& i : given.children("outputs"))
-    for (const auto& kind : given.children("outputs." + i)) {
-      const auto path = "outputs." + i + "." + kind;
+  for (const auto& i : given.children("outputs")) {
+    const auto at = "outputs." + i;
+    const auto prefix = at + ".";
+    for (const auto& kind : given.children(at)) {
+      const auto path = prefix + kind;
       if (!outputs.contains(kind) && given.flag_or(path + ".enabled", true))
         name("outputs." + kind);
     }
+  }
   if (!line.empty()) std::fprintf(stderr, "ignored, without meaning here: %s\n", line.c_str());
 }
 

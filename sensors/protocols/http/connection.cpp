@@ -75,9 +75,9 @@ struct Connection::Impl {
   HttpTransaction* adopt(htp_tx_t* tx) {
     if (htp_tx_get_user_data(tx) != nullptr) return of(tx);
     auto* made = sink.on_transaction();
+    if (made == nullptr) return nullptr;
     // NOLINTNEXTLINE(performance-no-int-to-ptr): a number, never followed
-    if (made != nullptr)
-      htp_tx_set_user_data(tx, reinterpret_cast<void*>(static_cast<std::uintptr_t>(made->id) + 1));
+    htp_tx_set_user_data(tx, reinterpret_cast<void*>(static_cast<std::uintptr_t>(made->id) + 1));
     return made;
   }
 
