@@ -2,6 +2,7 @@
 /// Small helpers that route files share: pages of items, arguments as values.
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,19 @@ namespace ww::collector {
   std::int64_t n = fallback;
   std::from_chars(text.data(), text.data() + text.size(), n);
   return n;
+}
+
+/// Whether these arguments are whole numbers where they are given. Answers 400 itself when not.
+inline bool numbers_ok(const CallPtr& call, std::initializer_list<std::string_view> names) {
+  for (const auto name : names) {
+    const auto text = call->arg(name);
+    std::int64_t n = 0;
+    const auto r = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (text.empty() || (r.ec == std::errc() && r.ptr == text.data() + text.size())) continue;
+    call->reply_error(400, std::string(name) + " is no whole number");
+    return false;
+  }
+  return true;
 }
 
 /// A time argument. Answers 400 itself when the text is there but is no time; then `ok` is false.

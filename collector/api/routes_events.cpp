@@ -45,7 +45,11 @@ std::optional<SearchQuery> search_of(const CallPtr& call, std::chrono::seconds b
   const auto now = call->services.clock.now();
   q.to = time_arg(call, "to", {now.us + 86'400'000'000}, ok);  // clocks of sources run ahead
   q.from = time_arg(call, "from", {std::min(now.us, q.to.us) - back.count() * 1'000'000}, ok);
-  if (!ok) return {};
+  if (!ok || !numbers_ok(call, {"limit", "step"})) return {};
+  if (q.from > q.to) {
+    call->reply_error(400, "from lies after to: " + rfc3339(q.from) + ", " + rfc3339(q.to));
+    return {};
+  }
   q.types = call->list_arg("type");
   q.sites = call->list_arg("site");
   q.sensors = call->list_arg("sensor");
@@ -69,8 +73,12 @@ void reply_query_error(const CallPtr& call, const QueryError& e) {
   std::string text;
   JsonWriter json(text);
   json.begin_object();
-  json.field("error", "q, character " + std::to_string(e.offset + 1) + ": " + e.what);
-  json.field("offset", e.offset);
+  if (e.offset == QueryError::elsewhere) {
+    json.field("error", e.what);
+  } else {
+    json.field("error", "q, character " + std::to_string(e.offset + 1) + ": " + e.what);
+    json.field("offset", e.offset);
+  }
   json.end_object();
   call->reply_json(400, std::move(text));
 }

@@ -620,8 +620,10 @@ class ServerImpl final : public Server {
     co_await answer(link, std::move(response), false, is_head);
     auto& lowest = beast::get_lowest_layer(link->stream);
     buffer.clear();
-    lowest.expires_after(std::chrono::seconds(2));
-    std::size_t budget = 8U << 20;
+    // A client that sends all before it reads would see the connection reset in place of the
+    // answer.
+    lowest.expires_after(std::chrono::seconds(5));
+    std::size_t budget = 32U << 20;  // twice the largest body there is
     while (budget > 0) {
       const auto [ec, n] = co_await link->stream.async_read_some(buffer.prepare(16 * 1024), token);
       if (ec) break;

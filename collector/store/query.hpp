@@ -52,7 +52,8 @@ struct ExprLimits {
 };
 
 struct QueryError {
-  std::size_t offset = 0;  ///< octets from the start of the text
+  static constexpr std::size_t elsewhere = SIZE_MAX;  ///< not in the text but beside it
+  std::size_t offset = 0;                             ///< octets from the start of the text
   std::string what;
 };
 

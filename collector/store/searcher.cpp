@@ -403,7 +403,9 @@ Result<SearchResult, QueryError> Searcher::search(const SearchQuery& q,
   PageSearch page(q, pool_, run, out);
   if (!q.cursor.empty()) {
     auto at = parse_cursor(q.cursor);
-    if (!at) return fail(QueryError{0, "not a cursor of an earlier page"});
+    if (!at)
+      return fail(QueryError{QueryError::elsewhere,
+                             "cursor: not of an earlier page; leave it out to begin"});
     page.resume(std::move(*at));
   }
   page.run(files);
@@ -417,7 +419,7 @@ Result<CountResult, QueryError> Searcher::count(const CountQuery& q,
   if (!expr) return fail(expr.error());
   const std::int64_t step = q.step.count();
   if (step <= 0 || step % 60 != 0)
-    return fail(QueryError{0, "the step must be a whole number of minutes"});
+    return fail(QueryError{QueryError::elsewhere, "the step must be a whole number of minutes"});
   CountResult out;
   const Scope scope(q.search, std::move(*expr));
   Run run(scope, q.search.budget, out.work, out.problems, damaged_);
@@ -529,7 +531,7 @@ Result<TopResult, QueryError> Searcher::top(const TopQuery& q,
                                             const std::vector<FileSummary>& files) {
   auto expr = parse(q.search);
   if (!expr) return fail(expr.error());
-  if (q.path.empty()) return fail(QueryError{0, "a field is needed"});
+  if (q.path.empty()) return fail(QueryError{QueryError::elsewhere, "a field is needed"});
   TopResult out;
   const std::string path = q.path == "type"     ? "event_type"
                            : q.path == "site"   ? "ww.site"

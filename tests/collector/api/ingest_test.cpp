@@ -281,6 +281,15 @@ TEST_F(ApiTest, EventQueriesTakeConditionsAndNameMistakes) {
   EXPECT_EQ(count("q=dns.rrname:n1*"), 11U);
   EXPECT_EQ(count("q=dns.rrname:n1*&where=dns.rrname!%3Dn1.example"), 10U);
   EXPECT_EQ(count("limit=3"), 3U);
+  for (const auto& [bad, said] :
+       {std::pair{"limit=x", "limit is no whole number"},
+        {"limit=3x", "limit is no whole number"},
+        {"cursor=zzz", "cursor: not of an earlier page"},
+        {"from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "from lies"}}) {
+    const auto r = send("GET", "/api/v1/events?" + std::string(bad), token(Role::auditor));
+    EXPECT_EQ(r.status, 400U) << bad;
+    EXPECT_NE(r.body.find(said), std::string::npos) << r.body;
+  }
   const auto bad = send("GET", "/api/v1/events?q=%22unclosed", bearer);
   EXPECT_EQ(bad.status, 400U);
   EXPECT_NE(bad.body.find("\"offset\""), std::string::npos);
