@@ -9,6 +9,7 @@
 
 #include "sensors/app/command.hpp"
 #include "sensors/app/run_config.hpp"
+#include "sensors/host/huge_pages.hpp"
 #include "sensors/pipeline/replay.hpp"
 #include "sensors/setup/options.hpp"
 
@@ -77,6 +78,7 @@ int run(Arguments a) {
   if (!filter) return problem(filter.error(), 2);
   auto source = capture::open_files(a.files, {.filter = *filter});
   if (!source) return problem(source.error(), 2);
+  prefer_huge_pages();
   auto engine = load_rules(a.common, *settings, 20);
   if (!engine) return problem(engine.error(), 2);
 

@@ -24,6 +24,7 @@
 #include "sensors/app/run_config.hpp"
 #include "sensors/backup/backup_service.hpp"
 #include "sensors/drills/agent.hpp"
+#include "sensors/host/huge_pages.hpp"
 #include "sensors/host/sandbox.hpp"
 #include "sensors/logs/log_service.hpp"
 #include "sensors/pipeline/replay.hpp"
@@ -277,6 +278,7 @@ struct Sensor {
     a.suricata_yaml = config.suricata_yaml;
     auto settings = load_suricata_settings(a);
     if (!settings) return fail(settings.error());
+    if (!shared) prefer_huge_pages();
     auto loaded = load_rules(a, *settings, 20);
     if (!loaded) return fail(loaded.error());
     std::atomic_store(&engine, *loaded);

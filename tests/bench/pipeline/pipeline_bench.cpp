@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "sensors/host/huge_pages.hpp"
 #include "sensors/pipeline/defaults.hpp"
 #include "sensors/pipeline/replay.hpp"
 
@@ -38,6 +39,7 @@ double seconds(Clock::duration d) { return std::chrono::duration<double>(d).coun
 }  // namespace
 
 int main(int argc, char** argv) {
+  ww::sensor::prefer_huge_pages();  // as the programs do
   std::vector<std::string> files;
   for (int i = 1; i < argc; ++i) files.emplace_back(argv[i]);
   if (files.empty()) {

@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "sensors/host/huge_pages.hpp"
 #include "sensors/pipeline/replay.hpp"
 #include "sensors/setup/options.hpp"
 
@@ -180,6 +181,7 @@ void whole(const std::string& capture, const std::string& rules, const std::stri
 }  // namespace
 
 int main(int argc, char** argv) {
+  ww::sensor::prefer_huge_pages();  // as the programs do
   std::string capture, rules, cache, counts = "0,1000,5000,15000,22000";
   for (int i = 1; i < argc; ++i) {
     const std::string a = argv[i];
