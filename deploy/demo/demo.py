@@ -260,14 +260,14 @@ drills:
         if not self.has_records:
             print("restic is not installed: no restore drill is run (apt-get install restic)")
             return True
-        self.until("the nights of the records", lambda: len(self.call("/api/v1/backups/assets/riverside-community/clinic-records/runs")["items"]) >= 7, 60)
+        self.until("the nights of the records", lambda: len(self.call("/api/v1/backups/assets/riverside-community/clinic-records/runs")["items"]) >= 7, 300)
         point = self.call(base + "restore-point", {"site": "riverside-community", "asset": "clinic-records"})
         if "chosen" not in point:
             return False
         run = self.call("/api/v1/drills", {"definition": "restore-clinic-records", "site": "riverside-community", "sensor": "ward-1",
                                            "snapshot": point["chosen"]["snapshot"], "incident_time": point["first_sign"]})
         path = "/api/v1/drills/%s" % run["id"]
-        self.until("the restore drill", lambda: self.call(path)["state"] in ("passed", "failed", "stopped"), 120)
+        self.until("the restore drill", lambda: self.call(path)["state"] in ("passed", "failed", "stopped"), 300)
         run = self.call(path)
         recovery = run["result"].get("recovery", {})
         print("restore drill from %s, data of %s: %s %s" % (point["chosen"]["snapshot"][:8], point["chosen"]["data_time"], run["state"], run["reason"]))
