@@ -213,9 +213,7 @@ bool StreamTracker::handle_rst(Context& c) {
     return true;
   }
   if ((c.flags & ack) != 0) {
-    if (c.other.next_seq == c.p.tcp_ack || seq_lt(c.other.next_seq, c.p.tcp_ack)) {
-      if (c.s.async && seq_lt(c.other.next_seq, c.p.tcp_ack)) c.other.set_next_seq(c.p.tcp_ack);
-    }
+    if (c.s.async && seq_lt(c.other.next_seq, c.p.tcp_ack)) c.other.set_next_seq(c.p.tcp_ack);
     c.other.window = scaled_window(c.p, c.other);
     update_last_ack(c.other, c.p.tcp_ack);
   }
