@@ -17,6 +17,16 @@ std::string quoted(const std::string& word) {
 
 }  // namespace
 
+Command ToolAccess::with(const std::vector<std::string>& arguments) const {
+  Command c;
+  c.argv = command;
+  c.argv.insert(c.argv.end(), arguments.begin(), arguments.end());
+  c.environment = environment;
+  c.turn = turn;
+  c.cache = cache;
+  return c;
+}
+
 ToolAccess tool_access(const ProbeSpec& spec) {
   ToolAccess a;
   a.command.push_back(spec.text("program", spec.tool));
@@ -30,6 +40,8 @@ ToolAccess tool_access(const ProbeSpec& spec) {
     a.environment["BORG_REPO"] = spec.repository();
     if (!password.empty()) a.environment["BORG_PASSCOMMAND"] = "cat " + quoted(password);
     a.environment["BORG_BASE_DIR"] = spec.folder;
+    a.turn = spec.folder + "/borg.turn";
+    a.cache = spec.folder + "/.cache/borg";
     // A new folder of ours knows no repository yet; identity is what the collector compares.
     a.environment["BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK"] = "yes";
     a.environment["BORG_RELOCATED_REPO_ACCESS_IS_OK"] = "yes";

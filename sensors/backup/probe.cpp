@@ -163,15 +163,16 @@ std::string ProbeSpec::redact(std::string_view given) const {
   return out;
 }
 
-std::optional<Finished> Look::run(std::vector<std::string> argv, Report& report,
-                                  std::map<std::string, std::string> more, std::size_t stop_after) {
+std::optional<Finished> Look::run(std::vector<std::string> argv, Report& report) {
   Command c;
   c.argv = std::move(argv);
-  c.environment = spec_.environment;
-  c.environment.merge(more);
+  return run(std::move(c), report);
+}
+
+std::optional<Finished> Look::run(Command c, Report& report) {
+  for (const auto& [name, value] : spec_.environment) c.environment[name] = value;
   c.folder = spec_.folder;
   c.timeout = left();
-  c.stop_after = stop_after;
   if (c.timeout <= std::chrono::milliseconds(0)) {
     report.failed("timeout", "no time left for " + c.argv.front());
     return {};

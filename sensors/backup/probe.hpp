@@ -76,9 +76,10 @@ class Look {
   /// Runs a program within what is left of the probe's time, with the probe's environment.
   /// A failure to start, a time-out and too much output are noted in the report.
   /// @return nothing after such a failure; else also with an exit code that is not 0
-  [[nodiscard]] std::optional<Finished> run(std::vector<std::string> argv, Report& report,
-                                            std::map<std::string, std::string> more = {},
-                                            std::size_t stop_after = 0);
+  [[nodiscard]] std::optional<Finished> run(std::vector<std::string> argv, Report& report);
+  /// The same; the command's own environment comes before the probe's, its folder and timeout are
+  /// set here.
+  [[nodiscard]] std::optional<Finished> run(Command command, Report& report);
   [[nodiscard]] Timestamp now() const { return clock_.now(); }
   [[nodiscard]] Memory& memory() { return memory_; }
   [[nodiscard]] bool stopped() const { return stop_ != nullptr && stop_->load(); }

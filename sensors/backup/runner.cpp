@@ -3,14 +3,17 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 namespace ww::backup {
 namespace {
@@ -107,10 +110,34 @@ bool drain(int fd, std::string& to, std::size_t most, bool keep_tail, bool& over
 
 void kill_group(pid_t pid) { ::kill(-pid, SIGKILL); }
 
-}  // namespace
+/// The lock of Command::turn. Not inherited: a program that is left over holds nobody up.
+class Turn {
+ public:
+  enum class Came { yes, too_late, cancelled, no_file };
+  Turn() = default;
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Came wait(const std::string& file, Steady::time_point deadline, const std::atomic<bool>* stop) {
+    fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd_ < 0) return Came::no_file;
+    while (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK && errno != EINTR) return Came::no_file;
+      if (stop != nullptr && stop->load()) return Came::cancelled;
+      if (Steady::now() >= deadline) return Came::too_late;
+      ::poll(nullptr, 0, 20);
+    }
+    return Came::yes;
+  }
 
-Result<Finished, Problem> run(const Command& c, const std::atomic<bool>* stop) {
-  const auto begin = Steady::now();
+ private:
+  int fd_ = -1;
+};
+
+Result<Finished, Problem> run_once(const Command& c, const std::atomic<bool>* stop,
+                                   Steady::time_point begin) {
   Prepared p;
   if (c.argv.empty()) return fail(Problem{"no program is named", "command", "give one"});
   p.program = find_program(c.argv.front());
@@ -191,6 +218,36 @@ Result<Finished, Problem> run(const Command& c, const std::atomic<bool>* stop) {
     }
   done.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   done.took = std::chrono::duration_cast<std::chrono::milliseconds>(Steady::now() - begin);
+  return done;
+}
+
+}  // namespace
+
+Result<Finished, Problem> run(const Command& c, const std::atomic<bool>* stop) {
+  const auto begin = Steady::now();
+  Turn turn;
+  if (!c.turn.empty()) {
+    Finished never;
+    switch (turn.wait(c.turn, begin + c.timeout, stop)) {
+      case Turn::Came::yes:
+        break;
+      case Turn::Came::too_late:
+        never.timed_out = true;
+        return never;
+      case Turn::Came::cancelled:
+        never.cancelled = true;
+        return never;
+      case Turn::Came::no_file:
+        return fail(Problem{std::string("cannot be locked: ") + std::strerror(errno), c.turn,
+                            "let the sensor write in this folder"});
+    }
+  }
+  auto done = run_once(c, stop, begin);
+  if (done && !c.cache.empty() && done->exit_code != 0 && !done->cancelled && !done->timed_out &&
+      done->err.find(c.cache + "/") != std::string::npos) {
+    std::error_code ec;
+    if (std::filesystem::remove_all(c.cache, ec) > 0 && !ec) done = run_once(c, stop, begin);
+  }
   return done;
 }
 

@@ -20,6 +20,13 @@ struct Command {
   std::chrono::milliseconds timeout{120'000};
   std::size_t max_output = 32U << 20;  ///< of standard output; more ends the program
   std::size_t stop_after = 0;  ///< enough output: ends the program without a fault; 0: never
+  /// A file that is locked while the program runs, made when it is missing: commands that name the
+  /// same one run one after the other, in whatever thread or process. Waiting counts against the
+  /// timeout. "": waits for nobody.
+  std::string turn;
+  /// A folder that the program makes anew by itself. When the program fails and names a file in it
+  /// (it was killed while it made it), the folder is removed and the program run once more.
+  std::string cache;
 };
 
 struct Finished {
@@ -34,7 +41,7 @@ inline constexpr const char* search_path =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 inline constexpr std::size_t max_error_octets = 64U << 10;
 
-/// Runs to the end, or to one of its bounds.
+/// Runs to the end, or to one of its bounds (timed_out also when its turn never came).
 /// @param stop  set by another thread: the program is killed within 100 ms; may be null
 /// @return a Problem only when the program could not be started at all
 /// Threads: any. Blocks.

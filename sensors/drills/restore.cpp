@@ -90,11 +90,8 @@ class Restoring final : public Restore {
   std::optional<Finished> tool(std::vector<std::string> arguments, std::string& error,
                                const std::string& folder) override {
     const auto access = backup::tool_access(target_.probe);
-    Command c;
-    c.argv = access.command;
-    c.argv.insert(c.argv.end(), arguments.begin(), arguments.end());
-    c.environment = target_.probe.environment;
-    for (const auto& [k, v] : access.environment) c.environment[k] = v;
+    auto c = access.with(arguments);
+    for (const auto& [k, v] : target_.probe.environment) c.environment[k] = v;
     c.folder = folder.empty() ? scratch_ : folder;
     return run(std::move(c), error);
   }

@@ -176,10 +176,12 @@ class Borg {
 
  private:
   std::optional<Finished> borg(std::vector<std::string> arguments, std::size_t stop_after = 0) {
-    auto argv = access_.command;
-    for (auto& a : arguments)
-      if (a != "::") argv.push_back(a);  // BORG_REPO names it
-    return look_.run(std::move(argv), report_, access_.environment, stop_after);
+    std::erase(arguments, "::");  // BORG_REPO names it
+    auto command = access_.with(arguments);
+    command.stop_after = stop_after;
+    // A check takes hours and touches no cache; what waits for it waits for the repository's lock.
+    if (arguments.front() == "check") command.turn.clear();
+    return look_.run(std::move(command), report_);
   }
   bool take(const std::optional<Finished>& f, Parsed (*parse)(std::string_view, Report&)) {
     if (!f) return false;

@@ -93,9 +93,7 @@ Parsed parse_info(std::string_view text, Report& report) {
 
 void look(const ProbeSpec& spec, Look& look, Report& report) {
   const auto access = tool_access(spec);
-  auto argv = access.command;
-  argv.insert(argv.end(), {"info", "--output=json"});
-  const auto f = look.run(argv, report, access.environment);
+  const auto f = look.run(access.with({"info", "--output=json"}), report);
   if (!f) return;
   if (!f->good()) {
     const bool crypt = f->err.find("CryptoError") != std::string::npos ||
@@ -119,9 +117,7 @@ void look(const ProbeSpec& spec, Look& look, Report& report) {
   }
   if (const auto file = spec.text("config_file"); !file.empty()) read_policies({file}, report);
   if (look.due("check_every", "checked")) {
-    auto check = access.command;
-    check.emplace_back("verify");
-    const auto done = look.run(check, report, access.environment);
+    const auto done = look.run(access.with({"verify"}), report);
     if (!done) {
       memory["checked"].clear();
     } else {

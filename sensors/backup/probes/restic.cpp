@@ -212,11 +212,12 @@ class Restic {
 
  private:
   std::optional<Finished> restic(std::vector<std::string> arguments, std::size_t stop_after = 0) {
-    auto argv = access_.command;
-    argv.emplace_back("--no-lock");
+    std::vector<std::string> argv{"--no-lock"};
     if (arguments.front() != "diff") argv.emplace_back("--quiet");  // diff would tell no paths
     argv.insert(argv.end(), arguments.begin(), arguments.end());
-    return look_.run(std::move(argv), report_, access_.environment, stop_after);
+    auto command = access_.with(argv);
+    command.stop_after = stop_after;
+    return look_.run(std::move(command), report_);
   }
   bool text_of(const std::vector<std::string>& arguments,
                Parsed (*parse)(std::string_view, Report&)) {
@@ -355,13 +356,10 @@ class Restic {
     const auto key = std::string("checked");
     auto& i = report_.inventory;
     if (look_.due("check_every", key)) {
-      std::vector<std::string> argv{"check"};
+      std::vector<std::string> argv{"--no-lock", "check"};
       if (const auto part = spec_.text("check_read"); !part.empty())
         argv.push_back("--read-data-subset=" + part);
-      auto command = access_.command;
-      command.insert(command.end(), {"--no-lock", "check"});
-      command.insert(command.end(), argv.begin() + 1, argv.end());
-      const auto f = look_.run(std::move(command), report_, access_.environment);
+      const auto f = look_.run(access_.with(argv), report_);
       if (!f) {
         memory[key].clear();
         return;

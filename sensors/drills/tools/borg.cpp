@@ -1,15 +1,24 @@
 /// borg: `extract` of an archive.
+#include <algorithm>
 #include <boost/json.hpp>
+#include <chrono>
 
 #include "sensors/drills/tool.hpp"
 
 namespace ww::drills {
 namespace {
 
+/// A backup or a check that is under way is waited for, as borg itself would do for only a second.
+std::string lock_wait(const Restore& r) {
+  constexpr std::chrono::seconds most{600};
+  const auto left = std::chrono::duration_cast<std::chrono::seconds>(r.left());
+  return "--lock-wait=" + std::to_string(std::clamp(left, std::chrono::seconds(1), most).count());
+}
+
 std::string choose(Restore& r, Chosen& out) {
   std::string error;
   const auto& folder = r.target().probe.folder;
-  const auto done = r.tool({"list", "--json"}, error, folder);
+  const auto done = r.tool({"list", lock_wait(r), "--json"}, error, folder);
   if (!done) return error;
   const auto v = parse_output(done->out);
   const auto* list = v.is_object() ? v.get_object().if_contains("archives") : nullptr;
@@ -26,7 +35,7 @@ std::string choose(Restore& r, Chosen& out) {
   }
   if (out.id.empty()) return "no archive " + r.wanted() + " in the repository";
   if (!r.target().include.empty()) return {};
-  const auto info = r.tool({"info", "--json", "::" + out.id}, error, folder);
+  const auto info = r.tool({"info", lock_wait(r), "--json", "::" + out.id}, error, folder);
   if (!info) return error;
   out.octets = number_in(parse_output(info->out), "/archives/0/stats/original_size");
   return {};
@@ -34,7 +43,7 @@ std::string choose(Restore& r, Chosen& out) {
 
 std::string fetch(Restore& r, const Chosen& chosen) {
   std::string error;
-  std::vector<std::string> a{"extract", "::" + chosen.id};
+  std::vector<std::string> a{"extract", lock_wait(r), "::" + chosen.id};
   for (const auto& i : r.target().include) a.push_back(i.starts_with('/') ? i.substr(1) : i);
   return r.tool(a, error, r.data()) ? "" : error;
 }

@@ -446,7 +446,9 @@ def arguments(what):
     p.add_argument("--collector")
     p.add_argument("--keep", action="store_true")
     p.add_argument("--shots", help="folder for screenshots of the pages")
-    return p.parse_args()
+    a = p.parse_args()
+    a.bin, a.source = os.path.abspath(a.bin), os.path.abspath(a.source)  # the programs run in folders of their own
+    return a
 
 
 def main():

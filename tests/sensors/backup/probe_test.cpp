@@ -1,5 +1,7 @@
 /// Probes: the runner's bounds, every tool's parser on the tool's own words, configuration, events.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -142,6 +144,69 @@ TEST(Runner, StopsWhenAskedAndNamesAMissingProgram) {
   EXPECT_EQ(none.error().what, "no such program");
 }
 
+TEST(Runner, TakesTurnsWhenTheSameFileIsNamed) {
+  const Folder folder;
+  Command c;
+  // Ends with 9 when another is at work in the folder.
+  c.argv = {"sh", "-c", "mkdir busy || exit 9; sleep 0.05; rmdir busy"};
+  c.folder = folder.path;
+  c.turn = folder.path + "/turn";
+  std::atomic<int> good{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int k = 0; k < 3; ++k)
+        if (const auto f = run(c, nullptr); f && f->good()) ++good;
+    });
+  for (auto& t : threads) t.join();
+  EXPECT_EQ(good.load(), 12);
+}
+
+TEST(Runner, ItsTurnIsBoundedAndMayBeCalledOff) {
+  const Folder folder;
+  Command c;
+  c.argv = {"true"};
+  c.turn = folder.path + "/turn";
+  const int held = ::open(c.turn.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(::flock(held, LOCK_EX), 0);
+  c.timeout = std::chrono::milliseconds(100);
+  const auto late = run(c, nullptr);
+  ASSERT_TRUE(late);
+  EXPECT_TRUE(late->timed_out);
+  c.timeout = std::chrono::minutes(1);
+  const std::atomic<bool> stop{true};
+  const auto off = run(c, &stop);
+  ASSERT_TRUE(off);
+  EXPECT_TRUE(off->cancelled);
+  ::close(held);
+  EXPECT_TRUE(run(c, nullptr)->good());
+  c.turn = folder.path + "/none/turn";
+  EXPECT_FALSE(run(c, nullptr));
+}
+
+TEST(Runner, ACacheThatWasLeftHalfMadeIsMadeAnew) {
+  const Folder folder;
+  Command c;
+  c.cache = folder.path + "/cache";
+  c.folder = folder.path;
+  // As borg does: makes its cache once, and trips over one without its configuration.
+  c.argv = {"sh", "-c",
+            "echo run >> runs; test -d cache || { mkdir cache; echo ok > cache/config; }; "
+            "test -f cache/config || { echo \"No such file: '$PWD/cache/config'\" >&2; exit 2; }"};
+  std::filesystem::create_directory(c.cache);
+  EXPECT_TRUE(run(c, nullptr)->good());
+  EXPECT_EQ(std::filesystem::file_size(folder.path + "/runs"), 8U);
+  // A failure that has nothing to do with the cache leaves it alone.
+  c.argv = {"sh", "-c", "echo 'no such repository' >&2; exit 2"};
+  EXPECT_EQ(run(c, nullptr)->exit_code, 2);
+  EXPECT_TRUE(std::filesystem::exists(c.cache + "/config"));
+  // And one that stays is tried twice only.
+  c.argv = {"sh", "-c",
+            "echo again >> tries; echo \"bad: $PWD/cache/config\" >&2; mkdir -p cache; exit 2"};
+  EXPECT_EQ(run(c, nullptr)->exit_code, 2);
+  EXPECT_EQ(std::filesystem::file_size(folder.path + "/tries"), 12U);
+}
+
 // --- parsers
 
 TEST(Restic, ReadsSnapshotsOfNewAndOldVersions) {
@@ -215,6 +280,45 @@ TEST(Borg, ReadsArchivesInfoAndDiff) {
                    R"({"archives":[],"encryption":{"encryption":"none"},"repository":{"id":"r"}})")
                 .inventory.encrypted,
             false);
+}
+
+TEST(Borg, AProbeAndADrillMayMeetInANewFolder) {
+  const Folder folder;
+  const auto repository = folder.path + "/repository";
+  fs::create_directory(folder.path + "/own");
+  fs::create_directory(folder.path + "/probe");
+  Command make;
+  make.folder = folder.path + "/own";
+  make.argv = {"borg", "init", "--encryption=none", repository};
+  ASSERT_TRUE(run(make, nullptr)->good());
+  make.argv = {"borg", "create", repository + "::night-1", "/etc/hostname"};
+  ASSERT_TRUE(run(make, nullptr)->good());
+  auto spec =
+      probe("{tool: borg, asset: files, repository: " + repository + "}", folder.path + "/probe");
+  ASSERT_TRUE(spec) << spec.error().text();
+  fs::create_directories(spec->folder);
+  const auto access = tool_access(*spec);
+  const auto all_good = [&] {
+    std::atomic<int> good{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] {
+        auto c = access.with({"info", "--json", "--last", "1"});
+        c.folder = spec->folder;
+        const auto f = run(c, nullptr);
+        if (f && f->good()) ++good;
+        if (f && !f->good()) ADD_FAILURE() << f->err;
+      });
+    for (auto& t : threads) t.join();
+    return good.load() == 4;
+  };
+  EXPECT_TRUE(all_good());
+  // The cache of one that was killed while it made it.
+  std::size_t caches = 0;
+  for (const auto& e : fs::directory_iterator(access.cache))
+    if (e.is_directory()) caches += fs::remove(e.path() / "config") ? 1 : 0;
+  EXPECT_EQ(caches, 1U);
+  EXPECT_TRUE(all_good());
 }
 
 TEST(PgBackRest, ReadsBackupsStatusAndDatabaseIdentity) {
