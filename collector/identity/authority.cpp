@@ -212,7 +212,7 @@ class AuthorityImpl final : public Authority {
     Issued out;
     const auto leaf = issue(key, "sensor " + name.site + " " + name.sensor,
                             "URI:" + sensor_uri(name), "clientAuth", now,
-                            std::min(options_.sensor_days * day_us,
+                            std::min(std::chrono::microseconds(options_.sensor_life).count(),
                                      read_time(X509_get0_notAfter(certificate_.get())).us - now.us),
                             out);
     if (!leaf) return fail(std::string("cannot sign"));
@@ -224,15 +224,23 @@ class AuthorityImpl final : public Authority {
     const std::lock_guard lock(mutex_);
     const fs::path folder(options_.folder);
     const auto now = clock_.now();
+    std::string why = "there was none";
     if (fs::exists(folder / "server.pem") && fs::exists(folder / "server.key")) {
       ServerIdentity id{read_file(folder / "server.pem"), read_file(folder / "server.key"), {}};
+      why = "it could not be read";
       const auto bio = from_text(id.certificate_pem);
       const Certificate leaf(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
       ERR_clear_error();
       if (leaf) {
         id.not_after = read_time(X509_get0_notAfter(leaf.get()));
-        if (id.not_after.us > now.us + 30 * day_us && covers(leaf.get()) &&
-            X509_verify(leaf.get(), key_.get()) == 1)
+        if (X509_verify(leaf.get(), key_.get()) != 1)
+          why = "it was another authority's";
+        else if (!covers(leaf.get()))
+          why = "a name is new";
+        else if (id.not_after.us <= now.us + 30 * day_us)
+          why = (id.not_after > now ? "the old one ends " : "the old one ended ") +
+                rfc3339(id.not_after);
+        else
           return id;
       }
     }
@@ -252,7 +260,7 @@ class AuthorityImpl final : public Authority {
                   "take the name out of server.names, or move the folder away to make a new "
                   "authority and enrol the sensors again"});
     ServerIdentity id{certificate_text(leaf.get()) + certificate_pem_, key_text(key.get()),
-                      issued.not_after};
+                      issued.not_after, why};
     if (auto w = net::write_file((folder / "server.key").string(), id.key_pem, 0600); !w)
       return fail(w.error());
     if (auto w = net::write_file((folder / "server.pem").string(), id.certificate_pem, 0644); !w)
@@ -310,7 +318,9 @@ class AuthorityImpl final : public Authority {
     Certificate leaf(X509_new());
     X509_set_version(leaf.get(), X509_VERSION_3);
     out.serial = set_serial(leaf.get());
-    out.not_before = {now.us - 300'000'000};  // clocks of sensors differ
+    // Clocks differ; of a short life the time before it begins must not be the larger part, or it
+    // were due for renewal when it is made.
+    out.not_before = {now.us - std::min<std::int64_t>(300'000'000, life_us / 10)};
     out.not_after = {now.us + life_us};
     set_time(X509_getm_notBefore(leaf.get()), out.not_before);
     set_time(X509_getm_notAfter(leaf.get()), out.not_after);

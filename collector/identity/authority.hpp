@@ -3,6 +3,7 @@
 /// It signs sensors (site and sensor in a SAN URI) and the collector's server certificate.
 ///
 ///   FOLDER/ca.pem ca.key server.pem server.key
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,7 +31,8 @@ struct AuthorityOptions {
   /// DNS names and addresses of the collector: into the server certificate, and the only ones that
   /// the authority's constraints allow. localhost, 127.0.0.1 and ::1 are always added.
   std::vector<std::string> names = {};
-  int ca_days = 3650, server_days = 397, sensor_days = 90;
+  int ca_days = 3650, server_days = 397;
+  std::chrono::seconds sensor_life{90 * 86'400};
 };
 
 struct Issued {
@@ -43,6 +45,7 @@ struct ServerIdentity {
   std::string certificate_pem;  ///< leaf and authority
   std::string key_pem;
   Timestamp not_after;
+  std::string renewed = {};  ///< why this call issued it; empty when it was there
 };
 
 /// Thread-safe after open().

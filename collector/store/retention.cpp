@@ -75,4 +75,20 @@ std::vector<FileKey> Retention::choose(std::vector<FileSummary> files, const Sto
   return out;
 }
 
+std::vector<StoreBound> Retention::bounds(const std::vector<FileSummary>& kept,
+                                          const StoreOptions& options) {
+  std::uint64_t total = 0;
+  std::map<std::string, std::uint64_t> by_class;
+  for (const auto& f : kept) {
+    total += f.octets;
+    by_class[f.key.event_class] += f.octets;
+  }
+  std::vector<StoreBound> out;
+  if (options.max_octets > 0) out.push_back({"max_size", options.max_octets, total});
+  for (const auto& c : options.classes)
+    if (c.max_octets > 0)
+      out.push_back({"class_max_size." + c.name, c.max_octets, by_class[c.name]});
+  return out;
+}
+
 }  // namespace ww::collector

@@ -25,6 +25,11 @@ class Retention {
   [[nodiscard]] std::uint64_t clock_jumps() const { return jumps_; }
   [[nodiscard]] bool age_is_trusted() const { return trial_left_.count() <= 0; }
 
+  /// The bounds that the files which stay (those of the running day) exceed by themselves.
+  /// @return what the configuration calls each, in its order
+  [[nodiscard]] static std::vector<StoreBound> bounds(const std::vector<FileSummary>& kept,
+                                                      const StoreOptions& options);
+
   /// Files to drop now, by age, by class size, by total size and by free space. Today's files
   /// always stay.
   [[nodiscard]] std::vector<FileKey> choose(std::vector<FileSummary> files,

@@ -96,6 +96,11 @@ std::optional<std::int64_t> parse_day(std::string_view text) {
   return t->seconds() / 86400;
 }
 
+std::string size_text(std::uint64_t octets) {
+  return octets >> 20 >= 10 ? std::to_string(octets >> 20) + " MiB"
+                            : std::to_string(octets >> 10) + " KiB";
+}
+
 std::uint64_t size_on_disk(const std::string& path) {
   std::uint64_t n = 0;
   std::error_code ec;
@@ -348,9 +353,22 @@ class EmbeddedStore final : public Store {
     const auto drop = retention_.choose(list, options_, now, ec ? UINT64_MAX : space.available);
     if (!drop.empty()) trim(true);  // else a replay would bring back a part of a dropped file
     for (const auto& key : drop) drop_file(key);
-    if (!ec && space.available < options_.min_free_octets)
+    std::erase_if(list, [&](const auto& f) {
+      return std::find(drop.begin(), drop.end(), f.key) != drop.end();
+    });
+    look_at_bounds(list);
+    const bool short_of_room = !ec && space.available < options_.min_free_octets;
+    if (short_of_room)
       note({"only " + std::to_string(space.available >> 20) + " MiB free on the disk",
             options_.folder, "free space or lower the retention limits"});
+    if (short_of_room != short_of_room_)
+      tell({short_of_room,
+            short_of_room
+                ? options_.folder + ": only " + std::to_string(space.available >> 20) +
+                      " MiB free on the disk, less than data.min_free; free space or lower the "
+                      "retention limits"
+                : options_.folder + ": there is room on the disk again"});
+    short_of_room_ = short_of_room;
     // Files of earlier days get no more events: their writers need not stay open.
     std::erase_if(writers_, [&](const auto& w) {
       return w.first.day < now.seconds() / 86400 && w.second->sync() && !pending_;
@@ -369,6 +387,11 @@ class EmbeddedStore final : public Store {
   std::vector<Problem> problems() const override {
     const std::lock_guard lock(problem_mutex_);
     return {problems_.begin(), problems_.end()};
+  }
+
+  std::vector<StoreNews> news() override {
+    const std::lock_guard lock(problem_mutex_);
+    return std::exchange(news_, {});
   }
 
   StoreStats stats() const override {
@@ -408,8 +431,32 @@ class EmbeddedStore final : public Store {
     if (problems_.size() > max_problems) problems_.pop_back();
   }
 
+  void tell(StoreNews n) const {
+    const std::lock_guard lock(problem_mutex_);
+    if (news_.size() < max_problems) news_.push_back(std::move(n));
+  }
+
   void observe_clock(Timestamp now) {
-    if (auto jump = retention_.observe(now)) note(*jump);
+    if (auto jump = retention_.observe(now)) {
+      tell({true, jump->text()});
+      note(*jump);
+    }
+  }
+
+  void look_at_bounds(const std::vector<FileSummary>& kept) {
+    auto bounds = Retention::bounds(kept, options_);
+    for (std::size_t i = 0; i < bounds.size(); ++i) {
+      const auto& b = bounds[i];
+      const bool was = i < stats_.bounds.size() && stats_.bounds[i].exceeded();
+      if (b.exceeded() == was) continue;
+      const auto held = "data." + b.name + ": " + size_text(b.octets) + " held of " +
+                        size_text(b.limit) + " allowed";
+      tell(b.exceeded() ? StoreNews{true, held + "; only the running day is left, which is never "
+                                                 "dropped while it is written; raise the bound, or "
+                                                 "send less"}
+                        : StoreNews{false, held + "; the bound is kept again"});
+    }
+    stats_.bounds = std::move(bounds);
   }
 
   [[nodiscard]] std::string path_of(const FileKey& key) const {
@@ -490,6 +537,7 @@ class EmbeddedStore final : public Store {
     for (const char* suffix : {"", "-wal", "-shm"})
       if (fs::exists(path + suffix, ec)) fs::rename(path + suffix, target + suffix, ec);
     ++stats_.files_corrupt;
+    tell({true, path + ": damaged (" + error.text + "), moved to " + target});
     note({"damaged (" + error.text + "), moved to " + target, path,
           "restore it from a copy, or delete it"});
   }
@@ -614,6 +662,7 @@ class EmbeddedStore final : public Store {
   std::uint64_t next_number_ = 1;
   Retention retention_;
   StoreStats stats_;
+  bool short_of_room_ = false;
 
   std::atomic<bool> healthy_{true};
   mutable std::atomic<std::uint64_t> searches_{0}, partial_{0};
@@ -623,6 +672,7 @@ class EmbeddedStore final : public Store {
   std::map<std::pair<std::string, std::string>, SensorCursor> cursors_;
   mutable std::mutex problem_mutex_;
   mutable std::deque<Problem> problems_;
+  mutable std::vector<StoreNews> news_;
 };
 
 }  // namespace

@@ -114,6 +114,19 @@ struct CursorRow {
   std::uint64_t events = 0, dead = 0, skipped = 0;
 };
 
+/// A bound of the configuration, and what the files hold that it is for.
+struct StoreBound {
+  std::string name;  ///< max_size, class_max_size.flow
+  std::uint64_t limit = 0, octets = 0;
+  [[nodiscard]] bool exceeded() const { return octets > limit; }
+};
+
+/// Something that began or ended, to be said once.
+struct StoreNews {
+  bool trouble = true;
+  std::string text;
+};
+
 struct StoreStats {
   std::uint64_t commits = 0, events = 0, event_octets = 0, stored_octets = 0, dead_letters = 0;
   std::uint64_t commit_failures = 0, apply_failures = 0, recovered_records = 0;
@@ -122,6 +135,8 @@ struct StoreStats {
   std::uint64_t clock_jumps = 0, searches = 0, partial_searches = 0;
   std::uint64_t held_events = 0;  ///< in all files now
   Timestamp oldest;               ///< earliest event time held; zero when empty
+  /// As of the last maintain(). One is exceeded only by the running day's own events.
+  std::vector<StoreBound> bounds;
   bool healthy = true;
 };
 
@@ -166,6 +181,9 @@ class Store {
   /// What an operator must know now (disk full, a damaged file, clock jumps), newest first,
   /// bounded.
   [[nodiscard]] virtual std::vector<Problem> problems() const = 0;
+  /// What began or ended since the last call: a bound exceeded by one day alone, little room on the
+  /// disk, a clock that jumped, a file set aside. For the log; bounded.
+  [[nodiscard]] virtual std::vector<StoreNews> news() = 0;
   [[nodiscard]] virtual StoreStats stats() const = 0;
 };
 

@@ -383,7 +383,11 @@ class SpoolUplink final : public Uplink {
   void renew_if_due() {
     const auto now = std::chrono::steady_clock::now();
     if (!has_identity_ || now < next_renewal_try_) return;
-    next_renewal_try_ = now + std::chrono::minutes(10);
+    // Some twenty tries between the time when it is due and the end, whatever the life is.
+    next_renewal_try_ =
+        now + std::clamp(std::chrono::duration_cast<std::chrono::milliseconds>(
+                             (identity_.not_after - identity_.not_before) / 60),
+                         std::chrono::milliseconds(1000), std::chrono::milliseconds(600'000));
     if (!identity_.renewal_due(clock_.now())) return;
     auto renewed = net::renew(identity_, o_.identity_folder, o_.timeout);
     if (!renewed) {

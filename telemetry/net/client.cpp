@@ -175,11 +175,14 @@ class ClientImpl final : public Client {
   ClientError error(ClientErrc code, std::string what, std::string remedy) const {
     return {code, {std::move(what), url_.origin(), std::move(remedy)}};
   }
-  ClientError tls_error(const std::string& what) const {
+  ClientError tls_error(const std::string& what, long verdict = X509_V_OK) const {
+    const bool time =
+        verdict == X509_V_ERR_CERT_NOT_YET_VALID || verdict == X509_V_ERR_CERT_HAS_EXPIRED;
     return error(ClientErrc::tls, "TLS handshake failed: " + what,
-                 "check the certificate authority (--ca), the host name in the server's "
-                 "certificate and the client "
-                 "certificate");
+                 time ? "check this machine's clock and the server's certificate"
+                      : "check the certificate authority (--ca), the host name in the server's "
+                        "certificate and the client "
+                        "certificate");
   }
 
   void drop() {
@@ -226,7 +229,8 @@ class ClientImpl final : public Client {
       if (handshake_error) {
         const auto verdict = SSL_get_verify_result(secure_->native_handle());
         co_return fail(tls_error(verdict != X509_V_OK ? X509_verify_cert_error_string(verdict)
-                                                      : handshake_error.message()));
+                                                      : handshake_error.message(),
+                                 verdict));
       }
       if (!options_.ca_pin.empty() && options_.verify &&
           !chain_matches_pin(secure_->native_handle(), options_.ca_pin, name))

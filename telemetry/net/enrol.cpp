@@ -144,20 +144,28 @@ Result<SensorIdentity, ClientError> ask(http::Client& client, const std::string&
   return **identity;
 }
 
+Key key_in(const fs::path& path) {
+  const auto text = read_file(path);
+  if (!text) return {};
+  const auto bio = from_text(*text);
+  Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+  ERR_clear_error();
+  return key;
+}
+
 // The key of an attempt that was cut off is used again: the collector gives the same token the same
-// certificate.
-Result<Key, Problem> pending_key(const std::string& folder) {
+// certificate. A renewal is to bring a new key, so not the one in use, which an attempt that was
+// cut off at its very end leaves behind.
+Result<Key, Problem> pending_key(const std::string& folder, bool renewal) {
   std::error_code ec;
   fs::create_directories(folder, ec);
   if (ec)
     return fail(Problem{"cannot make the folder: " + ec.message(), folder,
                         "check its parent's permissions"});
   const auto path = fs::path(folder) / "new.key";
-  if (const auto text = read_file(path)) {
-    const auto bio = from_text(*text);
-    Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
-    ERR_clear_error();
-    if (key) return key;
+  if (auto key = key_in(path)) {
+    const auto used = renewal ? key_in(fs::path(folder) / "sensor.pem") : Key();
+    if (!used || EVP_PKEY_eq(key.get(), used.get()) != 1) return key;
   }
   Key key(EVP_EC_gen("P-256"));
   if (auto written = write_file(path.string(), key_text(key.get()), 0600); !written)
@@ -227,7 +235,7 @@ Result<SensorIdentity, ClientError> enrol(const std::string& url, std::string_vi
   if (!parsed)
     return fail(local({"not an enrolment token", "token",
                        "copy the whole line that wardwatchctl enrol printed"}));
-  const auto key = pending_key(folder);
+  const auto key = pending_key(folder, false);
   if (!key) return fail(local(key.error()));
   http::ClientOptions options;
   options.url = url;
@@ -246,7 +254,7 @@ Result<SensorIdentity, ClientError> enrol(const std::string& url, std::string_vi
 
 Result<SensorIdentity, ClientError> renew(const SensorIdentity& identity, const std::string& folder,
                                           std::chrono::milliseconds timeout) {
-  const auto key = pending_key(folder);
+  const auto key = pending_key(folder, true);
   if (!key) return fail(local(key.error()));
   http::ClientOptions options;
   options.url = identity.url;

@@ -133,6 +133,22 @@ class Reader {
       out = *n;
     }
   }
+  /// "90d", "12h", "30m".
+  void life(const char* key, std::chrono::seconds& out, std::chrono::seconds least,
+            std::chrono::seconds most) {
+    const auto v = s_.text(key);
+    if (!v) return;
+    std::int64_t n = 0;
+    const auto r = std::from_chars(v->data(), v->data() + v->size(), n);
+    const std::string_view unit(r.ptr, v->data() + v->size());
+    const std::int64_t seconds = unit == "d" ? 86'400 : unit == "h" ? 3'600 : unit == "m" ? 60 : 0;
+    if (r.ec != std::errc() || seconds == 0 || n < 0 || n > most.count() / seconds ||
+        n * seconds < least.count())
+      return bad(key, "must be a time from " + std::to_string(least.count() / 60) + "m to " +
+                          std::to_string(most.count() / 86'400) +
+                          "d: write for example 90d or 12h");
+    out = std::chrono::seconds(n * seconds);
+  }
   void bad(const std::string& key, const std::string& what) {
     if (!problem)
       problem = Problem{"'" + key + "' " + what, s_.nearest_place(key),
@@ -214,7 +230,8 @@ Result<Config, Problem> read(const Settings& s, const std::string& name) {
     if (!is_class(n)) r.bad(key, "is no event class");
     r.size(key, c.class_max_size[n]);
   }
-  r.number("identity.sensor_certificate_days", c.sensor_certificate_days, 1, 825);
+  r.life("identity.sensor_certificate_life", c.sensor_certificate_life, std::chrono::minutes(1),
+         std::chrono::days(825));
   r.duration("identity.session_hours", c.session_life, 1, 24 * 30);
   r.duration("identity.session_idle_minutes", c.session_idle, 1, 24 * 60);
   r.size("ingest.queue", c.queue);
@@ -348,7 +365,7 @@ const std::vector<ConfigKey>& config_keys() {
       {"data.min_free", "size", "free disk below which the oldest files go"},
       {"data.retention.*", "number", "days to keep events of a class"},
       {"data.class_max_size.*", "size", "bound of a class of events"},
-      {"identity.sensor_certificate_days", "number", "life of a sensor's certificate"},
+      {"identity.sensor_certificate_life", "duration", "life of a sensor's certificate"},
       {"identity.session_hours", "number", "life of a session"},
       {"identity.session_idle_minutes", "number", "a session ends when nobody used it for so long"},
       {"ingest.queue", "size", "batches waiting for the store"},

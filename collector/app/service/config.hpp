@@ -32,7 +32,7 @@ struct Config {
   std::map<std::string, std::uint64_t> class_max_size;
 
   // identity
-  int sensor_certificate_days = 90;
+  std::chrono::seconds sensor_certificate_life{90 * 86'400};
   std::chrono::hours session_life{12};
   std::chrono::minutes session_idle{120};
 

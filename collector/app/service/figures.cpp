@@ -37,6 +37,13 @@ void store_figures(MetricWriter& w, const FigureSources& s) {
   w.gauge("wardwatch_store_journal_bytes", "octets of the journal", {}, real(t.journal_octets));
   w.gauge("wardwatch_store_files_corrupt", "event files that cannot be read", {},
           real(t.files_corrupt));
+  for (const auto& b : t.bounds)
+    w.gauge("wardwatch_store_bound_exceeded",
+            "1 while the running day alone is larger than a bound of the store",
+            {{"bound", b.name}}, b.exceeded() ? 1 : 0);
+  w.counter("wardwatch_store_clock_jumps_total",
+            "leaps of the clock; for a day after one nothing is dropped for its age", {},
+            real(t.clock_jumps));
   w.gauge("wardwatch_store_healthy", "1 while the store takes commits", {}, t.healthy ? 1 : 0);
 }
 
@@ -52,7 +59,9 @@ void sensor_figures(MetricWriter& w, const FigureSources& s) {
             sensor_status(c.last_batch, now) == "ok" ? 1 : 0);
     w.counter("wardwatch_sensor_events_total", "events of the sensor that are stored",
               {{"site", c.site}, {"sensor", c.sensor}}, real(c.events));
-    w.counter("wardwatch_sensor_skipped_events_total", "events that the sensor's spool shed",
+    w.counter("wardwatch_sensor_skipped_events_total",
+              "events of the sensor that will never come: shed by its spool, damaged on its disk, "
+              "or refused",
               {{"site", c.site}, {"sensor", c.sensor}}, real(c.skipped));
   }
 }

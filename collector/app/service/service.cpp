@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -49,7 +50,7 @@ AuthorityOptions authority_options(const Config& c) {
   AuthorityOptions o;
   o.folder = (fs::path(c.folder) / "tls").string();
   o.names = c.names;
-  o.sensor_days = c.sensor_certificate_days;
+  o.sensor_life = c.sensor_certificate_life;
   return o;
 }
 
@@ -98,9 +99,9 @@ std::string public_url(const Config& c, std::uint16_t port) {
          std::to_string(port);
 }
 
-/// That key and certificate belong together, with the files' names.
-Result<void, Problem> check_pair(const Config& c, const std::string& certificate,
-                                 const std::string& key) {
+/// That key and certificate belong together, with the files' names. @return the certificate's end
+Result<Timestamp, Problem> check_pair(const Config& c, const std::string& certificate,
+                                      const std::string& key) {
   const auto bio = [](const std::string& text) {
     return std::unique_ptr<BIO, decltype(&BIO_free)>(
         BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free);
@@ -119,19 +120,43 @@ Result<void, Problem> check_pair(const Config& c, const std::string& certificate
     return fail(Problem{"not the key of " + c.certificate_file, c.key_file,
                         "give the key that the certificate was made for"});
   }
-  if (X509_cmp_current_time(X509_get0_notAfter(x.get())) < 0)
-    return fail(Problem{"the certificate has expired", c.certificate_file, "get a new one"});
-  return {};
+  std::tm end{};
+  ASN1_TIME_to_tm(X509_get0_notAfter(x.get()), &end);
+  return Timestamp{static_cast<std::int64_t>(::timegm(&end)) * 1'000'000};
 }
 
-Result<ServerIdentity, Problem> server_identity(const Config& c, Authority& authority) {
-  if (c.certificate_file.empty()) return authority.server_identity();
+Problem expired(const Config& c, Timestamp end) {
+  return {"the certificate ended " + rfc3339(end), c.certificate_file,
+          "put a new one there (and its key) and send SIGHUP"};
+}
+
+/// The operator's own certificate and key, whether it has ended or not.
+Result<ServerIdentity, Problem> own_certificate(const Config& c) {
   auto certificate = read_file(c.certificate_file);
   if (!certificate) return fail(certificate.error());
   auto key = read_file(c.key_file);
   if (!key) return fail(key.error());
-  if (auto ok = check_pair(c, *certificate, *key); !ok) return fail(ok.error());
-  return ServerIdentity{std::move(*certificate), std::move(*key), {}};
+  const auto end = check_pair(c, *certificate, *key);
+  if (!end) return fail(end.error());
+  return ServerIdentity{std::move(*certificate), std::move(*key), *end};
+}
+
+/// The certificate to serve with. One of the operator's own that has ended is no reason to take no
+/// telemetry: sensors know the collector's authority, which then vouches for the server until there
+/// is a new one.
+Result<ServerIdentity, Problem> server_identity(const Config& c, Authority& authority,
+                                                const Clock& clock) {
+  if (!c.certificate_file.empty()) {
+    auto own = own_certificate(c);
+    if (!own || own->not_after > clock.now()) return own;
+    spdlog::error("{}; until then one of the collector's own authority is served",
+                  expired(c, own->not_after).text());
+  }
+  auto issued = authority.server_identity();
+  if (issued && !issued->renewed.empty())
+    spdlog::info("a server certificate was issued ({}); it ends {}", issued->renewed,
+                 rfc3339(issued->not_after));
+  return issued;
 }
 
 /// Store, alerts, detection, accounts: what init, migrate and run share. Destroyed in reverse
@@ -239,8 +264,9 @@ class CollectorImpl final : public Collector {
     if (!drills) return fail(drills.error());
     drills_ = std::move(*drills);
 
-    const auto identity = server_identity(config_, *core_.authority);
+    const auto identity = server_identity(config_, *core_.authority, clock_);
     if (!identity) return fail(identity.error());
+    certificate_end_ = identity->not_after.us;
     ServerOptions s;
     s.listen = config_.listen;
     s.certificate_pem = identity->certificate_pem;
@@ -302,6 +328,11 @@ class CollectorImpl final : public Collector {
     core_.backups->look();
     core_.backups->start();
     metrics_->add_source([d = drills_.get()](MetricWriter& w) { d->figures(w); });
+    metrics_->add_source([this](MetricWriter& w) {
+      w.gauge("wardwatch_server_certificate_end_timestamp_seconds",
+              "when the certificate that is served ends", {},
+              static_cast<double>(certificate_end_) / 1e6);
+    });
     keeper_ = std::thread([this] { keep(); });
     return {};
   }
@@ -318,6 +349,11 @@ class CollectorImpl final : public Collector {
     auto drills = drills_->reload();
     if (!drills) return fail(drills.error());
     if (auto done = renew_certificate(); !done) return fail(done.error());
+    {
+      const std::lock_guard lock(mutex_);
+      look_now_ = true;
+    }
+    wake_.notify_all();
     return std::to_string(report->loaded) + " Sigma rules loaded, " +
            std::to_string(report->refused) + " refused; " + *backups + "; " + *drills +
            "; certificate read again";
@@ -337,21 +373,34 @@ class CollectorImpl final : public Collector {
   }
 
   Result<void, Problem> renew_certificate() {
-    const auto identity = server_identity(config_, *core_.authority);
+    const auto identity = server_identity(config_, *core_.authority, clock_);
     if (!identity) return fail(identity.error());
-    return server_->reload(identity->certificate_pem, identity->key_pem,
-                           core_.authority->certificate_pem());
+    if (auto done = server_->reload(identity->certificate_pem, identity->key_pem,
+                                    core_.authority->certificate_pem());
+        !done)
+      return done;
+    certificate_end_ = identity->not_after.us;
+    return {};
   }
 
-  // Once a minute: retention and checkpoints; twice a day a look at the certificate.
+  void look_after_store() {
+    core_.store->maintain();
+    for (const auto& n : core_.store->news())
+      n.trouble ? spdlog::warn("{}", n.text) : spdlog::info("{}", n.text);
+  }
+
+  // At the start, once a minute and at a reload: retention and checkpoints; twice a day a look at
+  // the certificate.
   void keep() {
-    for (unsigned minute = 1;; ++minute) {
+    for (unsigned look = 1;; ++look) {
+      look_after_store();
       {
         std::unique_lock lock(mutex_);
-        if (wake_.wait_for(lock, std::chrono::minutes(1), [&] { return stopping_; })) return;
+        wake_.wait_for(lock, std::chrono::minutes(1), [&] { return stopping_ || look_now_; });
+        if (stopping_) return;
+        look_now_ = false;
       }
-      core_.store->maintain();
-      if (minute % 720 == 0)
+      if (look % 720 == 0)
         if (const auto done = renew_certificate(); !done)
           spdlog::error("certificate: {}", done.error().text());
     }
@@ -371,7 +420,8 @@ class CollectorImpl final : public Collector {
   std::vector<std::unique_ptr<Webhook>> webhooks_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;
+  bool stopping_ = false, look_now_ = false;
+  std::atomic<std::int64_t> certificate_end_{0};
   std::thread keeper_;
 };
 
@@ -391,8 +441,9 @@ Result<InitResult, Problem> initialise(const Config& config, const Clock& clock,
   if (!core) return fail(core.error());
   InitResult out;
   out.authority_made = core->authority_made;
-  if (const auto identity = server_identity(config, *core->authority); !identity)
-    return fail(identity.error());
+  const auto identity = config.certificate_file.empty() ? core->authority->server_identity()
+                                                        : own_certificate(config);
+  if (!identity) return fail(identity.error());
   out.ca_file = (fs::path(config.folder) / "tls" / "ca.pem").string();
   out.ca_sha256 = core->authority->fingerprint();
   out.token_file = (fs::path(config.folder) / "admin.token").string();
@@ -436,7 +487,7 @@ Result<std::string, Problem> migrate(const Config& config, const Clock& clock) {
          std::to_string(s.files_corrupt) + " damaged";
 }
 
-Result<std::string, Problem> check(const Config& config, const Clock&) {
+Result<std::string, Problem> check(const Config& config, const Clock& clock) {
   std::string out = config.file + ": good";
   for (const auto& path : config.sigma_paths)
     if (!fs::exists(path))
@@ -446,10 +497,9 @@ Result<std::string, Problem> check(const Config& config, const Clock&) {
     return fail(Problem{"the folder has no index.html", config.dashboard_folder,
                         "build the dashboard, or take dashboard.folder out"});
   if (!config.certificate_file.empty()) {
-    const auto certificate = read_file(config.certificate_file), key = read_file(config.key_file);
-    for (const auto* text : {&certificate, &key})
-      if (!*text) return fail(text->error());
-    if (auto ok = check_pair(config, *certificate, *key); !ok) return fail(ok.error());
+    const auto own = own_certificate(config);
+    if (!own) return fail(own.error());
+    if (own->not_after <= clock.now()) return fail(expired(config, own->not_after));
   }
   if (!config.backup_register.empty()) {
     const auto reg = read_register(config.backup_register);

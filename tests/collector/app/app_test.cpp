@@ -37,6 +37,14 @@ TEST(Config, WrongValuesNameKeyAndLine) {
            {"data: {folder: x}\nsyslog: {site: Not A Slug}\n", "syslog.site"},
            {"data: {folder: x}\nnotify: {webhooks: [{url: ftp://x}]}\n", "notify.webhooks.0.url"},
            {"data: {folder: x}\nlog: {level: loud}\n", "log.level"},
+           {"data: {folder: x}\nidentity: {sensor_certificate_life: 90}\n",
+            "identity.sensor_certificate_life"},
+           {"data: {folder: x}\nidentity: {sensor_certificate_life: 59s}\n",
+            "identity.sensor_certificate_life"},
+           {"data: {folder: x}\nidentity: {sensor_certificate_life: 826d}\n",
+            "identity.sensor_certificate_life"},
+           {"data: {folder: x}\nidentity: {sensor_certificate_life: 99999999999999999999d}\n",
+            "identity.sensor_certificate_life"},
            {"data: {folder: x}\nserver: {listen: 8443}\n", "server.listen"},
            {"data: {folder: x}\nserver: {names: {a: b}}\n", "'server.names' takes a list"},
            {"data: {folder: [x]}\n", "'data.folder' takes one value"},
@@ -51,6 +59,17 @@ TEST(Config, WrongValuesNameKeyAndLine) {
     ASSERT_FALSE(c) << yaml;
     EXPECT_NE(c.error().what.find(key), std::string::npos) << c.error().text();
     EXPECT_TRUE(c.error().where.starts_with("c.yaml")) << c.error().text();
+  }
+}
+
+TEST(Config, TheLifeOfASensorsCertificateHasAUnit) {
+  for (const auto& [text, life] : std::initializer_list<std::pair<const char*, int>>{
+           {"1m", 60}, {"12h", 12 * 3600}, {"825d", 825 * 86'400}}) {
+    const auto c = Config::parse(
+        std::string("data: {folder: x}\nidentity: {sensor_certificate_life: ") + text + "}\n",
+        "c.yaml");
+    ASSERT_TRUE(c) << c.error().text();
+    EXPECT_EQ(c->sensor_certificate_life, std::chrono::seconds(life));
   }
 }
 

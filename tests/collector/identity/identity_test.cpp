@@ -116,9 +116,32 @@ TEST_F(Identity, RefusesRequestsThatAreBrokenOrWeak) {
 TEST_F(Identity, ServerCertificateIsKeptAndRenewedBeforeItsEnd) {
   auto ca = authority();
   const auto first = ca->server_identity().value();
+  EXPECT_EQ(first.renewed, "there was none");
   EXPECT_EQ(ca->server_identity()->certificate_pem, first.certificate_pem);
+  EXPECT_EQ(ca->server_identity()->renewed, "");
   clock.advance(std::chrono::hours(24 * 370));
-  EXPECT_NE(ca->server_identity()->certificate_pem, first.certificate_pem);
+  const auto second = ca->server_identity().value();
+  EXPECT_NE(second.certificate_pem, first.certificate_pem);
+  EXPECT_EQ(second.renewed, "the old one ends " + rfc3339(first.not_after));
+  clock.advance(std::chrono::hours(24 * 500));
+  EXPECT_EQ(ca->server_identity()->renewed, "the old one ended " + rfc3339(second.not_after));
+  EXPECT_EQ(authority({"collector.example", "localhost"})->server_identity()->renewed, "");
+}
+
+TEST_F(Identity, AShortLifeIsNotDueForRenewalWhenItBegins) {
+  for (const auto life : {std::chrono::seconds(60), std::chrono::seconds(90 * 86'400)}) {
+    const auto ca =
+        Authority::open({.folder = folder + "/tls", .sensor_life = life}, clock).value();
+    const auto issued = ca->sign_sensor(net::make_request("x").csr_pem, {"a", "b"});
+    ASSERT_TRUE(issued);
+    EXPECT_EQ(issued->not_after - clock.now(), life);
+    net::SensorIdentity identity;
+    identity.not_before = issued->not_before;
+    identity.not_after = issued->not_after;
+    EXPECT_LT(issued->not_before, clock.now());
+    EXPECT_FALSE(identity.renewal_due(clock.now() + life / 2));
+    EXPECT_TRUE(identity.renewal_due(clock.now() + life * 2 / 3));
+  }
 }
 
 TEST_F(Identity, ServerNameOutsideTheConstraintsIsRefusedWithARemedy) {

@@ -121,6 +121,10 @@ TEST_F(StoreTest, AClockThatLeapsAheadDropsNothing) {
   EXPECT_EQ(store_->stats().clock_jumps, 1U);
   ASSERT_FALSE(store_->problems().empty());
   EXPECT_NE(store_->problems()[0].what.find("clock jumped"), std::string::npos);
+  const auto news = store_->news();
+  ASSERT_EQ(news.size(), 1U);
+  EXPECT_NE(news[0].text.find("clock jumped"), std::string::npos);
+  EXPECT_TRUE(store_->news().empty());
   put(5, "flow");
   clock_.set({start + 60'000'000});  // and back
   store_->maintain();
@@ -163,6 +167,34 @@ TEST(Retention, SizeBoundsShedTheLastClassFirstAndNeverToday) {
   o.classes[0].max_octets = 25;  // alert holds 40
   EXPECT_EQ(r.choose(files, o, now, UINT64_MAX),
             (std::vector<FileKey>{{"alert", today - 20}, {"alert", today - 10}}));
+}
+
+TEST_F(StoreTest, ABoundThatOneDayExceedsIsToldOnceAndWhenItIsKeptAgain) {
+  options_.max_octets = 1;
+  options_.classes[0].max_octets = 1;  // alert: nothing is put there
+  ASSERT_TRUE(open());
+  store_->maintain();
+  EXPECT_TRUE(store_->news().empty());
+  put(5, "log");
+  store_->maintain();
+  store_->maintain();
+  auto news = store_->news();
+  ASSERT_EQ(news.size(), 1U);
+  EXPECT_TRUE(news[0].trouble);
+  EXPECT_NE(news[0].text.find("data.max_size: "), std::string::npos) << news[0].text;
+  EXPECT_NE(news[0].text.find("only the running day is left"), std::string::npos) << news[0].text;
+  auto bounds = store_->stats().bounds;
+  ASSERT_EQ(bounds.size(), 2U);
+  EXPECT_EQ(bounds[0].name, "max_size");
+  EXPECT_TRUE(bounds[0].exceeded());
+  EXPECT_EQ(bounds[1].name, "class_max_size.alert");
+  EXPECT_FALSE(bounds[1].exceeded());
+  pass(hours(25));
+  news = store_->news();
+  ASSERT_EQ(news.size(), 1U);
+  EXPECT_FALSE(news[0].trouble);
+  EXPECT_FALSE(store_->stats().bounds[0].exceeded());
+  EXPECT_EQ(held(), 0U);
 }
 
 TEST_F(StoreTest, ADamagedDayFileIsSetAsideAndTheDayGoesOn) {

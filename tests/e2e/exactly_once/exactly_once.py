@@ -44,6 +44,8 @@ class Estate:
     def __init__(self, a):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is to be done at the end is done
         self.data = tempfile.mkdtemp(prefix="ww-e2e-")
+        self.environment = None  # of the programs; None: the test's own
+        self.collector_more = self.sensor_more = ""  # of their configuration
         self.endings = []  # called when the processes have ended
         self.sensor_bin = os.path.join(a.bin, "wardwatch-sensor")
         self.collector_bin = a.collector or os.path.join(a.bin, "wardwatch-collector")
@@ -61,7 +63,7 @@ class Estate:
         return self.path(name)
 
     def run_once(self, *words):
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
+        done = subprocess.run(words, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
         if done.returncode != 0:
             raise SystemExit("%s failed: %s" % (" ".join(words[:2]), done.stderr.decode("utf-8", "replace")))
         return done.stdout.decode()
@@ -73,7 +75,7 @@ server:
   public_url: %s
 data:
   folder: %s
-""" % (self.url[8:], self.url, self.path("collector")))
+%s""" % (self.url[8:], self.url, self.path("collector"), self.collector_more))
         made = json.loads(self.run_once(self.collector_bin, "init", "--config", self.collector_config, "--login-link", "--json"))
         with open(made["token_file"]) as f:
             self.token = f.read().strip()
@@ -91,15 +93,15 @@ uplink: { heartbeat: 1h, pause_first: 50ms, pause_most: 500ms, batch_events: 200
 logs:
   files:
     - { paths: [ %s ], format: plain }
-""" % (self.path("sensor"), self.url, self.log))
+%s""" % (self.path("sensor"), self.url, self.log, self.sensor_more))
         self.run_once(self.sensor_bin, "enrol", "--config", self.sensor_config, "--token-file", token)
         self.start("sensor")
 
-    def start(self, name):
+    def start(self, name, **environment):
         words = [self.collector_bin, "run", "--config", self.collector_config] if name == "collector" else [
             self.sensor_bin, "run", "--config", self.sensor_config]
         with open(self.path(name + ".out"), "ab") as out:
-            self.processes[name] = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            self.processes[name] = subprocess.Popen(words, env=dict(self.environment or os.environ, **environment), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
     def kill(self, name):
         p = self.processes[name]
@@ -170,7 +172,7 @@ logs:
         seen = collections.Counter()
         cursor = None
         while True:
-            page = self.call("/api/v1/events?type=log&limit=1000&from=2020-01-01T00:00:00Z" + ("&cursor=" + urllib.request.quote(cursor) if cursor else ""))
+            page = self.call("/api/v1/events?type=log&limit=1000&from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z" + ("&cursor=" + urllib.request.quote(cursor) if cursor else ""))
             for e in page["items"]:
                 message = e["log"]["message"]
                 if message.startswith("number "):
