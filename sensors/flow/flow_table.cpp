@@ -76,7 +76,8 @@ bool same_key(const Flow& f, const FlowKey& k, const FlowOptions& o) {
     return f.sport == sport && f.dport == dport && same_address(f.src, src) &&
            same_address(f.dst, dst);
   };
-  return sides(k.sport, k.dport, k.src, k.dst) || sides(k.dport, k.sport, k.dst, k.src);
+  if (sides(k.sport, k.dport, k.src, k.dst)) return true;
+  return k.ip_proto != proto_esp && sides(k.dport, k.sport, k.dst, k.src);
 }
 
 void read_timeouts(const Settings& s, const std::string& name, FlowTimeouts& t) {
@@ -151,7 +152,10 @@ bool make_flow_key(const sig::Packet& p, const FlowOptions& options, FlowKey& ke
       key.dport = static_cast<std::uint16_t>((other < 0 ? p.icmp_type : other) | code);
       break;
     }
-    case proto_esp:
+    case proto_esp:  // an association goes one way, and the other way is one of its own
+      if (!p.has_l4) return false;
+      key.sport = load_be16(p.l4.data());
+      key.dport = load_be16(&p.l4[2]);
       break;
     default:
       return false;  // like Suricata: what has no ports and is no ICMP makes no flow

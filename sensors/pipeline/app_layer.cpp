@@ -258,7 +258,7 @@ std::uint64_t AppLayer::read(Flow& flow, TcpSession& session, sig::Packet& packe
 
 /// A parser asked for the protocol to be recognised anew (STARTTLS, CONNECT, upgrade).
 void AppLayer::start_change(Flow& flow, AppFlow& app, TcpSession& session) {
-  app.change_wanted = false;
+  app.change_wanted = app.change_shown = false;
   app.changing = true;
   app.renamed_from = {};
   flow.app_proto_original = flow.app_proto;

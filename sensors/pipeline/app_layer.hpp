@@ -74,7 +74,8 @@ class AppFlow final : public FlowPart, public ParserContext {
   /// end. Packets without news (most acknowledgements) need no look at the transactions.
   bool news[2] = {true, true};
   bool change_wanted = false;
-  bool changing = false;  ///< the protocol that a change led to has not read anything yet
+  bool change_shown = false;  ///< what was read before the wanted change was looked at and logged
+  bool changing = false;      ///< the protocol that a change led to has not read anything yet
   bool payload_bypassed = false;
   bool first_given[2] = {false, false};
   std::string change_expected;

@@ -58,7 +58,8 @@ void EveWriter::payload(JsonWriter& json, const EveOutput& out, const sig::Packe
     if (stream && p.flow != nullptr) {
       if (const auto* s = StreamTracker::session(static_cast<Flow&>(*p.flow))) {
         const auto& peer = s->peer(p.dir);
-        const bool all = streams.options().inline_mode || p.stream_pseudo || s->async ||
+        const bool all = streams.options().inline_mode ||
+                         p.origin == sig::PacketOrigin::flow_timeout || s->async ||
                          s->state == TcpState::closed;
         text = stream_text(peer, 0, all ? UINT64_MAX : peer.acked(), o.payload_buffer, true);
       }

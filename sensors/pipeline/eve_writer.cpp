@@ -6,6 +6,7 @@
 
 #include "sensors/decode/decoder.hpp"
 #include "sensors/flow/community_id.hpp"
+#include "telemetry/bytes.hpp"
 
 namespace ww::sensor {
 namespace {
@@ -16,6 +17,8 @@ constexpr std::array<std::pair<std::uint8_t, std::string_view>, 22> proto_names 
      {44, "IPv6-Frag"},  {47, "GRE"},       {50, "ESP"},   {51, "AH"},      {58, "IPv6-ICMP"},
      {59, "IPv6-NoNxt"}, {60, "IPv6-Opts"}, {88, "EIGRP"}, {89, "OSPFIGP"}, {103, "PIM"},
      {112, "VRRP"},      {132, "SCTP"}}};
+
+constexpr std::uint8_t proto_esp = 50;
 
 bool has_ports(std::uint8_t proto) { return proto == 6 || proto == 17 || proto == 132; }
 
@@ -140,6 +143,8 @@ void EveWriter::header(JsonWriter& json, std::size_t output, const sig::Packet& 
     if ((p.ip_proto == 1 || p.ip_proto == 58) && p.has_l4) {
       json.field("icmp_type", p.icmp_type);
       json.field("icmp_code", p.icmp_code);
+    } else if (p.ip_proto == proto_esp && p.has_l4) {
+      json.field("spi", load_be32(p.l4.data()));
     }
   }
   json.field("pkt_src", sig::packet_origin_name(p.origin));
@@ -179,6 +184,8 @@ void EveWriter::flow_header(JsonWriter& json, std::size_t output, const Flow& fl
       json.field("response_icmp_type", flow.icmp_type[1]);
       json.field("response_icmp_code", flow.icmp_code[1]);
     }
+  } else if (flow.ip_proto == proto_esp) {  // the flow's key holds it as two ports
+    json.field("spi", static_cast<std::uint32_t>(flow.sport) << 16 | flow.dport);
   }
   app_proto(json, flow);
   if (out.ethernet && flow.macs) {
@@ -386,7 +393,9 @@ void EveWriter::transactions(const sig::Packet& p, Flow& flow, sig::Matcher* mat
   auto* app = AppLayer::of(flow);
   if (app == nullptr || !app->parser) return;
   (void)matcher;
-  const bool over = flow_end || (app->ended[0] && app->ended[1]);
+  // Before a change of protocol nothing more is to come of what is there.
+  const bool over =
+      flow_end || p.origin == sig::PacketOrigin::stream || (app->ended[0] && app->ended[1]);
   for (auto* tx : app->transactions()) {
     const auto* protocol = app->protocol;
     if (tx->proto != AppProto{} && tx->proto != protocol->buffers.proto)

@@ -140,10 +140,12 @@ void Worker::packet(sig::Packet& p) {
       flow->state = sig::FlowState::established;
     }
     if (early_stream_ && !flow->dropped) matcher_->inspect_early(p, sig::PacketHook::pre_stream);
-    if (tcp)
+    if (tcp) {
       streams_.packet(p, *flow);
-    else if (p.ip_proto == 17 && flow->ip_proto == 17)
+      before_change(p, *flow);
+    } else if (p.ip_proto == 17 && flow->ip_proto == 17) {
       app_.datagram(*flow, p);
+    }
     if (flow->state != before) flows_.reschedule(*flow);
   }
   inspect(p, flow);
@@ -261,12 +263,26 @@ void Worker::release(Flow& flow, bool all) {
 // ------------------------------------------------------------------------------------------ flow
 // end
 
+/// Another protocol follows in this connection (CONNECT, STARTTLS, upgrades): what was read of the
+/// old one is looked at and logged, for it may be gone when the next packet of its direction comes.
+void Worker::before_change(const sig::Packet& p, Flow& flow) {
+  auto* app = AppLayer::of(flow);
+  if (app == nullptr || !app->change_wanted || app->change_shown || !app->parser) return;
+  app->change_shown = true;
+  auto* s = StreamTracker::session(flow);
+  if (s == nullptr) return;
+  for (auto& peer : s->peers) peer.trigger_raw = true;
+  app->news[0] = app->news[1] = true;
+  const auto first = streams_.options().inline_mode ? p.dir : sig::opposite(p.dir);
+  for (const auto dir : {first, sig::opposite(first)}) pseudo(flow, dir, sig::PacketOrigin::stream);
+}
+
 /// A packet nobody sent: carries what is left of one direction through detection and logging.
-void Worker::pseudo(Flow& flow, Dir dir) {
+void Worker::pseudo(Flow& flow, Dir dir, sig::PacketOrigin origin) {
   sig::Packet p;
   const bool forth = dir == Dir::to_server;
   p.time = flow.last;
-  p.origin = sig::PacketOrigin::flow_timeout;
+  p.origin = origin;
   p.interface_index = flow.interface_index;
   p.src = forth ? flow.src : flow.dst;
   p.dst = forth ? flow.dst : flow.src;
@@ -335,7 +351,7 @@ void Worker::pseudo(Flow& flow, Dir dir) {
     p.l4_header_length = static_cast<std::uint16_t>(l4);
     p.payload = p.l4.subspan(l4);
   }
-  if (flow.ip_proto == 6) streams_.finish(p, flow);
+  if (flow.ip_proto == 6 && origin == sig::PacketOrigin::flow_timeout) streams_.finish(p, flow);
   inspect(p, &flow);
 }
 
@@ -356,7 +372,8 @@ void Worker::end_flow(Flow& flow, FlowEnd reason) {
   };
   if (auto* s = StreamTracker::session(flow); s != nullptr && s->state != TcpState::none) {
     for (const auto dir : {Dir::to_server, Dir::to_client})
-      if (StreamTracker::needs_finish(*s, dir) || live()) pseudo(flow, dir);
+      if (StreamTracker::needs_finish(*s, dir) || live())
+        pseudo(flow, dir, sig::PacketOrigin::flow_timeout);
     app = AppLayer::of(flow);
   }
   if (app != nullptr) {

@@ -78,7 +78,8 @@ class Worker final : public decode::Sink {
   void inspect(sig::Packet& p, Flow* flow);
   static void cut_files(Flow& flow, Dir dir);
   void end_flow(Flow& flow, FlowEnd reason);
-  void pseudo(Flow& flow, Dir dir);
+  void before_change(const sig::Packet& p, Flow& flow);
+  void pseudo(Flow& flow, Dir dir, sig::PacketOrigin origin);
   void release(Flow& flow, bool all);
 
   Settings settings_;  ///< own copy: reading marks keys

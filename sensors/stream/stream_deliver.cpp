@@ -268,13 +268,14 @@ std::span<const sig::StreamChunk> StreamTracker::raw_chunks(const sig::Packet& p
   if (!raw_ready(*s, peer, p)) return {};
   auto from = peer.raw_progress;
   std::uint64_t to = UINT64_MAX;
+  const bool last = p.stream_pseudo && p.origin == sig::PacketOrigin::flow_timeout;
   if (options_.inline_mode) {
     // Around this packet's data, with a chunk of what went before.
     if (!p.stream_pseudo) {
       const auto at = peer.offset_of(p.tcp_seq);
       from = std::min(from, at > 0 ? static_cast<std::uint64_t>(at) : 0);
     }
-  } else if (!p.stream_pseudo) {
+  } else if (!last) {
     to = std::max(peer.acked(), peer.depth_reached ? peer.data.right_edge() : 0);
     if (s->async) to = UINT64_MAX;
   }
@@ -297,7 +298,7 @@ std::span<const sig::StreamChunk> StreamTracker::raw_chunks(const sig::Packet& p
       chunk.offset = block->offset;
       chunk.fresh_from =
           static_cast<std::uint32_t>(from > block->offset ? from - block->offset : 0);
-      chunk.end = p.stream_pseudo || s->state == TcpState::closed || peer.depth_reached;
+      chunk.end = last || s->state == TcpState::closed || peer.depth_reached;
       chunks_.push_back(chunk);
       chunk_progress_ = std::max(chunk_progress_, end);
     }

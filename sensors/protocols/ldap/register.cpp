@@ -54,6 +54,12 @@ class LdapParser final : public Parser {
       lost_[d] = true;
       frame_[d] = 0;
     }
+    // The client starts the encryption, so that the answer is still inspected as LDAP.
+    if (tls_ && dir == Dir::to_server && !input.data.empty()) {
+      tls_ = false;
+      ctx.change_protocol("tls");
+      return ParseResult::more(0);
+    }
     std::size_t at = 0;
     while (at < input.data.size()) {
       const auto rest = input.data.subspan(at);
@@ -80,11 +86,6 @@ class LdapParser final : public Parser {
         ctx.set_frame_tx(frame, tx.id);
       }
       at += used;
-      if (tls_) {
-        tls_ = false;
-        ctx.change_protocol("tls");
-        return ParseResult::ok();
-      }
     }
     return ParseResult::ok();
   }

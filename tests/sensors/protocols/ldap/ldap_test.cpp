@@ -177,11 +177,14 @@ TEST(Ldap, HandsOverToTlsWhenTheServerAgrees) {
   d.client(message(1, 0x77, tlv(0x80, "1.3.6.1.4.1.1466.20037")));
   EXPECT_FALSE(d.ctx.changed);
   d.server(result(1, 0x78, 0));
+  EXPECT_FALSE(d.ctx.changed);  // the client speaks first
+  d.client("\x16\x03\x01");
   EXPECT_TRUE(d.ctx.changed);
   EXPECT_EQ(d.ctx.changed_to, "tls");
   Driver refused("ldap", 6);
   refused.client(message(1, 0x77, tlv(0x80, "1.3.6.1.4.1.1466.20037")));
   refused.server(result(1, 0x78, 2));
+  refused.client(search(2));
   EXPECT_FALSE(refused.ctx.changed);
 }
 
