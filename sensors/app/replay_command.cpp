@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -96,6 +97,11 @@ int run(Arguments a) {
   shared.checksums = mode == "none" || mode == "no"   ? decode::ChecksumMode::none
                      : mode == "all" || mode == "yes" ? decode::ChecksumMode::all
                                                       : decode::ChecksumMode::automatic;
+  std::atomic_flag said;
+  shared.on_checksums = [&](const decode::ChecksumFinding& f) {
+    if (!a.quiet && !f.verified && !said.test_and_set())
+      std::fprintf(stderr, "%s\n", decode::checksum_finding_text(f).c_str());
+  };
   if (*engine) {
     shared.files.md5 = shared.files.md5 || (*engine)->wants_md5();
     shared.files.sha1 = shared.files.sha1 || (*engine)->wants_sha1();

@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -289,7 +290,14 @@ struct Sensor {
       shared->live = config.capture_files.empty();
       shared->checksums = config.checksums == "none"  ? decode::ChecksumMode::none
                           : config.checksums == "all" ? decode::ChecksumMode::all
-                                                      : decode::ChecksumMode::automatic;
+                          : config.interfaces.empty() ? decode::ChecksumMode::automatic
+                                                      : decode::ChecksumMode::live;
+      shared->on_checksums = [said = std::make_shared<std::array<std::atomic_flag, 2>>()](
+                                 const decode::ChecksumFinding& f) {
+        // Once for each outcome, however many workers come to it.
+        const auto text = decode::checksum_finding_text(f);
+        if (!text.empty() && !(*said)[f.verified ? 1 : 0].test_and_set()) spdlog::warn("{}", text);
+      };
       if (engine) {
         shared->files.md5 = shared->files.md5 || engine->wants_md5();
         shared->files.sha1 = shared->files.sha1 || engine->wants_sha1();

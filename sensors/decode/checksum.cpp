@@ -34,6 +34,16 @@ __attribute__((target("avx2"))) std::size_t add_wide(const std::uint8_t* p, std:
 const bool wide_words = __builtin_cpu_supports("avx2") != 0;
 #endif
 
+/// The sum of the pseudo-header (RFC 9293 3.1, RFC 8200 8.1), as its octets would be loaded.
+std::uint64_t pseudo_header(const IpAddress& src, const IpAddress& dst, std::uint8_t proto,
+                            std::size_t octets) {
+  const auto n = static_cast<std::uint32_t>(octets);
+  std::uint64_t sum = std::uint64_t{__builtin_bswap32(n)} + (std::uint64_t{proto} << 24);
+  for (const auto& address : {src.bytes(), dst.bytes()})
+    for (std::size_t i = 0; i + 4 <= address.size(); i += 4) sum += load_le32(address.data() + i);
+  return sum;
+}
+
 }  // namespace
 
 std::uint64_t checksum_add(Bytes octets, std::uint64_t sum) {
@@ -73,12 +83,18 @@ std::uint16_t checksum_finish(std::uint64_t sum) {
 
 bool transport_checksum_ok(const IpAddress& src, const IpAddress& dst, std::uint8_t proto,
                            Bytes segment) {
-  // The pseudo-header (RFC 9293 3.1, RFC 8200 8.1), as its octets would be loaded.
-  const auto n = static_cast<std::uint32_t>(segment.size());
-  std::uint64_t sum = std::uint64_t{__builtin_bswap32(n)} + (std::uint64_t{proto} << 24);
-  for (const auto& address : {src.bytes(), dst.bytes()})
-    for (std::size_t i = 0; i + 4 <= address.size(); i += 4) sum += load_le32(address.data() + i);
-  return checksum_finish(checksum_add(segment, sum)) == 0;
+  return checksum_finish(checksum_add(segment, pseudo_header(src, dst, proto, segment.size()))) ==
+         0;
+}
+
+ChecksumVerdict transport_checksum(const IpAddress& src, const IpAddress& dst, std::uint8_t proto,
+                                   Bytes segment, std::size_t at) {
+  const auto pseudo = pseudo_header(src, dst, proto, segment.size());
+  if (checksum_finish(checksum_add(segment, pseudo)) == 0) return ChecksumVerdict::right;
+  const auto left = static_cast<std::uint16_t>(~checksum_finish(pseudo));
+  return at + 2 <= segment.size() && load_be16(&segment[at]) == left
+             ? ChecksumVerdict::left_to_hardware
+             : ChecksumVerdict::wrong;
 }
 
 }  // namespace ww::decode

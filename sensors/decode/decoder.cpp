@@ -5,6 +5,7 @@
 #include <memory>
 #include <type_traits>
 
+#include "sensors/decode/checksum.hpp"
 #include "sensors/decode/impl.hpp"
 
 namespace ww::decode {
@@ -38,9 +39,12 @@ TunnelPorts tunnel_ports(const Settings& s, const std::string& name, const std::
 
 }  // namespace
 
-Decoder::Impl::Impl(const Settings& settings, ChecksumMode checksums)
+Decoder::Impl::Impl(const Settings& settings, ChecksumMode checksums,
+                    std::function<void(const ChecksumFinding&)> found)
     : verify_(checksums != ChecksumMode::none),
-      checksums_(checksums),
+      learning_(checksums == ChecksumMode::automatic || checksums == ChecksumMode::live),
+      accept_left_(checksums == ChecksumMode::live),
+      found_(std::move(found)),
       vxlan_ports_(tunnel_ports(settings, "vxlan", "VXLAN_PORTS", 4789)),
       geneve_ports_(tunnel_ports(settings, "geneve", "GENEVE_PORTS", 6081)),
       teredo_ports_(tunnel_ports(settings, "teredo", "TEREDO_PORTS", 3544)),
@@ -88,7 +92,7 @@ void Decoder::Impl::decode(Bytes frame, int datalink_type, Timestamp time, std::
   for (std::size_t i = 0; i < ready_count_; ++i) {
     auto& packet = ready_[i]->packet;
     if (packet.invalid) counters_.add(Counter::invalid);
-    if (checksums_ == ChecksumMode::automatic && verify_) learn_checksums(packet);
+    if (learning_) learn_checksums(packet);
     sink.packet(packet);
   }
 }
@@ -96,11 +100,23 @@ void Decoder::Impl::decode(Bytes frame, int datalink_type, Timestamp time, std::
 void Decoder::Impl::learn_checksums(const Packet& p) {
   // A host that captures its own traffic sees checksums that its network card has yet to fill in.
   if (!p.has_l4) return;
-  ++checksum_seen_;
-  if (p.checksum_bad_l4 || p.checksum_bad_ip) ++checksum_wrong_;
-  if (checksum_seen_ == checksum_sample && checksum_wrong_ > checksum_sample / 10) verify_ = false;
-  if (checksum_seen_ == checksum_sample)
-    checksums_ = verify_ ? ChecksumMode::all : ChecksumMode::none;
+  ++checksum_.seen;
+  if (p.checksum_bad_l4 || p.checksum_bad_ip) ++checksum_.wrong;
+  if (checksum_.seen < checksum_sample) return;
+  learning_ = false;
+  verify_ = checksum_.verified = checksum_.wrong <= checksum_sample / 10;
+  // Where no host with offload is captured, such a checksum is one that its receiver refuses.
+  accept_left_ = accept_left_ && checksum_.left_to_hardware > 0;
+  if (found_) found_(checksum_);
+}
+
+void Decoder::Impl::verify(Packet& p, std::uint8_t proto, std::size_t at) {
+  const auto verdict = transport_checksum(p.src, p.dst, proto, p.l4, at);
+  p.checksum_bad_l4 = verdict != ChecksumVerdict::right;
+  if (verdict == ChecksumVerdict::left_to_hardware && accept_left_) {
+    p.checksum_bad_l4 = false;
+    if (learning_) ++checksum_.left_to_hardware;
+  }
 }
 
 bool Decoder::Impl::tunnel(Slot& carrier, Bytes inner, Layer layer, PacketOrigin origin,
@@ -213,8 +229,20 @@ const Counters& Decoder::Impl::counters() {
   return counters_;
 }
 
-Decoder::Decoder(const Settings& settings, ChecksumMode checksums)
-    : impl_(std::make_unique<Impl>(settings, checksums)) {}
+std::string checksum_finding_text(const ChecksumFinding& f) {
+  const auto of = " of the first " + std::to_string(f.seen) + " packets ";
+  if (!f.verified)
+    return "checksums: " + std::to_string(f.wrong) + of +
+           "have wrong ones, so they are no longer verified (all and none decide it beforehand)";
+  if (f.left_to_hardware > 0)
+    return "checksums: " + std::to_string(f.left_to_hardware) + of +
+           "left them to their sender's network card: such packets are taken, others are verified";
+  return {};
+}
+
+Decoder::Decoder(const Settings& settings, ChecksumMode checksums,
+                 std::function<void(const ChecksumFinding&)> found)
+    : impl_(std::make_unique<Impl>(settings, checksums, std::move(found))) {}
 Decoder::~Decoder() = default;
 void Decoder::decode(Bytes frame, int datalink, Timestamp time, std::uint64_t number, Sink& sink,
                      std::uint16_t interface_index) {

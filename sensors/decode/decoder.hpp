@@ -2,6 +2,7 @@
 /// Turns captured octets into sig::Packet values: link layers, IPv4/IPv6, tunnels, defragmentation
 /// and transport headers, with an event (decode::Event) for everything malformed.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,10 +30,20 @@ class Sink {
 /// What to do with IP, TCP, UDP and ICMP checksums: Suricata's `-k` and
 /// `pcap-file.checksum-checks`.
 enum class ChecksumMode : std::uint8_t {
-  none,      ///< never verified: checksum_bad_* stay false
-  all,       ///< always verified
-  automatic  ///< verified until the first 1000 packets show that the capturing host offloads them
+  none,       ///< never verified: checksum_bad_* stay false
+  all,        ///< always verified
+  automatic,  ///< verified until the first 1000 packets show that the capturing host offloads them
+  live        ///< as automatic, and what a host with offload sends counts as right from the first
+              ///< packet on: it is known by its checksum (ChecksumVerdict::left_to_hardware)
 };
+
+/// What the first packets showed, when the mode is automatic or live.
+struct ChecksumFinding {
+  std::uint32_t seen = 0, wrong = 0, left_to_hardware = 0;
+  bool verified = true;  ///< whether checksums are verified from here on
+};
+/// For people; "" when there is nothing to say: all was right.
+[[nodiscard]] std::string checksum_finding_text(const ChecksumFinding& finding);
 
 /// One per worker thread: owns packet storage, fragment trackers and counters; shares nothing.
 ///
@@ -44,7 +55,9 @@ enum class ChecksumMode : std::uint8_t {
 /// allocated per packet except fragments, which are held up to defrag.memcap.
 class Decoder {
  public:
-  explicit Decoder(const Settings& settings, ChecksumMode checksums = ChecksumMode::all);
+  /// @param found  called once, when the sample of ChecksumMode automatic or live is complete
+  explicit Decoder(const Settings& settings, ChecksumMode checksums = ChecksumMode::all,
+                   std::function<void(const ChecksumFinding&)> found = {});
   ~Decoder();
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;

@@ -46,7 +46,8 @@ struct TunnelPorts {
 
 class Decoder::Impl {
  public:
-  Impl(const Settings& settings, ChecksumMode checksums);
+  Impl(const Settings& settings, ChecksumMode checksums,
+       std::function<void(const ChecksumFinding&)> found);
   void decode(Bytes frame, int datalink, Timestamp time, std::uint64_t number, Sink& sink,
               std::uint16_t interface_index);
   const Counters& counters();
@@ -135,6 +136,8 @@ class Decoder::Impl {
     return invalid(s, Event::too_many_layers);
   }
   void learn_checksums(const Packet& p);
+  /// Of a TCP or UDP segment whose checksum field is at `at`.
+  void verify(Packet& p, std::uint8_t proto, std::size_t at);
   [[nodiscard]] DatagramKey datagram_key(const Packet& p, std::uint32_t id) const;
   void defragment(Slot& s, Fragment f, Layer layer);
 
@@ -143,8 +146,9 @@ class Decoder::Impl {
   std::uint8_t max_layers_ = 16;
   bool vxlan_strict_ = true;
   bool verify_ = true;
-  ChecksumMode checksums_;
-  std::uint32_t checksum_seen_ = 0, checksum_wrong_ = 0;
+  bool learning_, accept_left_;  ///< still within the sample; offloaded ones count as right
+  ChecksumFinding checksum_;
+  std::function<void(const ChecksumFinding&)> found_;
   TunnelPorts vxlan_ports_, geneve_ports_, teredo_ports_;
   Counters counters_;
   Defrag defrag_;

@@ -1,4 +1,3 @@
-#include "sensors/decode/checksum.hpp"
 #include "sensors/decode/impl.hpp"
 
 // TCP (RFC 9293), UDP (RFC 768), SCTP (RFC 9260), ESP (RFC 4303).
@@ -33,7 +32,7 @@ bool Decoder::Impl::tcp(Slot& s, Bytes b) {
   p.tcp_urgent = load_be16(&b[18]);
   p.l4_header_length = static_cast<std::uint16_t>(header);
   p.payload = b.subspan(header);
-  if (verify_) p.checksum_bad_l4 = !transport_checksum_ok(p.src, p.dst, ip_proto::tcp, b);
+  if (verify_) verify(p, ip_proto::tcp, 16);
   if (header > 20) tcp_options(s, b.subspan(20, header - 20));
   return true;
 }
@@ -127,8 +126,7 @@ bool Decoder::Impl::udp(Slot& s, Bytes b) {
   p.l4_header_length = 8;
   p.payload = p.l4.subspan(8);
   // Zero means "not computed" (IPv4; RFC 6935 allows it for tunnels over IPv6).
-  if (verify_ && load_be16(&b[6]) != 0)
-    p.checksum_bad_l4 = !transport_checksum_ok(p.src, p.dst, ip_proto::udp, p.l4);
+  if (verify_ && load_be16(&b[6]) != 0) verify(p, ip_proto::udp, 6);
   if (teredo_ports_.enabled &&
       (teredo_ports_.any || teredo_ports_.has(p.sport) || teredo_ports_.has(p.dport)) &&
       teredo(s, p.payload))

@@ -53,7 +53,7 @@ PipelineShared::PipelineShared(const Settings& s)
 Worker::Worker(PipelineShared& shared, std::vector<std::shared_ptr<EventSink>> sinks,
                std::shared_ptr<const sig::Engine> engine)
     : settings_(shared.settings),
-      decoder_(settings_, shared.checksums),
+      decoder_(settings_, shared.checksums, shared.on_checksums),
       app_(shared.protocols, settings_, shared.files, shared.expectations),
       streams_(shared.streams, app_, share(shared.streams.session_cap, shared.workers),
                share(shared.streams.reassembly_cap, shared.workers)),

@@ -2,6 +2,7 @@
 /// One worker of the packet path: decode -> flow -> stream -> application layer -> signatures ->
 /// EVE. Owns everything it touches per packet; nothing is shared or locked except what is said so.
 #include <atomic>
+#include <functional>
 #include <memory>
 
 #include "rules/signature/engine.hpp"
@@ -26,6 +27,8 @@ struct PipelineShared {
   FileOptions files;
   Expectations expectations;
   decode::ChecksumMode checksums = decode::ChecksumMode::automatic;
+  /// Told what each worker's first packets showed; from the workers' threads.
+  std::function<void(const decode::ChecksumFinding&)> on_checksums;
   std::size_t workers = 1;
   bool live = false;
 };

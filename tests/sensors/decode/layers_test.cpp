@@ -242,6 +242,81 @@ TEST(Ipv4, ReadsFlagsAndOptions) {
   EXPECT_FALSE(p.packet.has_l4);
 }
 
+/// A frame as a host with checksum offload hands it to its network card, and so to a capture.
+Octets left_to_hardware(unsigned proto, bool v6) {
+  auto frame = proto == 6 ? v6 ? eth(0x86dd, ipv6({.next = 6}, tcp({}, text("words"))))
+                               : eth(0x0800, ipv4({.proto = 6}, tcp({}, text("words"))))
+               : v6 ? eth(0x86dd, ipv6({.next = 17}, udp(1, 2, text("words"))))
+                          : eth(0x0800, ipv4({.proto = 17}, udp(1, 2, text("words"))));
+  const std::size_t l4 = v6 ? 54 : 34;
+  auto sum = checksum_add(v6 ? Bytes(frame).subspan(22, 32) : Bytes(frame).subspan(26, 8), 0);
+  sum = checksum_add(be16(proto) + be16(static_cast<unsigned>(frame.size() - l4)), sum);
+  put16(frame, l4 + (proto == 6 ? 16 : 6), static_cast<unsigned>(0xffff & ~checksum_finish(sum)));
+  return frame;
+}
+
+struct CountWrong final : Sink {
+  void packet(sig::Packet& p) override { wrong += p.checksum_bad_l4 || p.checksum_bad_ip ? 1 : 0; }
+  unsigned wrong = 0;
+};
+
+TEST(Checksum, WhatIsLeftToTheHardwareIsTakenLiveFromTheFirstPacketOn) {
+  for (const auto& [proto, v6] : {std::pair{6U, false}, {6U, true}, {17U, false}, {17U, true}}) {
+    auto frame = left_to_hardware(proto, v6);
+    ChecksumFinding finding;
+    Decoder decoder(settings(), ChecksumMode::live, [&](const auto& f) { finding = f; });
+    CountWrong live;
+    for (std::uint64_t i = 1; i <= 1500; ++i) decoder.decode(frame, 1, {}, i, live);
+    EXPECT_EQ(live.wrong, 0U) << proto << v6;
+    EXPECT_TRUE(finding.verified);
+    EXPECT_EQ(finding.left_to_hardware, 1000U);
+    EXPECT_NE(checksum_finding_text(finding).find("1000 of the first 1000"), std::string::npos);
+    frame.back() ^= 1;  // the sum of the pseudo-header does not see the payload
+    CountWrong changed;
+    decoder.decode(frame, 1, {}, 1501, changed);
+    EXPECT_EQ(changed.wrong, 0U);
+    put16(frame, v6 ? 54 + (proto == 6 ? 16 : 6) : 34 + (proto == 6 ? 16 : 6), 0x1234);
+    decoder.decode(frame, 1, {}, 1502, changed);
+    EXPECT_EQ(changed.wrong, 1U) << "what is wrong otherwise is still refused";
+    frame = left_to_hardware(proto, v6);
+    for (const auto mode : {ChecksumMode::all, ChecksumMode::automatic})
+      EXPECT_TRUE(decode(frame, 1, settings(), mode).at(0).packet.checksum_bad_l4);
+  }
+}
+
+TEST(Checksum, TheFirstPacketsDecideAndItIsTold) {
+  const auto offloaded = left_to_hardware(6, false);
+  auto right = eth(0x86dd, ipv6({.next = 6}, tcp({}, text("words"))));
+  auto sum = checksum_add(Bytes(right).subspan(22, 32), 0);
+  sum = checksum_add(be16(6) + be16(static_cast<unsigned>(right.size() - 54)), sum);
+  put16(right, 54 + 16, checksum_finish(checksum_add(Bytes(right).subspan(54), sum)));
+  auto wrong = right;
+  wrong.back() ^= 1;
+  const auto after = [&](ChecksumMode mode, unsigned bad, ChecksumFinding& finding) {
+    unsigned told = 0;
+    Decoder decoder(settings(), mode, [&](const auto& f) { finding = f, ++told; });
+    CountWrong sample;
+    for (unsigned i = 1; i <= 1000; ++i) decoder.decode(i <= bad ? wrong : right, 1, {}, i, sample);
+    EXPECT_EQ(sample.wrong, bad);
+    EXPECT_EQ(told, 1U);
+    CountWrong then;
+    decoder.decode(wrong, 1, {}, 1001, then);
+    decoder.decode(offloaded, 1, {}, 1002, then);
+    EXPECT_EQ(told, 1U);
+    return then.wrong;
+  };
+  ChecksumFinding finding;
+  for (const auto mode : {ChecksumMode::automatic, ChecksumMode::live}) {
+    EXPECT_EQ(after(mode, 100, finding), 2U) << "no host with offload was seen";
+    EXPECT_TRUE(finding.verified);
+    EXPECT_EQ(checksum_finding_text(finding), "");
+    EXPECT_EQ(after(mode, 101, finding), 0U);
+    EXPECT_FALSE(finding.verified);
+    EXPECT_NE(checksum_finding_text(finding).find("101 of the first 1000 packets have wrong ones"),
+              std::string::npos);
+  }
+}
+
 TEST(Checksum, IsVerifiedForEveryProtocol) {
   const auto check = [](Octets frame, std::size_t l4, std::size_t field, unsigned proto, bool v6) {
     const auto before = decode(frame, 1, settings(), ChecksumMode::all).at(0).packet;
