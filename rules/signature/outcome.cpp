@@ -195,22 +195,25 @@ WorkerMatcher::Counted WorkerMatcher::threshold(const Rule& r, const ThresholdSp
         e.extra = static_cast<std::uint32_t>(std::min<std::uint64_t>(next, UINT32_MAX));
         return alert;
       }
-      case T::rate:
-        if (e.until_us > now) {
-          action = spec.new_action;
-          return alert;
-        }
-        if (expired) {
+      case T::rate: {
+        // The new action holds for whole seconds; the count stays, so that a flood that goes on is
+        // met again by the packet after the one that found the time over.
+        const auto timeout = static_cast<std::int64_t>(spec.timeout);
+        const auto second = now / 1'000'000;
+        if (e.until_us != 0) {
+          if (second > e.until_us / 1'000'000)
+            e.until_us = 0;
+          else
+            action = spec.new_action;
+        } else if (expired) {
           e.start_us = now;
-          e.count = 0;
-        }
-        if (++e.count >= spec.count) {
-          e.until_us = spec.timeout ? now + static_cast<std::int64_t>(spec.timeout) * 1'000'000 : 0;
-          e.start_us = now;
-          e.count = 0;
+          e.count = 1;
+        } else if (++e.count > spec.count) {
+          e.until_us = (second + timeout) * 1'000'000;
           action = spec.new_action;
         }
         return alert;
+      }
     }
     return alert;
   };
