@@ -1,5 +1,6 @@
 /// SMTP and the mail it carries: keywords, EVE and recognition.
 #include <algorithm>
+#include <utility>
 
 #include "sensors/protocols/smtp/smtp.hpp"
 
@@ -119,15 +120,28 @@ const LogOptions& options_of(const Settings& s) {
   return options;
 }
 
+/// A list of addresses, parted at the commas that stand in no quotes, without the blanks before
+/// each; nothing where there is no address at all.
 void split_commas(JsonWriter& json, std::string_view key, std::string_view value) {
-  json.begin_array(key);
-  for (;;) {
-    const auto comma = value.find(',');
-    json.value_bytes(as_bytes(value.substr(0, comma)));
-    if (comma == std::string_view::npos) break;
-    value.remove_prefix(comma + 1);
+  bool any = false, quoted = false;
+  std::string_view one;
+  const auto put = [&] {
+    one.remove_prefix(std::min(one.find_first_not_of(" \t"), one.size()));
+    if (one.empty()) return;
+    if (!std::exchange(any, true)) json.begin_array(key);
+    json.value_bytes(as_bytes(one));
+  };
+  std::size_t from = 0;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (value[i] == '"') quoted = !quoted;
+    if (value[i] != ',' || quoted) continue;
+    one = value.substr(from, i - from);
+    put();
+    from = i + 1;
   }
-  json.end_array();
+  one = value.substr(from);
+  put();
+  if (any) json.end_array();
 }
 
 void write_field(JsonWriter& json, const mime::Message& m, const Field& f) {

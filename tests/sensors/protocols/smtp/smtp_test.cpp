@@ -54,7 +54,7 @@ TEST(Smtp, TheMailIsInTheEvent) {
   Talk talk("smtp");
   send(talk, letter + "\r\nDear Ben");
   EXPECT_TRUE(says(talk.json(0), R"("email":{"from":"Anna <anna@gp.example>",)"
-                                 R"("to":["ben@trust.example"," cat@trust.example"],)"
+                                 R"("to":["ben@trust.example","cat@trust.example"],)"
                                  R"("cc":["dan@trust.example"],"status":"PARSE_DONE"})"))
       << talk.json(0);
   for (const auto& [name, value] : {std::pair{"email.from", "Anna <anna@gp.example>"},
@@ -68,6 +68,16 @@ TEST(Smtp, TheMailIsInTheEvent) {
     EXPECT_EQ(talk.buffer(0, name), value) << name;
   EXPECT_EQ(talk.buffer(0, "email.received", Dir::to_server, 1), "from b");
   EXPECT_EQ(talk.buffer(0, "email.received", Dir::to_server, 2), "<absent>");
+}
+
+TEST(Smtp, AddressesArePartedOutsideOfQuotes) {
+  Talk talk("smtp");
+  send(talk,
+       "From: a@gp.example\r\nTo:  \"Doe, J\" <j@trust.example>,\tb@trust.example, ,c\r\nCc: "
+       ",\r\n\r\nx");
+  EXPECT_TRUE(
+      says(talk.json(0), R"("to":["\"Doe, J\" <j@trust.example>","b@trust.example","c"],"status")"))
+      << talk.json(0);
 }
 
 TEST(Smtp, TheBodyHasADigest) {
