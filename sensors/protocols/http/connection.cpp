@@ -3,6 +3,8 @@
 #include <htp/htp.h>
 
 #include <algorithm>
+#include <charconv>
+#include <functional>
 
 #include "sensors/protocols/http/events.hpp"
 
@@ -13,6 +15,8 @@ constexpr std::size_t reported_messages = 512;   // more are one event, as in Su
 constexpr std::size_t max_messages = 16 * 1024;  // libhtp keeps every one of them in memory
 constexpr std::size_t max_raw_headers = 256 * 1024;
 constexpr std::size_t max_file_name = UINT16_MAX;
+constexpr std::size_t chunk_line =
+    256;  // octets before a chunk in which its size line is looked for
 constexpr std::size_t junk_after_0_9 = 16;  // octets of blank that may follow an HTTP/0.9 request
 
 std::string_view text(const bstr* b) {
@@ -36,6 +40,8 @@ struct Names {
   sig::EventId name_too_long = event("file_name_too_long");
   sig::EventId no_protocol = event("request_line_missing_protocol");
   sig::EventId continued_twice = event("100_continue_already_seen");
+  sig::EventId chunk_extension[2] = {event("request_chunk_extension"),
+                                     event("response_chunk_extension")};  // by Dir
 };
 const Names& ids() {
   static const Names n;
@@ -52,6 +58,14 @@ struct Connection::Impl {
   bool closed[2] = {false, false};
   bool failed = false;
   Bytes feeding[2];  // what a side is being fed, by Dir
+  /// How a chunked body is cut. libhtp hands on what is in the chunks and says nothing of the lines
+  /// between them.
+  struct Chunks {
+    bool on = false;
+    std::uint64_t left = 0;  // octets of the current chunk to come
+    std::string tail;        // the last octets of what was fed before
+  };
+  Chunks chunks[2];  // by Dir
 
   Impl(const ServerConfig& c, ConnectionSink& s, std::uint16_t client_port,
        std::uint16_t server_port)
@@ -212,6 +226,7 @@ struct Connection::Impl {
       sink.on_event(&out, ids().request_repetition);
     host(tx, out);
     out.request().headers_done = true;
+    chunks[0] = {tx->request_transfer_coding == HTP_CODING_CHUNKED, 0, {}};
     request_flags(tx, out);
   }
 
@@ -235,6 +250,7 @@ struct Connection::Impl {
     if (copy(tx->response_headers, out.response().headers))
       sink.on_event(&out, ids().response_repetition);
     out.response().headers_done = true;
+    chunks[1] = {tx->response_transfer_coding == HTP_CODING_CHUNKED, 0, {}};
   }
 
   static void append_raw(htp_tx_data_t* d, Dir dir) {
@@ -264,9 +280,41 @@ struct Connection::Impl {
     return rest[0] == 'H' || line.find_last_not_of("\r\n") + 1 <= 2;
   }
 
+  /// The line before a chunk: its size, and what may stand behind it (RFC 9112 section 7.1.1).
+  void read_chunk_line(const htp_tx_data_t* d, Dir dir, HttpTransaction& out) {
+    const auto i = sig::index(dir);
+    auto& c = chunks[i];
+    if (c.left == 0) {
+      const auto fed = feeding[i];
+      const std::less_equal<> not_behind;
+      if (!not_behind(fed.data(), d->data) || !not_behind(d->data, fed.data() + fed.size())) return;
+      const auto before = as_text(fed.first(static_cast<std::size_t>(d->data - fed.data())));
+      auto line =
+          c.tail + std::string(before.substr(before.size() - std::min(before.size(), chunk_line)));
+      line.resize(line.find_last_not_of("\r\n") + 1);
+      line.erase(0, line.rfind('\n') + 1);
+      line.erase(0, line.find_first_not_of(" \t\r\v\f"));
+      if (line.find(';') != std::string::npos) sink.on_event(&out, ids().chunk_extension[i]);
+      std::from_chars(line.data(), line.data() + line.size(), c.left, 16);
+    }
+    c.left -= std::min<std::uint64_t>(c.left, d->len);
+  }
+
+  void keep_chunk_tail(Dir dir) {
+    auto& c = chunks[sig::index(dir)];
+    if (!c.on) return;
+    const auto fed = as_text(feeding[sig::index(dir)]);
+    c.tail.append(fed.substr(fed.size() - std::min(fed.size(), chunk_line)));
+    if (c.tail.size() > chunk_line) c.tail.erase(0, c.tail.size() - chunk_line);
+  }
+
   void body(htp_tx_data_t* d, Dir dir) {
     auto* out = of(d->tx);
     if (out == nullptr || d->len == 0) return;
+    if (d->data == nullptr)
+      chunks[sig::index(dir)].on = false;
+    else if (chunks[sig::index(dir)].on)
+      read_chunk_line(d, dir, *out);
     if (dir == Dir::to_client && d->data != nullptr && stray_line(d)) {
       out->response().stray_octets += d->len;
       return;
@@ -299,6 +347,7 @@ struct Connection::Impl {
     fed = data == nullptr ? Bytes() : Bytes(data, size);
     const int rc = dir == Dir::to_server ? htp_connp_req_data(parser, &when, data, size)
                                          : htp_connp_res_data(parser, &when, data, size);
+    keep_chunk_tail(dir);
     fed = {};
     return rc;
   }
@@ -357,9 +406,11 @@ void keep_length(const htp_tx_t* tx, HttpTransaction& out, Dir dir) {
 }
 void keep_request_end(Impl& c, htp_tx_t* tx, HttpTransaction& out) {
   c.request_flags(tx, out);
+  c.chunks[0] = {};
   keep_length(tx, out, Dir::to_server);
 }
-void keep_response_end(Impl&, htp_tx_t* tx, HttpTransaction& out) {
+void keep_response_end(Impl& c, htp_tx_t* tx, HttpTransaction& out) {
+  c.chunks[1] = {};
   keep_length(tx, out, Dir::to_client);
 }
 

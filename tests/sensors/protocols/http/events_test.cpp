@@ -117,6 +117,27 @@ TEST(HttpEvents, OfRequestBodies) {
          "multipart_generic_error");
 }
 
+TEST(HttpEvents, ChunkExtensionsAreSeenHoweverTheyAreCut) {
+  const std::string body = "3;a=b\r\nabc\r\n4\r\nd;\r\n\r\n0\r\n\r\n";
+  expect(of_request(post("Transfer-Encoding: chunked\r\n", body)), "request_chunk_extension");
+  expect(of_response(ok("Transfer-Encoding: chunked\r\n", body)), "response_chunk_extension");
+  // What looks like one inside of a chunk is none.
+  const std::string plain = "8\r\n5;x\r\nab\n\r\n0\r\n\r\n";
+  EXPECT_EQ(of_request(post("Transfer-Encoding: chunked\r\n", plain)), "");
+  EXPECT_EQ(of_response(ok("Transfer-Encoding: chunked\r\n", plain)), "");
+  for (const auto& [said, wanted] : {std::pair{body, true}, {plain, false}})
+    for (std::size_t piece = 1; piece < said.size(); ++piece) {
+      Driver d("http", 6);
+      d.client("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+      d.server("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+      d.server(said, piece);
+      d.finish();
+      const auto events = d.events(0);
+      EXPECT_EQ(std::ranges::find(events, "http.response_chunk_extension") != events.end(), wanted)
+          << piece << ' ' << said;
+    }
+}
+
 TEST(HttpEvents, OfResponses) {
   expect(all_events("", ok("")), "unable_to_match_response_to_request");
   expect(of_response("HTTP/x 200 OK\r\n\r\n"), "response_invalid_protocol");
