@@ -283,6 +283,7 @@ class Agent final : public DrillAgent {
       std::unique_lock lock(mutex_);
       if (wake_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; })) return;
     }
+    (void)sink_.sync();
   }
 
   void carry_out(const orders::Order& order, const std::string& key) {
@@ -295,7 +296,9 @@ class Agent final : public DrillAgent {
     EventGroup group;
     group.add(event_line(begun, clock_.now()));
     group.state.emplace_back(key, "started " + order.kind + " " + order.run);
-    if (!sink_.submit(group)) return;  // the disk is full: not now; the order comes again
+    // The disk is full: not now; the order comes again. On the disk before anything is done: a
+    // sensor that is killed in the middle must know of it, not begin the drill again.
+    if (!sink_.submit(group) || !sink_.sync()) return;
     if (order.kind == "restore") return carry_out_restore(order, key);
     if (order.kind == "detection") return carry_out_detection(order, key);
     events::Drill d;

@@ -54,6 +54,10 @@ class EventSink {
   /// All keys that start with a prefix, with their values.
   [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> recall_all(
       std::string_view prefix) const = 0;
+  /// Everything taken so far is on the disk when this returns true; until then the end of the
+  /// process may take it along, events and state together. For what must be known before it is
+  /// acted on. Threads: any. Cost: an fsync. This one is of sinks that hold nothing back.
+  virtual bool sync() { return true; }
 };
 
 class Privacy;
@@ -82,8 +86,6 @@ class SpoolSink : public EventSink {
   /// this afterwards.
   virtual void start() = 0;
   [[nodiscard]] virtual SinkStats stats() const = 0;
-  /// Everything taken so far is on the disk when this returns true.
-  virtual bool sync() = 0;
   /// Called (on the syncing thread) whenever new events became readable.
   virtual void on_synced(std::function<void()> notify) = 0;
 };
