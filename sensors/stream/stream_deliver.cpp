@@ -111,7 +111,7 @@ void StreamTracker::insert(Context& c) {
 /// The receiver acknowledged octets that we do not have at the point the reader waits for.
 bool StreamTracker::gap_ahead(const TcpSession& s, const TcpPeer& peer) const {
   auto acked = peer.acked();
-  if (s.state >= TcpState::fin_wait1 && acked > peer.next_offset) acked = peer.next_offset;
+  if (s.state >= TcpState::fin_wait1) acked = std::min(acked, peer.next_in_stream());
   if (acked <= peer.app_progress) return false;
   const auto held = peer.data.next_held(peer.app_progress);
   if (held && *held == peer.app_progress) return false;
@@ -141,7 +141,7 @@ void StreamTracker::deliver(Context& c, Dir dir, bool opposing) {
                       peer->data.next_held(peer->app_progress);
     if (data.empty() && (jump || gap_ahead(s, *peer))) {
       const auto held = peer->data.next_held(peer->app_progress);
-      auto limit = jump ? *held : std::min<std::uint64_t>(acked, peer->next_offset);
+      auto limit = jump ? *held : std::min(acked, peer->next_in_stream());
       const auto depth = s.depth.value_or(options_.depth);
       if (depth != 0) limit = std::min(limit, depth);
       const auto stop = held ? std::min(*held, std::max(limit, peer->app_progress)) : limit;

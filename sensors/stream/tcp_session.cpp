@@ -48,6 +48,11 @@ std::uint64_t TcpPeer::acked() const {
   return at > 0 ? static_cast<std::uint64_t>(at) : 0;
 }
 
+std::uint64_t TcpPeer::next_in_stream() const {
+  const auto at = offset_of(next_seq);
+  return at > 0 ? static_cast<std::uint64_t>(at) : 0;
+}
+
 void TcpPeer::set_next_seq(std::uint32_t seq) {
   next_offset += static_cast<std::uint64_t>(
       static_cast<std::int64_t>(static_cast<std::int32_t>(seq - next_seq)));

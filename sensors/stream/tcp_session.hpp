@@ -77,6 +77,8 @@ struct TcpPeer {
   [[nodiscard]] std::int64_t offset_of(std::uint32_t seq) const;
   /// Up to where it is acknowledged, in stream offsets.
   [[nodiscard]] std::uint64_t acked() const;
+  /// Up to where it was sent, in stream offsets.
+  [[nodiscard]] std::uint64_t next_in_stream() const;
   std::uint64_t next_offset = 0;  ///< offset of next_seq
   void set_next_seq(std::uint32_t seq);
 };

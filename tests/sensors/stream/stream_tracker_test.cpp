@@ -391,6 +391,12 @@ TEST(StreamTracker, UrgentOctetLeavesTheStream) {
   w.send(up, ack, 3, 0, "de");
   w.send(down, ack, 0, 5);
   EXPECT_EQ(w.seen[0], "abde");
+  // What was taken out is no hole when the connection ends.
+  w.send(up, fin | ack, 5, 0);
+  w.send(down, fin | ack, 0, 6);
+  w.send(up, ack, 6, 1);
+  EXPECT_EQ(w.tracker.counters().gaps, 0U);
+  EXPECT_FALSE(StreamTracker::session(w.flow)->peer(up).had_gap);
 }
 
 TEST(StreamTracker, BadChecksumIsNotBelieved) {
