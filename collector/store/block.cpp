@@ -14,8 +14,9 @@ namespace {
 
 constexpr std::uint32_t body_version = 1;
 constexpr std::size_t line_octets = 64;
-constexpr std::size_t head_octets = 16;         // of one event in a body
-constexpr std::size_t max_facet_values = 4096;  // per block and path; beyond, the events are read
+constexpr std::size_t head_octets = 16;  // of one event in a body
+// Per block and path, at most what a slot can number; beyond, the events are read.
+constexpr std::size_t max_facet_values = 4096;
 
 }  // namespace
 
@@ -58,7 +59,7 @@ struct BlockBuilder::Sink {
     const auto path_hash = hash64(path);
     if (kind != ScalarKind::null) {
       if (const auto it = b.facet_by_hash_.find(path_hash); it != b.facet_by_hash_.end())
-        facet(it->second, value);
+        b.facet_tables_[it->second].add(value, stream, event);
     }
     if (kind == ScalarKind::string) {
       lower_into(b.lowered_, value);
@@ -81,28 +82,55 @@ struct BlockBuilder::Sink {
     for_each_token(std::string_view(b.lowered_),
                    [&](std::uint64_t word, std::size_t, std::size_t) { b.filter_.add(word); });
   }
-
-  void facet(std::size_t index, std::string_view value) {
-    auto& table = b.facet_tables_[index];
-    if (!table.complete) return;
-    if (value.size() > max_whole_value) {
-      table.complete = false;
-      return;
-    }
-    const auto key = mix64(hash64(value) + stream * 0x9e3779b97f4a7c15ULL);
-    const auto [it, fresh] = table.entries.try_emplace(key);
-    auto& entry = it->second;
-    if (fresh) {
-      entry = {std::string(value), stream, 1, event};
-      if (table.entries.size() > max_facet_values) table.complete = false;
-    } else if (entry.stream != stream || entry.value != value) {
-      table.complete = false;  // a collision of hashes: let the reader look at the events
-    } else if (entry.last_event != event) {
-      entry.last_event = event;
-      ++entry.events;
-    }
-  }
 };
+
+void BlockBuilder::FacetTable::clear() {
+  entries.clear();
+  text.clear();
+  slots.assign(std::max<std::size_t>(slots.size(), 64), 0);
+  complete = true;
+}
+
+void BlockBuilder::FacetTable::grow() {
+  slots.assign(slots.size() * 2, 0);
+  const auto mask = slots.size() - 1;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    auto at = entries[i].key & mask;
+    while (slots[at] != 0) at = (at + 1) & mask;
+    slots[at] = static_cast<std::uint16_t>(i + 1);
+  }
+}
+
+void BlockBuilder::FacetTable::add(std::string_view v, StreamId stream, std::uint32_t event) {
+  if (!complete) return;
+  if (v.size() > max_whole_value) {
+    complete = false;
+    return;
+  }
+  const auto key = mix64(hash64(v) + stream * 0x9e3779b97f4a7c15ULL);
+  const auto mask = slots.size() - 1;
+  auto at = key & mask;
+  for (; slots[at] != 0; at = (at + 1) & mask) {
+    auto& e = entries[slots[at] - 1];
+    if (e.key != key) continue;
+    if (e.stream != stream || value(e) != v) {
+      complete = false;  // a collision of hashes: let the reader look at the events
+    } else if (e.last_event != event) {
+      e.last_event = event;
+      ++e.events;
+    }
+    return;
+  }
+  if (entries.size() == max_facet_values) {
+    complete = false;
+    return;
+  }
+  entries.push_back({key, stream, 1, event, static_cast<std::uint32_t>(text.size()),
+                     static_cast<std::uint32_t>(v.size())});
+  text += v;
+  slots[at] = static_cast<std::uint16_t>(entries.size());
+  if (entries.size() * 2 > slots.size()) grow();
+}
 
 BlockBuilder::BlockBuilder(std::vector<std::string> facets, int zstd_level)
     : facet_paths_(std::move(facets)),
@@ -126,10 +154,7 @@ Block BlockBuilder::build(std::uint32_t id, const EventRef* events, std::size_t 
   out.id_min = UINT64_MAX;
   filter_.clear();
   columns_.begin(n);
-  for (auto& t : facet_tables_) {
-    t.entries.clear();
-    t.complete = true;
-  }
+  for (auto& t : facet_tables_) t.clear();
   std::size_t octets = 8 + n * head_octets;
   for (std::size_t i = 0; i < n; ++i) octets += events[i].json.size();
   raw_.resize(octets);
@@ -173,9 +198,9 @@ Block BlockBuilder::build(std::uint32_t id, const EventRef* events, std::size_t 
     enc.u8(table.complete ? 1 : 0);
     if (table.complete) {
       enc.var(table.entries.size());
-      for (const auto& [key, entry] : table.entries) {
+      for (const auto& entry : table.entries) {
         enc.var(entry.stream);
-        enc.text(entry.value);
+        enc.text(table.value(entry));
         enc.var(entry.events);
       }
     }

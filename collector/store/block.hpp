@@ -82,13 +82,22 @@ class BlockBuilder {
   [[nodiscard]] Block build(std::uint32_t id, const EventRef* events, std::size_t n);
 
  private:
+  /// How often each value of one path occurs by stream. Keeps its memory from block to block.
   struct FacetTable {
     struct Entry {
-      std::string value;
+      std::uint64_t key;  // hash of value and stream
       StreamId stream;
-      std::uint32_t events, last_event;
+      std::uint32_t events, last_event, offset, size;
     };
-    std::unordered_map<std::uint64_t, Entry> entries;  // by hash of value and stream
+    void clear();
+    void add(std::string_view value, StreamId stream, std::uint32_t event);
+    void grow();
+    [[nodiscard]] std::string_view value(const Entry& e) const {
+      return std::string_view(text).substr(e.offset, e.size);
+    }
+    std::vector<Entry> entries;
+    std::vector<std::uint16_t> slots;  // open addressing: number of the entry from 1 up
+    std::string text;
     bool complete = true;
   };
   struct Sink;

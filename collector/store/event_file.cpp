@@ -7,11 +7,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 namespace ww::collector {
 namespace {
 
-constexpr std::array<sql::Migration, 1> migrations{{
+constexpr std::array<sql::Migration, 2> migrations{{
     {1, "blocks, filters, facets, minutes and tail",
      "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
      "CREATE TABLE stream(id INTEGER PRIMARY KEY, site TEXT NOT NULL, sensor TEXT NOT NULL, type "
@@ -31,6 +32,12 @@ constexpr std::array<sql::Migration, 1> migrations{{
      " octets INTEGER NOT NULL, PRIMARY KEY(minute, stream)) STRICT, WITHOUT ROWID;"
      "CREATE TABLE tail(id INTEGER PRIMARY KEY, time INTEGER NOT NULL, id_time INTEGER NOT NULL,"
      " stream INTEGER NOT NULL, json TEXT NOT NULL) STRICT;"},
+    {2, "facets of runs of blocks",
+     "CREATE TABLE run(level INTEGER NOT NULL, first INTEGER NOT NULL, t_min INTEGER NOT NULL,"
+     " t_max INTEGER NOT NULL, blocks INTEGER NOT NULL, streams BLOB NOT NULL,"
+     " PRIMARY KEY(level, first)) STRICT, WITHOUT ROWID;"
+     "CREATE TABLE run_facet(path TEXT NOT NULL, level INTEGER NOT NULL, first INTEGER NOT NULL,"
+     " counts BLOB NOT NULL, by_stream BLOB NOT NULL, PRIMARY KEY(path, level, first)) STRICT;"},
 }};
 
 /// SQLite integers are signed; the 48 bits of a UUIDv7 fit, "none" is clamped.
@@ -50,6 +57,41 @@ bool sync_path(const std::string& path) {
 }  // namespace
 
 std::span<const sql::Migration> event_file_migrations() { return migrations; }
+
+std::vector<StreamCount> decode_streams(std::string_view encoded) {
+  std::vector<StreamCount> out;
+  Decoder in(encoded);
+  while (in.ok() && in.left() > 0) {
+    StreamCount c;
+    c.stream = static_cast<StreamId>(in.var());
+    c.events = static_cast<std::uint32_t>(in.var());
+    if (in.ok()) out.push_back(c);
+  }
+  return out;
+}
+
+std::vector<RunMeta> read_runs(sql::Database& db, std::size_t level, std::uint32_t from,
+                               std::uint32_t to) {
+  std::vector<RunMeta> out;
+  auto s = db.prepare(
+      "SELECT first, t_min, t_max, blocks, streams FROM run WHERE level=?1 AND first BETWEEN ?2 "
+      "AND ?3 ORDER BY first");
+  s.with(static_cast<std::int64_t>(level), std::int64_t{from}, std::int64_t{to});
+  while (s.step()) {
+    auto& r = out.emplace_back();
+    r.level = level;
+    r.first = static_cast<std::uint32_t>(s.integer(0));
+    r.t_min.us = s.integer(1);
+    r.t_max.us = s.integer(2);
+    r.blocks = static_cast<std::uint32_t>(s.integer(3));
+    Decoder in(s.blob(4));
+    while (in.ok() && in.left() > 0) {
+      const auto id = static_cast<StreamId>(in.var());
+      if (in.ok()) r.streams.push_back(id);
+    }
+  }
+  return out;
+}
 
 bool sync_database_files(const std::string& path) {
   return sync_path(path + "-wal") && sync_path(path);
@@ -200,6 +242,12 @@ Result<std::unique_ptr<EventFile>, sql::Error> EventFile::open(const std::string
     auto s = d.prepare("SELECT coalesce(max(id),0) FROM block");
     if (s.step()) f->next_block_ = static_cast<std::uint32_t>(s.integer(0)) + 1;
   }
+  for (std::size_t level = 0; level < run_blocks.size(); ++level) {
+    auto s = d.prepare("SELECT count(*) FROM run WHERE level=?1");
+    s.bind(static_cast<std::int64_t>(level));
+    if (s.step() && s.integer(0) < std::int64_t{f->next_block_ / run_blocks[level]})
+      f->may_lack_runs_ = true;
+  }
   {
     auto s = d.prepare("SELECT time, id_time, stream, json FROM tail ORDER BY id");
     while (s.step()) {
@@ -342,6 +390,13 @@ Result<void, sql::Error> EventFile::apply(const FilePlan& p, std::uint64_t numbe
           .with(f.path, id)
           .bind_blob_borrowed(f.data)
           .run();
+    for (std::size_t level = 0; level < run_blocks.size(); ++level) {
+      if ((b.id + 1) % run_blocks[level] != 0) break;
+      std::vector<std::string> paths;
+      for (const auto& f : b.facets)
+        if (f.path != columns_path) paths.push_back(f.path);
+      roll_up(level, b.id + 1 - run_blocks[level], paths);
+    }
   }
   for (const auto& t : p.tail)
     d.prepare("INSERT INTO tail(time, id_time, stream, json) VALUES(?1,?2,?3,?4)")
@@ -380,6 +435,123 @@ Result<void, sql::Error> EventFile::apply(const FilePlan& p, std::uint64_t numbe
     tail_octets_ += t.json.size();
   }
   for (const auto& b : p.blocks) next_block_ = std::max(next_block_, b.id + 1);
+  return {};
+}
+
+bool EventFile::roll_up(std::size_t level, std::uint32_t first,
+                        const std::vector<std::string>& paths) {
+  auto& d = *db_;
+  RunMeta run{level, first, {INT64_MAX}, {INT64_MIN}, 0, {}};
+  std::vector<std::uint32_t> blocks;  // what it is made of: blocks, or runs of the level below
+  std::vector<RunMeta> runs;
+  std::set<StreamId> streams;
+  const auto cover = [&](Timestamp t_min, Timestamp t_max) {
+    run.t_min = std::min(run.t_min, t_min);
+    run.t_max = std::max(run.t_max, t_max);
+  };
+  if (level == 0) {
+    auto s = d.prepare("SELECT id, t_min, t_max, streams FROM block WHERE id BETWEEN ?1 AND ?2");
+    s.with(std::int64_t{run.first}, std::int64_t{run.last()});
+    while (s.step()) {
+      blocks.push_back(static_cast<std::uint32_t>(s.integer(0)));
+      cover({s.integer(1)}, {s.integer(2)});
+      for (const auto& c : decode_streams(s.blob(3))) streams.insert(c.stream);
+    }
+    run.blocks = static_cast<std::uint32_t>(blocks.size());
+    if (blocks.empty()) return false;
+  } else {
+    runs = read_runs(d, level - 1, run.first, run.last());
+    for (const auto& r : runs) {
+      cover(r.t_min, r.t_max);
+      run.blocks += r.blocks;
+      streams.insert(r.streams.begin(), r.streams.end());
+    }
+    // In a file that an older program began some blocks have no run.
+    auto s = d.prepare("SELECT count(*) FROM block WHERE id BETWEEN ?1 AND ?2");
+    s.with(std::int64_t{run.first}, std::int64_t{run.last()});
+    if (!s.step() || runs.empty() || s.integer(0) != std::int64_t{run.blocks}) return false;
+  }
+  Encoder ids;
+  for (const auto id : streams) ids.var(id);
+  d.prepare("INSERT INTO run VALUES(?1,?2,?3,?4,?5,?6)")
+      .with(static_cast<std::int64_t>(level), std::int64_t{run.first}, run.t_min.us, run.t_max.us,
+            std::int64_t{run.blocks})
+      .bind_blob(ids.out())
+      .run();
+  for (const auto& path : paths) {
+    const auto row =
+        level == 0 ? roll_up_blocks(path, blocks) : roll_up_runs(path, level - 1, runs);
+    if (!row) continue;
+    d.prepare("INSERT INTO run_facet VALUES(?1,?2,?3,?4,?5)")
+        .with(path, static_cast<std::int64_t>(level), std::int64_t{run.first})
+        .bind_blob_borrowed(row->counts)
+        .bind_blob_borrowed(row->by_stream)
+        .run();
+  }
+  return true;
+}
+
+std::optional<RunFacetRow> EventFile::roll_up_blocks(std::string_view path,
+                                                     const std::vector<std::uint32_t>& blocks) {
+  RunFacetBuilder builder;
+  auto s = db_->prepare(
+      "SELECT block, data FROM facet WHERE path=?1 AND block BETWEEN ?2 AND ?3 ORDER BY block");
+  s.with(path, std::int64_t{blocks.front()}, std::int64_t{blocks.back()});
+  auto at = blocks.begin();
+  while (s.step()) {
+    const auto block = static_cast<std::uint32_t>(s.integer(0));
+    for (; at != blocks.end() && *at < block; ++at) builder.add_block(*at, {});
+    if (at == blocks.end() || *at != block) continue;
+    builder.add_block(block, s.blob(1));
+    ++at;
+  }
+  for (; at != blocks.end(); ++at) builder.add_block(*at, {});
+  return builder.finish();
+}
+
+std::optional<RunFacetRow> EventFile::roll_up_runs(std::string_view path, std::size_t level,
+                                                   const std::vector<RunMeta>& runs) {
+  RunFacetBuilder builder;
+  auto s = db_->prepare(
+      "SELECT first, counts, by_stream FROM run_facet WHERE path=?1 AND level=?2 AND first BETWEEN "
+      "?3 AND ?4 ORDER BY first");
+  s.with(path, static_cast<std::int64_t>(level), std::int64_t{runs.front().first},
+         std::int64_t{runs.back().first});
+  auto at = runs.begin();
+  for (; s.step(); ++at) {
+    if (at == runs.end() || std::int64_t{at->first} != s.integer(0)) return {};
+    builder.add_run(at->blocks, s.blob(1), s.blob(2));
+  }
+  if (at != runs.end()) return {};  // one of them saved too little
+  return builder.finish();
+}
+
+Result<void, sql::Error> EventFile::add_lacking_run() {
+  auto& d = *db_;
+  d.begin();
+  std::optional<std::pair<std::size_t, std::uint32_t>> lacking;
+  for (std::size_t level = 0; level < run_blocks.size() && !lacking; ++level) {
+    const std::int64_t size = run_blocks[level];
+    auto s = d.prepare(
+        "SELECT id/?1*?1 AS at FROM block WHERE id<?2/?1*?1 EXCEPT SELECT first FROM run WHERE "
+        "level=?3 ORDER BY at DESC LIMIT 1");
+    s.with(size, std::int64_t{next_block_}, static_cast<std::int64_t>(level));
+    if (s.step()) lacking.emplace(level, static_cast<std::uint32_t>(s.integer(0)));
+  }
+  bool made = false;
+  if (lacking) {
+    std::vector<std::string> paths;
+    auto s = d.prepare(
+        "WITH RECURSIVE p(path) AS (SELECT min(path) FROM facet UNION ALL SELECT (SELECT "
+        "min(facet.path) FROM facet WHERE facet.path>p.path) FROM p WHERE p.path IS NOT NULL) "
+        "SELECT path FROM p WHERE path IS NOT NULL AND path<>?1");
+    s.bind(columns_path);
+    while (s.step()) paths.push_back(s.copy(0));
+    s.reset();
+    made = roll_up(lacking->first, lacking->second, paths);
+  }
+  if (auto done = d.commit(); !done) return fail(done.error());
+  may_lack_runs_ = made;
   return {};
 }
 

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "collector/store/block.hpp"
 #include "collector/store/codec.hpp"
+#include "collector/store/facet_run.hpp"
 #include "collector/store/query_eval.hpp"
 #include "collector/store/sqlite.hpp"
 
@@ -33,6 +35,16 @@ struct TailEvent {
   Timestamp time;
   std::uint64_t id_time = 0;
   StreamId stream = 0;
+};
+
+/// What is known of a run of blocks (facet_run.hpp) beside its facets.
+struct RunMeta {
+  std::size_t level = 0;
+  std::uint32_t first = 0;  ///< the first id that it may cover; the last follows from the level
+  Timestamp t_min, t_max;
+  std::uint32_t blocks = 0;  ///< that it does cover
+  std::vector<StreamId> streams;
+  [[nodiscard]] std::uint32_t last() const { return first + (run_blocks[level] - 1); }
 };
 
 /// What one commit does to one file. Goes through the journal.
@@ -67,6 +79,11 @@ struct FileLimits {
 };
 
 [[nodiscard]] std::span<const sql::Migration> event_file_migrations();
+/// The streams of a block as its row has them.
+[[nodiscard]] std::vector<StreamCount> decode_streams(std::string_view encoded);
+/// The runs of a level that begin at blocks from..to, in order.
+[[nodiscard]] std::vector<RunMeta> read_runs(sql::Database& db, std::size_t level,
+                                             std::uint32_t from, std::uint32_t to);
 
 class EventFile {
  public:
@@ -78,6 +95,11 @@ class EventFile {
                               BlockBuilder& builder) const;
   /// Applies a plan once: a record that is not newer than the last applied one is left alone.
   [[nodiscard]] Result<void, sql::Error> apply(const FilePlan& plan, std::uint64_t number);
+  /// Whether blocks of before there were runs (an older program wrote them) may lack some.
+  [[nodiscard]] bool may_lack_runs() const { return may_lack_runs_; }
+  /// Writes one run that is lacking, the newest first. A transaction of its own: what it says is in
+  /// the file already.
+  [[nodiscard]] Result<void, sql::Error> add_lacking_run();
   /// Makes everything applied durable. @return false when the disk refused
   [[nodiscard]] bool sync();
 
@@ -91,6 +113,13 @@ class EventFile {
  private:
   using StreamKey = std::tuple<std::string, std::string, std::string>;
   EventFile() = default;
+  /// Writes the run of a level that begins there, of blocks that are all applied.
+  /// @return false when it cannot be made: the level below lacks some, or the database failed
+  bool roll_up(std::size_t level, std::uint32_t first, const std::vector<std::string>& paths);
+  [[nodiscard]] std::optional<RunFacetRow> roll_up_blocks(std::string_view path,
+                                                          const std::vector<std::uint32_t>& blocks);
+  [[nodiscard]] std::optional<RunFacetRow> roll_up_runs(std::string_view path, std::size_t level,
+                                                        const std::vector<RunMeta>& runs);
   std::unique_ptr<sql::Database> db_;
   FileKey key_;
   std::uint64_t applied_ = 0, events_ = 0, octets_ = 0;
@@ -100,6 +129,7 @@ class EventFile {
   std::uint32_t next_block_ = 1;
   std::vector<TailEvent> tail_;
   std::size_t tail_octets_ = 0;
+  bool may_lack_runs_ = false;
 };
 
 /// fsync of a SQLite file and its WAL: afterwards what was committed survives a loss of power.

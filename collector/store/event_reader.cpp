@@ -60,12 +60,13 @@ FileReader::~FileReader() {
   if (pool_ != nullptr && !bad) pool_->give(std::move(db_));
 }
 
-std::vector<BlockMeta> FileReader::blocks(Timestamp from, Timestamp to) {
+std::vector<BlockMeta> FileReader::blocks(Timestamp from, Timestamp to, std::uint32_t first,
+                                          std::uint32_t last) {
   std::vector<BlockMeta> out;
   auto s = db_->prepare(
       "SELECT id, t_min, t_max, id_min, id_max, events, raw_octets, streams FROM block WHERE "
-      "t_max>=?1 AND t_min<?2");
-  s.with(from.us, to.us);
+      "t_max>=?1 AND t_min<?2 AND id BETWEEN ?3 AND ?4");
+  s.with(from.us, to.us, std::int64_t{first}, std::int64_t{last});
   while (s.step()) {
     auto& b = out.emplace_back();
     b.id = static_cast<std::uint32_t>(s.integer(0));
@@ -75,15 +76,28 @@ std::vector<BlockMeta> FileReader::blocks(Timestamp from, Timestamp to) {
     b.id_max = static_cast<std::uint64_t>(s.integer(4));
     b.events = static_cast<std::uint32_t>(s.integer(5));
     b.raw_octets = static_cast<std::uint64_t>(s.integer(6));
-    Decoder in(s.blob(7));
-    while (in.ok() && in.left() > 0) {
-      StreamCount c;
-      c.stream = static_cast<StreamId>(in.var());
-      c.events = static_cast<std::uint32_t>(in.var());
-      if (in.ok()) b.streams.push_back(c);
-    }
+    b.streams = decode_streams(s.blob(7));
   }
   return out;
+}
+
+std::vector<RunMeta> FileReader::runs(std::size_t level, Timestamp from, Timestamp to,
+                                      std::uint32_t first, std::uint32_t last) {
+  auto out = read_runs(*db_, level, first, last);
+  std::erase_if(out, [&](const RunMeta& r) { return r.t_min < from || !(r.t_max < to); });
+  return out;
+}
+
+std::optional<RunFacetRow> FileReader::run_facet(std::string_view path, const RunMeta& run,
+                                                 bool by_stream) {
+  auto s = db_->prepare(
+      "SELECT counts, CASE WHEN ?4 THEN by_stream END FROM run_facet WHERE path=?1 AND level=?2 "
+      "AND "
+      "first=?3");
+  s.with(path, static_cast<std::int64_t>(run.level), std::int64_t{run.first},
+         std::int64_t{by_stream ? 1 : 0});
+  if (!s.step()) return {};
+  return RunFacetRow{s.copy(0), s.copy(1)};
 }
 
 std::vector<TailEvent> FileReader::tail(Timestamp from, Timestamp to) {

@@ -48,13 +48,25 @@ class FileReader {
 
   [[nodiscard]] const std::unordered_map<StreamId, StreamName>& streams() const { return streams_; }
   /// Blocks that overlap [from, to) in event time.
-  [[nodiscard]] std::vector<BlockMeta> blocks(Timestamp from, Timestamp to);
+  [[nodiscard]] std::vector<BlockMeta> blocks(Timestamp from, Timestamp to) {
+    return blocks(from, to, 0, UINT32_MAX);
+  }
+  /// ... with ids from `first` to `last`.
+  [[nodiscard]] std::vector<BlockMeta> blocks(Timestamp from, Timestamp to, std::uint32_t first,
+                                              std::uint32_t last);
+  /// Runs of a level whose events are all in [from, to) and that begin at blocks `first` to `last`,
+  /// in order.
+  [[nodiscard]] std::vector<RunMeta> runs(std::size_t level, Timestamp from, Timestamp to,
+                                          std::uint32_t first, std::uint32_t last);
   [[nodiscard]] std::vector<TailEvent> tail(Timestamp from, Timestamp to);
   /// Valid until the next call of the same function.
   [[nodiscard]] std::string_view filter(std::uint32_t block);
   [[nodiscard]] std::string_view body(std::uint32_t block);
   /// None when the path was no facet when the block was built.
   [[nodiscard]] std::optional<std::string_view> facet(std::string_view path, std::uint32_t block);
+  /// None when the run has no row for the path. @param by_stream  whether that is asked for
+  [[nodiscard]] std::optional<RunFacetRow> run_facet(std::string_view path, const RunMeta& run,
+                                                     bool by_stream);
   [[nodiscard]] std::vector<MinuteCount> minutes(std::int64_t from, std::int64_t to);
   [[nodiscard]] const std::optional<sql::Error>& error() const { return db_->error(); }
   [[nodiscard]] const std::string& path() const { return db_->path(); }

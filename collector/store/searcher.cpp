@@ -525,6 +525,148 @@ struct TopSink {
   }
 };
 
+/// Counts the values of one field: from the rows of whole runs where one answers, else of blocks,
+/// else from the events. Newest blocks first, so that a budget that ends leaves out the oldest.
+class TopSearch {
+ public:
+  TopSearch(const TopQuery& q, std::string path, const Scope& scope, Run& run, TopResult& out)
+      : from_(q.search.from),
+        to_(q.search.to),
+        path_(std::move(path)),
+        scope_(scope),
+        run_(run),
+        out_(out),
+        counts_(top_bounds) {}
+
+  void file(OpenFile& f) {
+    verdicts_.clear();
+    for (const auto& [id, name] : f.reader->streams())
+      verdicts_[id] =
+          f.allowed[id] ? scope_.matcher().on_stream(name, ~std::uint64_t{0}) : Maybe::no;
+    run_.tail(f, from_, to_, [&](const EventRef& e) { event(e); });
+    range(f, run_blocks.size(), 0, UINT32_MAX);
+    run_.check(*f.reader);
+  }
+
+  [[nodiscard]] bool stop() {
+    if (run_.spent()) out_.partial = true;
+    return run_.spent();
+  }
+
+  void finish(std::uint32_t limit) {
+    out_.distinct = counts_.size();
+    for (const auto& r : counts_.top(std::clamp<std::uint32_t>(limit, 1, 1'000)))
+      out_.rows.push_back({std::string(r.value), r.count});
+  }
+
+ private:
+  /// The blocks first..last, by runs of the levels below `levels`.
+  void range(OpenFile& f, std::size_t levels, std::uint32_t first, std::uint32_t last) {
+    if (levels == 0) {
+      const auto blocks = f.reader->blocks(from_, to_, first, last);
+      for (auto b = blocks.rbegin(); b != blocks.rend() && !stop(); ++b) block(f, *b);
+      return;
+    }
+    auto end = std::uint64_t{last} + 1;
+    const auto between = [&](std::uint64_t begin) {
+      if (begin < end)
+        range(f, levels - 1, static_cast<std::uint32_t>(begin),
+              static_cast<std::uint32_t>(end - 1));
+    };
+    const auto runs = f.reader->runs(levels - 1, from_, to_, first, last);
+    for (auto r = runs.rbegin(); r != runs.rend() && !stop(); ++r) {
+      between(std::uint64_t{r->last()} + 1);
+      if (!whole_run(f, *r)) range(f, levels - 1, r->first, r->last());
+      end = r->first;
+    }
+    between(first);
+  }
+
+  /// @return false when its blocks must be asked one by one
+  bool whole_run(OpenFile& f, const RunMeta& r) {
+    std::size_t wanted = 0;
+    for (const auto id : r.streams) {
+      const auto v = verdict(id);
+      if (v == Maybe::maybe) return false;
+      wanted += v == Maybe::yes ? 1 : 0;
+    }
+    if (wanted == 0) {
+      out_.work.blocks_skipped += r.blocks;
+      return true;
+    }
+    const bool some = wanted < r.streams.size();
+    const auto row = f.reader->run_facet(path_, r, some);
+    if (!row || !facet_of_run_.read(row->counts)) return false;
+    if (some &&
+        !facet_of_run_.keep(row->by_stream, [&](StreamId id) { return verdict(id) == Maybe::yes; }))
+      return false;
+    add(facet_of_run_.values());
+    const auto& left_out = facet_of_run_.left_out();
+    out_.work.blocks_skipped += r.blocks - std::min<std::size_t>(left_out.size(), r.blocks);
+    for (auto id = left_out.rbegin(); id != left_out.rend() && !stop(); ++id)
+      for (const auto& b : f.reader->blocks(from_, to_, *id, *id)) block(f, b);
+    return true;
+  }
+
+  void block(OpenFile& f, const BlockMeta& b) {
+    const auto verdicts = run_.judge(f, b);
+    if (verdicts.empty()) {
+      ++out_.work.blocks_skipped;
+      return;
+    }
+    const bool whole = !(b.t_min < from_) && b.t_max < to_;
+    const bool decided = std::all_of(verdicts.begin(), verdicts.end(),
+                                     [](const auto& v) { return v.second == Maybe::yes; });
+    if (whole && decided) {
+      const auto row = f.reader->facet(path_, b.id);
+      facet_.clear();
+      if (row && read_facet(*row, facet_)) {
+        if (verdicts.size() < b.streams.size())
+          std::erase_if(facet_, [&](const auto& c) { return !verdicts.contains(c.stream); });
+        add(facet_);
+        ++out_.work.blocks_skipped;
+        return;
+      }
+    }
+    run_.block(f, b, verdicts, from_, to_, [&](const EventRef& e) { event(e); });
+  }
+
+  void event(const EventRef& e) {
+    values_.clear();
+    TopSink sink{path_, values_};
+    static_cast<void>(run_.scanner().scan(e.json, sink));
+    for (const auto& v : values_)
+      if (counts_.add(v, 1) == ValueCounts::no_room) out_.partial = true;
+    out_.events += values_.size();
+  }
+
+  void add(const std::vector<FacetCount>& facet) {
+    for (const auto& c : facet) out_.events += c.events;
+    counts_.add_all(
+        facet, [](const FacetCount& c) { return c.value; },
+        [](const FacetCount& c) { return c.events; },
+        [&](const FacetCount&, std::uint32_t number) {
+          if (number == ValueCounts::no_room) out_.partial = true;
+        });
+  }
+
+  [[nodiscard]] Maybe verdict(StreamId id) const {
+    const auto it = verdicts_.find(id);
+    return it == verdicts_.end() ? Maybe::no : it->second;
+  }
+
+  Timestamp from_, to_;
+  std::string path_;
+  const Scope& scope_;
+  Run& run_;
+  TopResult& out_;
+  ValueCounts counts_;
+  Verdicts verdicts_;  // on the streams of the file, without what the filter of a block says
+  RunFacet facet_of_run_;
+  std::vector<FacetCount> facet_;
+  std::vector<std::string> values_;
+};
+
 }  // namespace
 
 Result<TopResult, QueryError> Searcher::top(const TopQuery& q,
@@ -539,73 +681,21 @@ Result<TopResult, QueryError> Searcher::top(const TopQuery& q,
                                                 : q.path;
   const Scope scope(q.search, std::move(*expr));
   Run run(scope, q.search.budget, out.work, out.problems, damaged_);
-  ValueCounts counts(top_bounds);
-  const auto add = [&](std::string_view value, std::uint64_t n) {
-    if (!counts.add(value, n)) out.partial = true;
-  };
-  std::vector<std::string> values;
-  std::vector<FacetCount> facet;
-  // Newest files first, so that a budget that ends leaves out the oldest.
+  TopSearch top(q, path, scope, run, out);
   auto ordered = files;
   std::sort(ordered.begin(), ordered.end(),
             [](const auto& a, const auto& b) { return b.t_max < a.t_max; });
   for (const auto& summary : ordered) {
     if (summary.t_max < q.search.from || !(summary.t_min < q.search.to)) continue;
-    if (run.spent()) {
-      out.partial = true;
-      break;
-    }
+    if (top.stop()) break;
     auto f = run.open(pool_, summary.path);
     if (!f) continue;
     if (std::none_of(f->allowed.begin(), f->allowed.end(), [](const auto& a) { return a.second; }))
       continue;
-    const auto each = [&](const EventRef& e) {
-      values.clear();
-      TopSink sink{path, values};
-      static_cast<void>(run.scanner().scan(e.json, sink));
-      for (const auto& v : values) add(v, 1);
-      out.events += values.size();
-    };
-    run.tail(*f, q.search.from, q.search.to, each);
-    auto blocks = f->reader->blocks(q.search.from, q.search.to);
-    std::sort(blocks.begin(), blocks.end(),
-              [](const auto& a, const auto& b) { return b.t_max < a.t_max; });
-    for (const auto& b : blocks) {
-      if (run.spent()) {
-        out.partial = true;
-        break;
-      }
-      const auto verdicts = run.judge(*f, b);
-      if (verdicts.empty()) {
-        ++out.work.blocks_skipped;
-        continue;
-      }
-      const bool whole = !(b.t_min < q.search.from) && b.t_max < q.search.to;
-      const bool decided = std::all_of(verdicts.begin(), verdicts.end(),
-                                       [](const auto& v) { return v.second == Maybe::yes; });
-      if (whole && decided) {
-        const auto row = f->reader->facet(path, b.id);
-        facet.clear();
-        if (row && read_facet(*row, facet)) {
-          if (verdicts.size() < b.streams.size())
-            std::erase_if(facet, [&](const auto& c) { return !verdicts.contains(c.stream); });
-          for (const auto& c : facet) out.events += c.events;
-          counts.add_all(
-              facet, [](const FacetCount& c) { return c.value; },
-              [](const FacetCount& c) { return c.events; },
-              [&](const FacetCount&) { out.partial = true; });
-          ++out.work.blocks_skipped;
-          continue;
-        }
-      }
-      run.block(*f, b, verdicts, q.search.from, q.search.to, each);
-    }
-    run.check(*f->reader);
+    top.file(*f);
   }
   out.partial = out.partial || run.broken();
-  out.distinct = counts.size();
-  for (const auto& r : counts.top(std::clamp<std::uint32_t>(q.limit, 1, 1'000)))
-    out.rows.push_back({std::string(r.value), r.count});
+  top.finish(q.limit);
   run.finish();
   return out;
 }

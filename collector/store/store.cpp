@@ -369,6 +369,7 @@ class EmbeddedStore final : public Store {
                       "retention limits"
                 : options_.folder + ": there is room on the disk again"});
     short_of_room_ = short_of_room;
+    if (!short_of_room) add_lacking_runs();
     // Files of earlier days get no more events: their writers need not stay open.
     std::erase_if(writers_, [&](const auto& w) {
       return w.first.day < now.seconds() / 86400 && w.second->sync() && !pending_;
@@ -505,6 +506,7 @@ class EmbeddedStore final : public Store {
         }
         remember(**file);
         applied_by_file_[key] = (*file)->applied();
+        if ((*file)->may_lack_runs()) lack_runs_.insert(key);
       }
     }
     if (ec)
@@ -613,6 +615,23 @@ class EmbeddedStore final : public Store {
     return {};
   }
 
+  /// Files that an older program wrote get the runs that they lack, the newest day first, for a
+  /// moment at a time: commits wait meanwhile.
+  void add_lacking_runs() {
+    constexpr std::chrono::milliseconds moment{100};
+    const auto start = std::chrono::steady_clock::now();
+    while (!lack_runs_.empty() && !pending_ && std::chrono::steady_clock::now() - start < moment) {
+      const auto newest =
+          std::max_element(lack_runs_.begin(), lack_runs_.end(),
+                           [](const FileKey& a, const FileKey& b) { return a.day < b.day; });
+      auto file = writer(*newest);
+      const auto done =
+          file ? (*file)->add_lacking_run() : Result<void, sql::Error>(fail(file.error()));
+      if (!done) note(done.error().problem());
+      if (!done || !(*file)->may_lack_runs()) lack_runs_.erase(newest);
+    }
+  }
+
   /// Makes all files durable and lets go of the journal behind them.
   void trim(bool all) {
     bool durable = control_->sync();
@@ -634,6 +653,7 @@ class EmbeddedStore final : public Store {
       catalogue_.erase(it);
     }
     writers_.erase(key);
+    lack_runs_.erase(key);
     searcher_.pool().forget(path);
     std::error_code ec;
     for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path + suffix, ec);
@@ -658,6 +678,7 @@ class EmbeddedStore final : public Store {
   std::unique_ptr<Journal> journal_;
   std::map<FileKey, std::unique_ptr<EventFile>> writers_;
   std::map<FileKey, std::uint64_t> applied_by_file_;
+  std::set<FileKey> lack_runs_;
   std::optional<Pending> pending_;
   std::uint64_t next_number_ = 1;
   Retention retention_;

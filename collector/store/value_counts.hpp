@@ -1,7 +1,7 @@
 #pragma once
-/// How often each of many values occurs. Ten million additions to some ten thousand values are a
+/// How often each of many values occurs. A million additions to some ten thousand values are a
 /// screen of an analyst, so: open addressing, no allocation for a value that is known, and memory
-/// is fetched ahead.
+/// is fetched ahead. Values are numbered from 0 up in the order in which they came.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -24,16 +24,18 @@ class ValueCounts {
     std::uint64_t count = 0;
   };
 
+  static constexpr std::uint32_t no_room = UINT32_MAX;
+
   explicit ValueCounts(const Bounds& bounds) : bounds_(bounds), slots_(1024) {}
 
-  /// @return false when there is no room for one more value: it is not counted
-  [[nodiscard]] bool add(std::string_view value, std::uint64_t n) {
+  /// @return the value's number, or no_room: then it is not counted
+  std::uint32_t add(std::string_view value, std::uint64_t n) {
     return add(value, n, hash64(value));
   }
-  /// Adds many: @p value and @p count give what an item holds, @p refused is told of items without
-  /// room. What is needed of memory is fetched while the items before are added.
-  template <class Items, class Value, class Count, class Refused>
-  void add_all(const Items& items, Value value, Count count, Refused refused) {
+  /// Adds many: @p value and @p count give what an item holds, @p added is told of each item and
+  /// what add() would return. What is needed of memory is fetched while the items before are added.
+  template <class Items, class Value, class Count, class Added>
+  void add_all(const Items& items, Value value, Count count, Added added) {
     constexpr std::size_t ahead = 32;
     std::array<std::uint64_t, ahead> hashes{};
     for (std::size_t from = 0; from < items.size(); from += ahead) {
@@ -48,11 +50,14 @@ class ValueCounts {
       }
       for (std::size_t i = 0; i < n; ++i) {
         const auto& item = items[from + i];
-        if (!add(value(item), count(item), hashes[i])) refused(item);
+        added(item, add(value(item), count(item), hashes[i]));
       }
     }
   }
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  [[nodiscard]] Row row(std::size_t number) const {
+    return {text(entries_[number]), entries_[number].count};
+  }
   /// The most frequent, ties by value.
   [[nodiscard]] std::vector<Row> top(std::size_t most) const {
     std::vector<Row> rows;
@@ -79,7 +84,7 @@ class ValueCounts {
   struct Slot {
     std::uint32_t mark = 0, entry = 0;  // entry: its number from 1 up; 0 is a free slot
   };
-  [[nodiscard]] bool add(std::string_view value, std::uint64_t n, std::uint64_t hash) {
+  std::uint32_t add(std::string_view value, std::uint64_t n, std::uint64_t hash) {
     const auto mark = static_cast<std::uint32_t>(hash >> 32);
     auto at = hash & (slots_.size() - 1);
     for (; slots_[at].entry != 0; at = (at + 1) & (slots_.size() - 1)) {
@@ -87,9 +92,10 @@ class ValueCounts {
       auto& e = entries_[slots_[at].entry - 1];
       if (e.hash != hash || text(e) != value) continue;
       e.count += n;
-      return true;
+      return slots_[at].entry - 1;
     }
-    if (entries_.size() >= bounds_.values || value.size() > bounds_.octets - octets_) return false;
+    if (entries_.size() >= bounds_.values || value.size() > bounds_.octets - octets_)
+      return no_room;
     auto& e = entries_.emplace_back();
     e.hash = hash;
     e.count = n;
@@ -103,7 +109,7 @@ class ValueCounts {
     }
     slots_[at] = {mark, static_cast<std::uint32_t>(entries_.size())};
     if (entries_.size() * 2 > slots_.size()) grow();
-    return true;
+    return static_cast<std::uint32_t>(entries_.size() - 1);
   }
   [[nodiscard]] std::string_view text(const Entry& e) const {
     if (e.size <= Entry::most_in_place) return {e.in_place, e.size};

@@ -42,20 +42,23 @@ std::unique_ptr<Opened> open(const std::string& folder) {
   return o;
 }
 
-/// How often each event of a sensor is stored.
-std::map<std::string, int> stored(const Store& store) {
+/// How often each event of a sensor is stored, and in @p types how many there are of each type.
+std::map<std::string, int> stored(const Store& store, std::map<std::string, std::uint64_t>& types) {
   std::map<std::string, int> out;
-  store.scan({INT64_MIN}, {INT64_MAX}, {}, [&](std::span<const StoredEvent> events) {
-    for (const auto& e : events) ++out[e.id];
-    return true;
-  });
+  for (const std::string type : {"alert", "dns", "flow", "log"})
+    store.scan({INT64_MIN}, {INT64_MAX}, {type}, [&](std::span<const StoredEvent> events) {
+      types[type] += events.size();
+      for (const auto& e : events) ++out[e.id];
+      return true;
+    });
   return out;
 }
 
 void check(const std::string& folder, const std::array<std::uint64_t, 2>& promised) {
   const auto o = open(folder);
   ASSERT_NE(o, nullptr);
-  const auto events = stored(*o->store);
+  std::map<std::string, std::uint64_t> types;
+  const auto events = stored(*o->store, types);
   const std::string sensors[] = {"net-1", "log-2"};
   std::size_t total = 0;
   std::uint64_t alert_events = 0;
@@ -78,6 +81,14 @@ void check(const std::string& folder, const std::array<std::uint64_t, 2>& promis
   std::uint64_t counted = 0;
   for (const auto& r : count->rows) counted += r.events;
   EXPECT_EQ(counted, total);
+  TopQuery by_type;
+  by_type.path = "event_type";
+  const auto top = o->store->top(by_type);
+  ASSERT_TRUE(top);
+  std::map<std::string, std::uint64_t> facets;
+  for (const auto& r : top->rows) facets[r.value] = r.events;
+  std::erase_if(types, [](const auto& t) { return t.second == 0; });
+  EXPECT_EQ(facets, types);
   std::uint64_t by_sensor = 0;
   for (const auto& c : o->store->cursors()) by_sensor += c.events;
   EXPECT_EQ(by_sensor, total);

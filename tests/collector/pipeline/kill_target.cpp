@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
   auto detector = Detector::create({}, clock, *alerts);
   StoreOptions options;
   options.folder = folder;
-  options.block_events = 200;
+  options.block_events = 8;                    // many blocks, so that runs of them are made too
   options.journal_segment_octets = 256 << 10;  // segments are closed and deleted often
   auto store = Store::open(options, clock, {alerts->module(), detector->module()});
   if (!store) {

@@ -124,7 +124,7 @@ TEST(ValueCounts, AgreeWithAMapUpToTheirBounds) {
     const auto value = std::to_string(std::min(random() % 6'000, random() % 6'000));
     const auto n = 1 + random() % 3;
     const bool room = plain.contains(value) || plain.size() < 5'000;
-    ASSERT_EQ(counts.add(value, n), room);
+    ASSERT_EQ(counts.add(value, n) != ValueCounts::no_room, room);
     if (room) plain[value] += n;
   }
   std::vector<std::pair<std::string, std::uint64_t>> many;
@@ -134,7 +134,13 @@ TEST(ValueCounts, AgreeWithAMapUpToTheirBounds) {
   std::size_t refused = 0;
   counts.add_all(
       many, [](const auto& p) { return std::string_view(p.first); },
-      [](const auto& p) { return p.second; }, [&](const auto&) { ++refused; });
+      [](const auto& p) { return p.second; },
+      [&](const auto& p, std::uint32_t number) {
+        if (number == ValueCounts::no_room)
+          ++refused;
+        else
+          EXPECT_EQ(counts.row(number).value, p.first);
+      });
   for (const auto& [value, n] : many) {
     if (plain.contains(value) || plain.size() < 5'000)
       plain[value] += n;
@@ -151,10 +157,10 @@ TEST(ValueCounts, AgreeWithAMapUpToTheirBounds) {
   for (const auto& r : counts.top(100)) got.emplace_back(r.value, r.count);
   EXPECT_EQ(got, want);
   ValueCounts small({.values = 10, .octets = 8});
-  EXPECT_TRUE(small.add("12345", 1));
-  EXPECT_FALSE(small.add("6789", 1)) << "no room for its text";
-  EXPECT_TRUE(small.add("", 1));
-  EXPECT_TRUE(small.add("12345", 1));
+  EXPECT_EQ(small.add("12345", 1), 0U);
+  EXPECT_EQ(small.add("6789", 1), ValueCounts::no_room) << "of its text";
+  EXPECT_EQ(small.add("", 1), 1U);
+  EXPECT_EQ(small.add("12345", 1), 0U);
   EXPECT_EQ(small.top(5).front().count, 2U);
 }
 
