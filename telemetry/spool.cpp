@@ -179,6 +179,7 @@ class DiskSpool final : public Spool {
                                     std::size_t max_octets, SpoolBatch& out) override;
   Result<void, Problem> acknowledge(std::uint64_t seq) override;
   Result<void, Problem> renew_epoch(std::uint64_t minimum) override;
+  std::vector<ingest::Lost> lost(std::uint64_t from, std::uint64_t to) const override;
 
   std::uint64_t epoch() const override {
     const std::lock_guard lock(mutex_);
@@ -193,6 +194,7 @@ class DiskSpool final : public Spool {
   bool open_segment();
   void refuse(const char* what);
   void shed_oldest();
+  void note_damage(std::uint64_t from, std::uint64_t to);
   bool write_cursor(bool durable);
   [[nodiscard]] std::uint64_t total_octets() const {
     std::uint64_t n = 0;
@@ -229,6 +231,7 @@ class DiskSpool final : public Spool {
   Timestamp buffer_newest_;
   std::uint64_t written_seq_ = 0;  // last event in the files
   std::uint64_t unsynced_ = 0;
+  std::vector<ingest::Skipped> damaged_;  // in order, without overlaps; not acknowledged yet
   bool refusing_ = false;
   Problem refusal_;
   Timestamp oldest_time_;
@@ -395,6 +398,7 @@ Result<void, Problem> DiskSpool::acknowledge(std::uint64_t seq) {
     ::unlink(segments_.front().path.c_str());
     segments_.pop_front();
   }
+  std::erase_if(damaged_, [&](const auto& d) { return d.to <= cursor_.acked; });
   return {};
 }
 
@@ -409,9 +413,37 @@ Result<void, Problem> DiskSpool::renew_epoch(std::uint64_t minimum) {
   return {};
 }
 
+// Damage is noted when it is met, as the segment may be shed before somebody asks.
+void DiskSpool::note_damage(std::uint64_t from, std::uint64_t to) {
+  constexpr std::size_t most = 1000;
+  if (!damaged_.empty()) from = std::max(from, damaged_.back().to + 1);
+  if (from > to || damaged_.size() >= most) return;
+  if (!damaged_.empty() && damaged_.back().to + 1 == from)
+    damaged_.back().to = to;
+  else
+    damaged_.push_back({from, to});
+}
+
+std::vector<ingest::Lost> DiskSpool::lost(std::uint64_t from, std::uint64_t to) const {
+  const std::lock_guard lock(mutex_);
+  // What is no longer held and not known as damaged went because of a bound; what should be held
+  // was not readable.
+  std::vector<ingest::Lost> known;
+  const auto add = [&](std::uint64_t a, std::uint64_t b, std::string_view reason) {
+    if (!known.empty()) a = std::max(a, known.back().to + 1);
+    if (a <= b) known.push_back({a, b, reason});
+  };
+  if (cursor_.acked > 0) add(1, cursor_.acked, ingest::lost::acknowledged);
+  for (const auto& d : damaged_) add(d.from, d.to, ingest::lost::damaged);
+  const auto held = segments_.empty() ? next_seq_ : segments_.front().first_seq;
+  add(held, UINT64_MAX, ingest::lost::damaged);
+  return ingest::lost_runs({from, to}, known);
+}
+
 Result<std::size_t, Problem> DiskSpool::read(std::uint64_t from, std::size_t max_events,
                                              std::size_t max_octets, SpoolBatch& out) {
   constexpr std::size_t window_octets = 1U << 20;
+  const auto wanted_first = from;
   std::size_t count = 0, taken = 0;
   while (count < max_events && taken < max_octets) {
     Segment s;
@@ -433,6 +465,7 @@ Result<std::size_t, Problem> DiskSpool::read(std::uint64_t from, std::size_t max
           if (it == segments_.end()) continue;
           if (std::next(it) == segments_.end()) break;
           ++counters_.corrupt_records;
+          note_damage(std::max(from, it->first_seq), it->last_seq);
           segments_.erase(it);
           continue;
         }
@@ -508,6 +541,8 @@ Result<std::size_t, Problem> DiskSpool::read(std::uint64_t from, std::size_t max
   if (count > 0) {
     const std::lock_guard lock(mutex_);
     const auto& first = out.entries[out.entries.size() - count];
+    const auto held = segments_.empty() ? first.seq : segments_.front().first_seq;
+    if (first.seq > wanted_first) note_damage(std::max(wanted_first, held), first.seq - 1);
     if (first.seq > oldest_seq_) {
       oldest_seq_ = first.seq;
       oldest_time_ = first.time;
@@ -602,11 +637,12 @@ std::uint64_t DiskSpool::scan_tail(Segment& s, bool cut) {
 }
 
 void DiskSpool::load_segments() {
-  std::vector<std::string> names;
+  std::vector<std::string> names, set_aside;
   if (DIR* dir = ::opendir(o_.folder.c_str()); dir != nullptr) {
     while (const auto* e = ::readdir(dir)) {
       const std::string_view name = e->d_name;
       if (name.size() == 24 && name.ends_with(".seg")) names.emplace_back(name);
+      if (name.size() == 28 && name.ends_with(".seg.bad")) set_aside.emplace_back(name);
       if (name.ends_with(".seg.new")) ::unlink((o_.folder + "/" + e->d_name).c_str());
     }
     ::closedir(dir);
@@ -627,6 +663,7 @@ void DiskSpool::load_segments() {
       } else {
         ++counters_.corrupt_records;
         ::rename(s.path.c_str(), (s.path + ".bad").c_str());
+        set_aside.push_back(name);
       }
       continue;
     }
@@ -654,6 +691,17 @@ void DiskSpool::load_segments() {
   }
   written_memory_ = memory_;
   if (!segments_.empty()) written_seq_ = segments_.back().last_seq;
+  // What was set aside, now or in an earlier life, held what stands between its name and the next
+  // segment.
+  std::sort(set_aside.begin(), set_aside.end());
+  for (const auto& name : set_aside) {
+    const auto first = std::strtoull(name.c_str(), nullptr, 10);
+    const auto next = std::find_if(segments_.begin(), segments_.end(),
+                                   [&](const Segment& s) { return s.first_seq > first; });
+    const auto end =
+        next == segments_.end() ? std::max(written_seq_, cursor_.given) + 1 : next->first_seq;
+    if (first > 0) note_damage(std::max<std::uint64_t>(first, cursor_.acked + 1), end - 1);
+  }
 }
 
 Result<void, Problem> DiskSpool::recover() {
@@ -689,6 +737,7 @@ Result<void, Problem> DiskSpool::recover() {
   if (from_cursor == 0 && !segments_.empty()) cursor_.acked = segments_.front().first_seq - 1;
   // A number that was handed out is never given to another event, even when its record was lost.
   next_seq_ = std::max({written_seq_, cursor_.acked, cursor_.given}) + 1;
+  note_damage(std::max(written_seq_, cursor_.acked) + 1, next_seq_ - 1);
   written_seq_ = next_seq_ - 1;
   if (!segments_.empty()) {
     auto& last = segments_.back();

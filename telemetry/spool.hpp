@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "telemetry/clock.hpp"
+#include "telemetry/ingest.hpp"
 #include "telemetry/result.hpp"
 
 namespace ww {
@@ -112,6 +113,9 @@ class Spool {
                                                           SpoolBatch& out) = 0;
   /// Everything up to seq is stored at the collector; whole segments behind it are deleted.
   [[nodiscard]] virtual Result<void, Problem> acknowledge(std::uint64_t seq) = 0;
+  /// Why the events of a hole that read() met are not there, in order and without holes.
+  [[nodiscard]] virtual std::vector<ingest::Lost> lost(std::uint64_t from,
+                                                       std::uint64_t to) const = 0;
   /// Takes an epoch of at least `minimum` (the collector has seen a later one than ours). Numbers
   /// go on counting.
   [[nodiscard]] virtual Result<void, Problem> renew_epoch(std::uint64_t minimum) = 0;

@@ -61,6 +61,12 @@ void sensor_batch(const CallPtr& call) {
     batch.skipped = ingest::parse_skipped(text);
     if (!batch.skipped)
       return call->reply_error(400, "the header Wardwatch-Skipped must be FROM-TO");
+    auto why = ingest::parse_skipped_why(headers.get(ingest::why_header));
+    if (!why)
+      return call->reply_error(400,
+                               "the header Wardwatch-Skipped-Why must be REASON FROM-TO, ..., in "
+                               "order, of damaged, refused and acknowledged");
+    batch.lost = std::move(*why);
   }
   const auto body = decoded(call, "ingest");
   if (!body) return;

@@ -29,6 +29,7 @@ struct Batch {
   std::string source;                 ///< "ingest", "elastic", "loki", "otlp", "syslog", "internal"
   std::optional<ingest::BatchId> id;  ///< set for sensor batches: exactly-once by cursor
   std::optional<ingest::Skipped> skipped;
+  std::vector<ingest::Lost> lost;  ///< why, as far as the sender says
   std::vector<IncomingEvent> events;
   std::vector<DeadLetter> dead;
   /// For sensor batches: position (0-based line) of each dead letter, so that sequence numbers stay

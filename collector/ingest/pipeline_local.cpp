@@ -284,7 +284,8 @@ class LocalPipelineImpl final : public LocalPipeline {
     if (b.skipped && b.skipped->from <= at.seq + 1) {
       const auto to = std::min(b.skipped->to, id.seq - 1);  // what is in the batch is not lost
       if (to > at.seq) {
-        w.gaps.push_back({at.epoch, at.seq + 1, to, "shed", w.received});
+        for (const auto& run : ingest::lost_runs({at.seq + 1, to}, b.lost))
+          w.gaps.push_back({at.epoch, run.from, run.to, std::string(run.reason), w.received});
         add.skipped_events += to - at.seq;
         at.seq = to;
       }

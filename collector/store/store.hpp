@@ -78,7 +78,7 @@ struct SensorCursor {
 /// Sequence numbers that will never come, or a time when a site could not be seen.
 struct GapWrite {
   std::uint64_t epoch = 0, from = 0, to = 0;
-  std::string reason;  ///< "shed" (spool bound), "epoch" (a new spool)...
+  std::string reason;  ///< as in telemetry/ingest.hpp, or "epoch" (a new spool)
   Timestamp noticed;
 };
 

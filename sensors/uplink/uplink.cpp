@@ -192,9 +192,13 @@ class SpoolUplink final : public Uplink {
     request.headers.add("Content-Encoding", "zstd");
     request.headers.add(ingest::batch_header, ingest::batch_id_text({epoch, first}));
     const auto skipped = first > expected_ ? first - expected_ : 0;
-    if (skipped > 0)
+    if (skipped > 0) {
       request.headers.add(ingest::skipped_header,
                           std::to_string(expected_) + "-" + std::to_string(first - 1));
+      lost_ = losses(expected_, first - 1);
+      if (const auto why = ingest::skipped_why_text(lost_); !why.empty())
+        request.headers.add(ingest::why_header, why);
+    }
     request.body = encoder_.finish();
     const auto octets = request.body.size();
     send(request, first, used == n ? last : batch_.entries[used - 1].seq, skipped, used, octets,
@@ -275,14 +279,44 @@ class SpoolUplink final : public Uplink {
       stats_.skipped_events += skipped;
       stats_.last_ack = clock_.now();
     }
-    if (skipped > 0) {
-      const auto damages = spool_.stats().corrupt_records;
-      spdlog::warn("uplink: told the collector that {} events are lost: {}", skipped,
-                   damages > damages_told_ ? "the spool is damaged; check its disk"
-                                           : "the spool reached its bound; see spool.max_size");
-      damages_told_ = damages;
-    }
+    if (skipped > 0) spdlog::warn("uplink: {}", loss_text());
+    std::erase_if(refused_, [&](const auto& r) { return r.to <= ack; });
     drained_.notify_all();
+  }
+
+  /// Why the events of a hole are not sent. Those that the collector refused one by one are known
+  /// here, the others to the spool.
+  std::vector<ingest::Lost> losses(std::uint64_t from, std::uint64_t to) const {
+    std::vector<ingest::Lost> out;
+    const auto spooled = spool_.lost(from, to);
+    for (const auto& run : spooled) {
+      auto at = run.from;
+      for (const auto& r : refused_) {
+        if (r.to < at || r.from > run.to) continue;
+        if (r.from > at) out.push_back({at, r.from - 1, run.reason});
+        out.push_back({std::max(at, r.from), std::min(r.to, run.to), ingest::lost::refused});
+        at = out.back().to + 1;
+      }
+      if (at <= run.to) out.push_back({at, run.to, run.reason});
+    }
+    return out;
+  }
+
+  [[nodiscard]] std::string loss_text() const {
+    using Reason = std::pair<std::string_view, const char*>;
+    static constexpr Reason reasons[] = {
+        {ingest::lost::shed, "shed as the spool reached its bound (spool.max_size, spool.max_age)"},
+        {ingest::lost::damaged, "damaged in the spool (check its disk)"},
+        {ingest::lost::refused, "refused by the collector"},
+        {ingest::lost::acknowledged, "acknowledged before by a collector whose data is older now"}};
+    std::string out = "told the collector which events are lost:";
+    for (const auto& [reason, text] : reasons) {
+      std::uint64_t n = 0;
+      for (const auto& l : lost_)
+        if (l.reason == reason) n += l.to - l.from + 1;
+      if (n > 0) out += (out.back() == ':' ? " " : ", ") + std::to_string(n) + " " + text;
+    }
+    return out;
   }
 
   /// The collector wants another number or has seen a later epoch.
@@ -331,6 +365,10 @@ class SpoolUplink final : public Uplink {
     single_refusals_ = 0;
     spdlog::error("uplink: event {} is refused for good ({}); it is left out", first, r.status);
     next_ = first + 1;  // the next batch says that it is skipped
+    if (!refused_.empty() && refused_.back().to + 1 == first)
+      refused_.back().to = first;
+    else if (refused_.size() < ingest::max_lost_ranges)
+      refused_.push_back({first, first});
     const std::lock_guard lock(mutex_);
     ++stats_.refused_events;
   }
@@ -468,9 +506,10 @@ class SpoolUplink final : public Uplink {
   // Uplink thread only.
   batch::Encoder encoder_;
   SpoolBatch batch_;
-  std::uint64_t damages_told_ = 0;
-  std::uint64_t next_ = 1;      // first event that is not acknowledged
-  std::uint64_t expected_ = 1;  // what the collector waits for, as far as we know
+  std::vector<ingest::Lost> lost_;        // of the batch under way
+  std::vector<ingest::Skipped> refused_;  // in order; not told yet
+  std::uint64_t next_ = 1;                // first event that is not acknowledged
+  std::uint64_t expected_ = 1;            // what the collector waits for, as far as we know
   std::size_t batch_events_ = o_.batch_events, batch_octets_ = o_.batch_octets;
   unsigned failures_ = 0, conflicts_ = 0, single_refusals_ = 0;
   std::mt19937_64 random_{std::random_device{}()};

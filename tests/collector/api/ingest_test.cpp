@@ -32,10 +32,15 @@ TEST_F(ApiTest, ABatchBeyondWhatIsStoredIsToldWhatIsExpected) {
   EXPECT_EQ(parsed(hole.body).at("epoch").as_int64(), 1);
   auto skipped = batch(1, 10, lines(1, 10, 1));
   skipped.headers.add("Wardwatch-Skipped", "6-9");
+  auto wrong = skipped;
+  wrong.headers.add("Wardwatch-Skipped-Why", "eaten 6-7");
+  EXPECT_EQ(sensor->send(wrong)->status, 400U);
+  skipped.headers.add("Wardwatch-Skipped-Why", "damaged 6-9");
   EXPECT_EQ(sensor->send(skipped)->status, 200U);
   const auto gaps = parsed(send("GET", "/api/v1/gaps", token(Role::auditor)).body);
   ASSERT_EQ(gaps.at("items").as_array().size(), 1U);
   EXPECT_EQ(gaps.at("items").at(0).at("events").as_int64(), 4);
+  EXPECT_EQ(gaps.at("items").at(0).at("reason").as_string(), "damaged");
 }
 
 TEST_F(ApiTest, BadLinesBecomeDeadLettersAndCount) {

@@ -119,6 +119,22 @@ TEST_F(PipelineTest, ShedEventsAreAGapAndTheStreamGoesOn) {
   EXPECT_EQ(stored().size(), 20U);
 }
 
+TEST_F(PipelineTest, AGapHasTheReasonThatTheSensorGives) {
+  send(1, 10);
+  auto b = test::numbered_batch("net-1", 31, 40);
+  b.skipped = ingest::Skipped{5, 30};
+  b.lost = {{3, 12, ingest::lost::damaged},
+            {15, 15, ingest::lost::refused},
+            {29, 90, ingest::lost::damaged}};
+  EXPECT_EQ(send(b).ack, 40U);
+  std::string found;
+  auto gaps = store_->gaps({INT64_MIN}, {INT64_MAX});
+  std::sort(gaps.begin(), gaps.end(), [](auto& a, auto& b2) { return a.from < b2.from; });
+  for (const auto& g : gaps)
+    found += g.reason + " " + std::to_string(g.from) + "-" + std::to_string(g.to) + "; ";
+  EXPECT_EQ(found, "damaged 11-12; shed 13-14; refused 15-15; shed 16-28; damaged 29-30; ");
+}
+
 TEST_F(PipelineTest, ASkipNeverTakesEventsThatAreInTheBatchNorHidesAHole) {
   send(1, 10);
   auto b = test::numbered_batch("net-1", 11, 20);

@@ -3,7 +3,7 @@
 
 1. The collector is away and everything fits into the spool: every line is in the store afterwards, once.
 2. The spool's bound is reached: the oldest events go, the newest are all there, and the number that the sensor reports as lost
-   (its `sensor` event) is the number that is missing.
+   (its `sensor` event) is the number that is missing. What a damaged disk took is told as damaged.
 3. The spool's disk is full (a small tmpfs, where mounting is allowed): lines wait in their file, and all arrive later.
 
     outage.py --bin FOLDER [--collector FILE] [--seconds LENGTH_OF_THE_OUTAGE] [--events N]
@@ -135,6 +135,31 @@ def main():
         check(0 < len(missing) <= reported() <= len(missing) + away + 5, "bound reached: %d lines missing, %d events reported as lost" % (len(missing), reported()))
         check(missing[0] == before + 1 and missing[-1] - missing[0] + 1 == len(missing), "the oldest went, the newest %d are all there" % (n - missing[-1]))
         check(max(seen.values()) == 1, "nothing twice")
+
+        # A disk that gives back something else: told as damaged, not as shed.
+        stop(e, "collector")
+        before = n
+        append(e, n + 1, n + 1000)  # within the bound
+        n += 1000
+        e.until("the lines in the spool", lambda: spooled(e, e.path("sensor/spool"), n))
+        stop(e, "sensor")
+        for name in glob.glob(e.path("sensor/spool/*.seg")):
+            with open(name, "r+b") as f:
+                at = f.read().find(b"number %d " % (before + 500))
+                if at >= 0:
+                    f.seek(at)
+                    f.write(b"\xee" * 2000)
+        e.start("sensor")
+        e.start("collector")
+        e.until("the newest event in the store", lambda: n in e.stored())
+        missing = [i for i in range(before + 1, n + 1) if i not in stored(e)]
+
+        def damaged():
+            gaps = e.call("/api/v1/gaps?from=2020-01-01T00:00:00Z")["items"]
+            return sum(g["events"] for g in gaps if g["reason"] == "damaged")
+
+        e.until("the gap", lambda: damaged() > 0)
+        check(0 < len(missing) == damaged(), "damaged spool: %d lines missing, and told as damaged" % len(missing))
 
         # 3. full disk
         disk = e.path("disk")

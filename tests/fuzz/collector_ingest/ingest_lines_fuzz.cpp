@@ -12,6 +12,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto end = input.find(0x0a);
   (void)ingest::parse_batch_id(input.substr(0, end));
   (void)ingest::parse_skipped(input.substr(0, end));
+  if (const auto why = ingest::parse_skipped_why(input.substr(0, end))) {
+    // What is read is written the same again, and cuts a skip into runs without a hole.
+    const auto again = ingest::parse_skipped_why(ingest::skipped_why_text(*why));
+    if (!again || again->size() != why->size()) __builtin_trap();
+    auto next = std::uint64_t{2};
+    for (const auto& run : ingest::lost_runs({2, UINT64_MAX}, *why)) {
+      if (run.from != next || run.to < run.from) __builtin_trap();
+      next = run.to + 1;
+    }
+    if (next != 0) __builtin_trap();
+  }
   LineLimits lines;
   lines.max_line_octets = 64 * 1024;
   if (!split_lines(input, lines, batch)) return 0;

@@ -7,6 +7,7 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <mutex>
 
 #include "sensors/privacy/privacy.hpp"
@@ -51,6 +52,10 @@ class Collector {
     }
     if (const auto s = ingest::parse_skipped(q.headers.get(ingest::skipped_header));
         s && s->from <= stored_ + 1 && s->to > stored_) {
+      const auto why = ingest::parse_skipped_why(q.headers.get(ingest::why_header));
+      EXPECT_TRUE(why);
+      for (const auto& run : ingest::lost_runs({stored_ + 1, s->to}, *why))
+        why_[std::string(run.reason)] += run.to - run.from + 1;
       skipped_ += s->to - stored_;
       stored_ = s->to;
     }
@@ -111,6 +116,7 @@ class Collector {
   std::deque<http::Response> script_;
   std::vector<std::string> lines_;
   std::uint64_t epoch_ = 0, stored_ = 0, skipped_ = 0, requests_ = 0;
+  std::map<std::string, std::uint64_t> why_;
   std::size_t largest_ = 100 << 20;
   bool lose_answer_ = false, away_ = false;
 };
@@ -279,6 +285,30 @@ TEST_F(UplinkTest, TellsWhatWasShed) {
   expect(static_cast<int>(shed) + 1, 3000);
   EXPECT_EQ(collector_.skipped_, shed);
   EXPECT_EQ(uplink_->stats().skipped_events, shed);
+  EXPECT_EQ(collector_.why_, (std::map<std::string, std::uint64_t>{{"shed", shed}}));
+}
+
+TEST_F(UplinkTest, TellsWhatADamagedSpoolLostAndThatItWasNotShed) {
+  put(1, 1000, 300);
+  ASSERT_TRUE(spool_->sync().has_value());
+  close();
+  std::vector<std::string> segments;
+  for (const auto& e : fs::directory_iterator(spool_options_.folder))
+    if (e.path().extension() == ".seg") segments.push_back(e.path());
+  std::sort(segments.begin(), segments.end());
+  ASSERT_GT(segments.size(), 2U);
+  {
+    std::fstream f(segments[1], std::ios::binary | std::ios::in | std::ios::out);
+    f.seekp(10'000);
+    f << std::string(2000, '\xEE');
+  }
+  open();
+  start();
+  ASSERT_TRUE(uplink_->drain(patience));
+  const auto lost = 1000 - collector_.numbers().size();
+  EXPECT_GT(lost, 3U);
+  EXPECT_EQ(collector_.why_, (std::map<std::string, std::uint64_t>{{"damaged", lost}}));
+  EXPECT_EQ(uplink_->stats().skipped_events, lost);
 }
 
 TEST_F(UplinkTest, ACollectorThatLostItsEndGetsWhatIsStillHeldAndHearsOfTheRest) {
@@ -294,6 +324,7 @@ TEST_F(UplinkTest, ACollectorThatLostItsEndGetsWhatIsStillHeldAndHearsOfTheRest)
   const auto all = collector_.numbers();
   EXPECT_EQ(all.back(), 110);
   EXPECT_EQ(collector_.stored_, spool_->stats().next_seq - 1);
+  for (const auto& [why, n] : collector_.why_) EXPECT_EQ(why, "acknowledged") << n;
 }
 
 TEST_F(UplinkTest, TakesALaterEpochThanTheCollectorHasSeen) {
@@ -324,6 +355,7 @@ TEST_F(UplinkTest, HalvesBatchesThatAreTooLargeAndLeavesOutAnEventThatNeverFits)
   EXPECT_EQ(std::count(all.begin(), all.end(), 41), 0);
   EXPECT_EQ(uplink_->stats().refused_events, 1U);
   EXPECT_EQ(collector_.skipped_, 1U);
+  EXPECT_EQ(collector_.why_, (std::map<std::string, std::uint64_t>{{"refused", 1}}));
 }
 
 TEST_F(UplinkTest, StopEndsAWaitAtOnce) {

@@ -192,6 +192,19 @@ TEST_F(SpoolTest, CutsATornTailAtEveryOctet) {
   }
 }
 
+/// Why events are not there, a word for each run of them.
+std::string reasons(const Spool& s, std::uint64_t from, std::uint64_t to) {
+  std::string out;
+  auto next = from;
+  for (const auto& l : s.lost(from, to)) {
+    EXPECT_EQ(l.from, next);
+    next = l.to + 1;
+    out += std::string(l.reason) + " ";
+  }
+  EXPECT_EQ(next, to + 1);
+  return out;
+}
+
 TEST_F(SpoolTest, StepsOverDamageAndCountsIt) {
   {
     auto s = open();
@@ -211,6 +224,17 @@ TEST_F(SpoolTest, StepsOverDamageAndCountsIt) {
   for (const auto& e : all.entries) EXPECT_EQ(all.payload(e), numbered(e.seq));
   EXPECT_EQ(all.entries.back().seq, 1000U);
   EXPECT_GT(s->stats().corrupt_records, 0U);
+  const auto hole = std::adjacent_find(all.entries.begin(), all.entries.end(),
+                                       [](auto& a, auto& b) { return b.seq != a.seq + 1; });
+  ASSERT_NE(hole, all.entries.end());
+  const auto from = hole->seq + 1, to = std::next(hole)->seq - 1;
+  SpoolBatch behind;
+  ASSERT_GT(*s->read(from, 1, 1 << 20, behind), 0U);
+  EXPECT_EQ(behind.entries[0].seq, to + 1);
+  EXPECT_EQ(reasons(*s, from, to), "damaged ");
+  EXPECT_EQ(reasons(*s, from - 1, to), "damaged ") << "all of it should be held";
+  ASSERT_TRUE(s->acknowledge(from - 1));
+  EXPECT_EQ(reasons(*s, from - 1, to), "acknowledged damaged ");
 }
 
 TEST_F(SpoolTest, SetsAsideASegmentWithoutAHeaderAndGoesOn) {
@@ -230,6 +254,14 @@ TEST_F(SpoolTest, SetsAsideASegmentWithoutAHeaderAndGoesOn) {
   EXPECT_GT(all.entries.size(), 500U);
   EXPECT_EQ(all.entries.back().seq, 1000U);
   EXPECT_TRUE(fs::exists(files[1] + ".bad"));
+  s.reset();
+  fs::remove(files[0]);
+  s = open();
+  const auto front = read_all(*s).entries.front().seq;
+  const auto set_aside = std::stoull(fs::path(files[1]).filename().string());
+  EXPECT_EQ(reasons(*s, 1, front - 1), "shed damaged ")
+      << "what was set aside in an earlier life is told from what is gone for a bound";
+  EXPECT_EQ(s->lost(1, front - 1)[0].to, set_aside - 1);
 }
 
 TEST_F(SpoolTest, NeverGivesANumberTwiceEvenWhenSentRecordsAreLost) {
@@ -249,6 +281,7 @@ TEST_F(SpoolTest, NeverGivesANumberTwiceEvenWhenSentRecordsAreLost) {
   ASSERT_TRUE(s->sync().has_value());
   const auto all = read_all(*s);
   EXPECT_EQ(all.entries.back().seq, 101U);
+  EXPECT_TRUE(reasons(*s, 90, 100).ends_with("damaged ")) << "handed out, and not there any more";
 }
 
 TEST_F(SpoolTest, TakesALaterEpochWhenNothingIsLeft) {
@@ -270,6 +303,7 @@ TEST_F(SpoolTest, ShedsTheOldestWhenFullAndCountsIt) {
   EXPECT_EQ(all.entries.front().seq, stats.shed_events + 1)
       << "the reader sees the hole and can announce it";
   EXPECT_EQ(all.entries.size() + stats.shed_events, 5000U);
+  EXPECT_EQ(reasons(*s, 1, stats.shed_events), "shed ");
 }
 
 TEST_F(SpoolTest, ShedsByAgeButNotBecauseTheClockJumped) {
