@@ -60,6 +60,9 @@ int run(Arguments a) {
   if (auto ok = take_config(a); !ok) return problem(ok.error(), 2);
   auto settings = load_suricata_settings(a.common);
   if (!settings) return problem(settings.error(), 2);
+  name_unknown(*settings, [](const std::string& line) {
+    std::fprintf(stderr, "wardwatch-sensor: %s\n", line.c_str());
+  });
   // As if packets waited for the verdict: Suricata derives the stream's mode from that.
   if (a.simulate_ips && settings->text_or("stream.inline", "auto") == "auto")
     settings->set("stream.inline", "yes");

@@ -272,6 +272,10 @@ struct Sensor {
     return done.packets;
   }
 
+  std::function<void(const std::string&)> say_unknown = [](const std::string& line) {
+    spdlog::warn("{}", line);
+  };
+
   Result<void, Problem> load_engine() {
     CommonArguments a;
     a.rules = config.rules;
@@ -279,6 +283,7 @@ struct Sensor {
     a.suricata_yaml = config.suricata_yaml;
     auto settings = load_suricata_settings(a);
     if (!settings) return fail(settings.error());
+    name_unknown(*settings, say_unknown);
     if (!shared) prefer_huge_pages();
     auto loaded = load_rules(a, *settings, 20);
     if (!loaded) return fail(loaded.error());
@@ -670,7 +675,10 @@ const CommandRegistration check_registration{{
             if (!config) return problem(config.error(), 2);
             Sensor sensor;
             sensor.config = std::move(*config);
-            if (!sensor.config.rules.empty())
+            sensor.say_unknown = [](const std::string& line) {
+              std::fprintf(stderr, "wardwatch-sensor: %s\n", line.c_str());
+            };
+            if (!sensor.config.rules.empty() || !sensor.config.suricata_yaml.empty())
               if (auto ok = sensor.load_engine(); !ok) return problem(ok.error(), 2);
             std::printf("%s: the configuration is good\n", file->c_str());
             return 0;

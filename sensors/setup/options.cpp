@@ -10,6 +10,7 @@
 
 #include "rules/signature/ruleset.hpp"
 #include "sensors/pipeline/defaults.hpp"
+#include "sensors/setup/known_keys.hpp"
 
 namespace ww::sensor {
 namespace {
@@ -208,6 +209,20 @@ Result<std::vector<std::shared_ptr<EventSink>>, Problem> open_outputs(EveConfig&
   return sinks;
 }
 
+void name_unknown(const Settings& given, const std::function<void(const std::string&)>& say) {
+  constexpr std::size_t most = 10;
+  std::size_t told = 0;
+  std::string others;
+  for (const auto& k : unknown_keys(given)) {
+    if (k.suggestion.empty())
+      others += (others.empty() ? "" : ", ") + k.path;
+    else if (told++ < most)
+      say(k.text());
+  }
+  if (told > most) say("... and " + std::to_string(told - most) + " more unknown keys");
+  if (!others.empty()) say("unknown to Suricata and to this sensor, passed over: " + others);
+}
+
 void name_ignored(const Settings& given, const std::vector<std::string>& options) {
   // Features that have settings here; the rest of Suricata's file has no meaning for this sensor.
   static const std::set<std::string, std::less<>> known = {"app-layer",
@@ -247,9 +262,11 @@ void name_ignored(const Settings& given, const std::vector<std::string>& options
     line += line.empty() ? "" : ", ";
     line += text;
   };
+  std::set<std::string, std::less<>> unknown;  // told of by name_unknown
+  for (const auto& k : unknown_keys(given)) unknown.insert(k.path);
   for (const auto& o : options) name(o);
   for (const auto& key : given.children(""))
-    if (!known.contains(key)) name(key);
+    if (!known.contains(key) && !unknown.contains(key)) name(key);
   for (const auto& i : given.children("outputs")) {
     const auto at = "outputs." + i;
     const auto prefix = at + ".";

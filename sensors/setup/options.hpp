@@ -1,5 +1,6 @@
 #pragma once
 /// What `replay`, `run` and `check` share: settings from files and arguments, rules, outputs.
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -43,6 +44,10 @@ void settle_auto(Settings& settings, const sig::Engine& engine);
 /// the first one, goes; the others go beside it.
 [[nodiscard]] Result<std::vector<std::shared_ptr<EventSink>>, Problem> open_outputs(
     EveConfig& config, const std::string& eve);
+
+/// Tells of keys that Suricata does not know (known_keys.hpp), a line each and at most ten of them.
+/// Those with nothing near are named together.
+void name_unknown(const Settings& given, const std::function<void(const std::string&)>& say);
 
 /// Prints one line naming the sections of `given` (and the options) that have no meaning for this
 /// sensor.

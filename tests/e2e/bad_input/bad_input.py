@@ -133,6 +133,8 @@ def captures(t):
     with open("/dev/full", "wb") as full:
         t.expect("standard output on a full disk", t.run("wardwatch-sensor", "replay", "good.pcap", "--eve", "-", stdout=full), 1,
                  "standard output: cannot write events: No space left on device")
+    t.expect("a setting misspelt", t.run("wardwatch-sensor", "replay", "good.pcap", "--eve", "out.json", "--set", "stream.midstrem=yes"), 0,
+             "--set stream.midstrem: unknown key 'stream.midstrem'; did you mean 'midstream'?")
     t.file("x.rules", 'alert http any any -> $WARD any (msg:"ward"; flow:established; sid:1;)\n')
     t.file("sensor.yaml", GOOD + LOGS + "rules: [ x.rules ]\nvars: { WARD: [ 0.0.0.0/0 ] }\n")
     done = t.run("wardwatch-sensor", "replay", "good.pcap", "--config", "sensor.yaml", "--eve", "out.json")
