@@ -600,6 +600,7 @@ std::span<const Alert> WorkerMatcher::inspect(Packet& packet, std::span<const St
   if (packet.no_inspect || (packet.flow && packet.flow->passed)) {
     if (trace_ != nullptr) [[unlikely]]
       trace_->skipped(packet);
+    if (packet.flow) store_files(*packet.flow);
     return {};
   }
   if (trace_ != nullptr) [[unlikely]]
@@ -613,6 +614,7 @@ std::span<const Alert> WorkerMatcher::inspect(Packet& packet, std::span<const St
     run_transactions(chunks);
   }
   if (!queue_.empty()) finalize(packet);
+  if (packet.flow) store_files(*packet.flow);
   return alerts_;
 }
 

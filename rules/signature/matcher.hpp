@@ -128,6 +128,8 @@ class WorkerMatcher final : public Matcher {
   [[nodiscard]] Verdict check_files(const BoundStage& b, Transaction& tx);
   [[nodiscard]] bool run_stage(const Stage& stage, const Window& window);
   // outcome
+  /// Marks files that a rule asked for before they came.
+  static void store_files(Flow& flow);
   void matched(const Rule& rule, Transaction* tx, const Frame* frame, bool stream_match);
   void finalize(Packet& packet);
   [[nodiscard]] bool suppressed(const Rule& rule) const;

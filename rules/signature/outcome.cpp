@@ -31,6 +31,23 @@ std::uint64_t rule_key(const Rule& r) {
 
 }  // namespace
 
+void WorkerMatcher::store_files(Flow& flow) {
+  if (!flow.engine) return;
+  auto& data = FlowData::of(flow);
+  if (data.store_files == 0 && data.store_tx.empty()) return;
+  const auto all = flow.transactions();
+  std::erase_if(data.store_tx, [&](const FlowData::StoreTx& s) {
+    return std::ranges::none_of(all, [&](const Transaction* tx) { return tx->id == s.id; });
+  });
+  for (auto* tx : all) {
+    auto dirs = data.store_files;
+    for (const auto& s : data.store_tx)
+      if (s.id == tx->id) dirs |= s.dirs;
+    for (auto* f : tx->files)
+      if (f != nullptr && (dirs & (f->dir == Dir::to_server ? 1 : 2)) != 0) f->stored = true;
+  }
+}
+
 void WorkerMatcher::matched(const Rule& r, Transaction* tx, const Frame* frame, bool stream_match) {
   services_.rule = &r;
   auto* const tx_before = services_.tx;

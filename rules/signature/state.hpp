@@ -47,6 +47,14 @@ class FlowData final : public EngineState {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> ints;  ///< flowints
   std::vector<std::pair<std::uint32_t, std::string>> vars;    ///< flowvars (pcre captures)
   std::vector<std::pair<std::string, double>> entropies;      ///< last value by buffer
+  /// Directions (bit 1: to server, bit 2: to client) whose files are to be stored: of the whole
+  /// flow, and of single transactions, the files to come too.
+  std::uint8_t store_files = 0;
+  struct StoreTx {
+    std::uint64_t id;
+    std::uint8_t dirs;
+  };
+  std::vector<StoreTx> store_tx;
   bool ip_only_done[2] = {false, false};
   bool proto_only_done[2] = {false, false};
   /// The transaction that stream alerts were last told with, and how often.
@@ -206,6 +214,7 @@ class MatchServices {
   SharedState* shared = nullptr;
   Transaction* tx = nullptr;
   const std::vector<PacketVar>* packet_vars = nullptr;
+  std::vector<const File*> files;  ///< those of `tx` that the rule's conditions on files chose
   Dir dir{};
   std::int64_t now_us = 0;
   std::uint64_t max_value_octets = 1024;

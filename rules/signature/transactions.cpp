@@ -205,6 +205,7 @@ WorkerMatcher::Verdict WorkerMatcher::check(const TxRule& t, std::uint64_t& latc
   scratch_.captured_flow.clear();
   scratch_.captured_packet.clear();
   scratch_.context.clear();
+  services_.files.clear();
   if (!tests(r)) return Verdict::no;
   if (!packet_buffers(r)) return Verdict::no;
   bool waiting = false;
@@ -400,7 +401,7 @@ WorkerMatcher::Verdict WorkerMatcher::check_number(const BoundStage& b, Transact
 WorkerMatcher::Verdict WorkerMatcher::check_files(const BoundStage& b, Transaction& tx) {
   const auto& s = *b.stage;
   const bool complete = tx.complete[index(b.dir)];
-  bool wait = !complete;
+  bool wait = !complete, found = false;
   for (const auto* f : tx.files) {
     if (f->dir != b.dir) continue;
     auto all = FileTest::Result::yes;
@@ -414,9 +415,13 @@ WorkerMatcher::Verdict WorkerMatcher::check_files(const BoundStage& b, Transacti
       }
       if (r == FileTest::Result::not_yet) all = r;
     }
-    if (all == FileTest::Result::yes) return Verdict::yes;
+    if (all == FileTest::Result::yes) {
+      found = true;
+      services_.files.push_back(f);  // the others may be wanted too
+    }
     if (all == FileTest::Result::not_yet && f->state == FileState::open) wait = true;
   }
+  if (found) return Verdict::yes;
   return wait ? Verdict::wait : Verdict::no;
 }
 

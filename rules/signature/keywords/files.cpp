@@ -144,41 +144,40 @@ Status hash_setup(RuleBuilder& b, const Option& o, const Keyword& k) {
   return add(b, std::move(t));
 }
 
-enum : std::uint64_t {
-  scope_file = 0,
-  scope_tx = 1,
-  scope_flow = 2,
-  dir_default = 0,
-  dir_to_server = 1,
-  dir_to_client = 2,
-  dir_both = 3
-};
+enum : std::uint64_t { scope_file = 0, scope_tx = 1, scope_flow = 2 };
+/// Bits of FlowData::store_files; none: the direction of the packet that matched.
+enum : std::uint64_t { dir_default = 0, dir_to_server = 1, dir_to_client = 2, dir_both = 3 };
+
+std::uint8_t bit_of(Dir dir) { return dir == Dir::to_server ? dir_to_server : dir_to_client; }
 
 void store(const PostAction& a, MatchServices& m) {
-  const auto mark = [&](Transaction& tx) {
-    for (auto* f : tx.files) {
-      const bool wanted =
-          a.b == dir_both ||
-          (a.b == dir_default ? f->dir == m.dir
-                              : a.b == (f->dir == Dir::to_server ? dir_to_server : dir_to_client));
-      if (!wanted) continue;
-      f->stored = true;
-      const auto sid = m.rule->info.sid;
-      if (std::find(f->sids.begin(), f->sids.end(), sid) == f->sids.end() && f->sids.size() < 64)
-        f->sids.push_back(sid);
-    }
+  if (m.tx == nullptr || m.flow == nullptr) return;
+  // The files that matched know the rule. A condition on files that held before this packet has
+  // forgotten which they were.
+  const auto chosen = [&](const File* f) {
+    return f->dir == m.dir && (m.files.empty() || std::ranges::find(m.files, f) != m.files.end());
   };
-  if (a.a == scope_flow) {
-    if (m.flow)
-      for (auto* tx : m.flow->transactions()) mark(*tx);
-    return;
+  const auto sid = m.rule->info.sid;
+  for (auto* f : m.tx->files) {
+    if (!chosen(f)) continue;
+    if (a.a == scope_file) f->stored = true;
+    if (std::ranges::find(f->sids, sid) == f->sids.end() && f->sids.size() < 64)
+      f->sids.push_back(sid);
   }
-  if (m.tx) mark(*m.tx);
+  const auto dirs = a.b == dir_default ? bit_of(m.dir) : static_cast<std::uint8_t>(a.b);
+  auto& data = FlowData::of(*m.flow);
+  constexpr std::size_t most = 64;
+  if (a.a == scope_flow)
+    data.store_files |= dirs;
+  else if (a.a == scope_tx && data.store_tx.size() < most)
+    data.store_tx.push_back({m.tx->id, dirs});
 }
 Status filestore(RuleBuilder& b, const Option& o, const Keyword&) {
   PostAction a;
   a.run = &store;
   a.text = "filestore";
+  // Whoever names a direction and no scope means the transaction.
+  if (!trim(o.value).empty()) a.a = scope_tx;
   for (const auto w : split_list(o.value)) {
     if (w == "to_server" || w == "request")
       a.b = dir_to_server;
