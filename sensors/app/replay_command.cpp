@@ -11,6 +11,7 @@
 #include "sensors/app/command.hpp"
 #include "sensors/app/run_config.hpp"
 #include "sensors/host/huge_pages.hpp"
+#include "sensors/host/sandbox.hpp"
 #include "sensors/pipeline/replay.hpp"
 #include "sensors/setup/options.hpp"
 
@@ -19,8 +20,9 @@ namespace {
 
 struct Arguments {
   CommonArguments common;
-  std::vector<std::string> files;
+  std::vector<std::string> files, reading;  // as arguments, and with -r
   std::string eve = "eve.json", config, runmode, data_dir, log_dir, buffer, filter_file;
+  std::string user, group, reject_interface, pid_file;
   std::size_t workers = 0;  // not given: 1, or what the configuration says
   bool quiet = false, simulate_ips = false;
   CLI::App* app = nullptr;
@@ -56,7 +58,34 @@ Result<void, Problem> take_config(Arguments& a) {
   return {};
 }
 
+/// As with Suricata a BPF expression may stand behind everything else: from the first word on that
+/// begins one and is no file. @return the expression, taken out of the captures
+std::string trailing_filter(std::vector<std::string>& files) {
+  static const std::set<std::string, std::less<>> first = {
+      "tcp",     "udp",       "icmp",      "icmp6",   "ip",      "ip6",       "arp",
+      "rarp",    "ether",     "vlan",      "mpls",    "pppoes",  "host",      "net",
+      "port",    "src",       "dst",       "not",     "proto",   "sctp",      "less",
+      "greater", "gateway",   "len",       "geneve",  "igmp",    "portrange", "esp",
+      "ah",      "broadcast", "multicast", "inbound", "outbound"};
+  std::string out;
+  for (std::size_t i = 1; i < files.size(); ++i) {
+    const auto word = files[i].substr(0, files[i].find_first_of(" [("));
+    const bool begins =
+        first.contains(word) || files[i].starts_with('(') || files[i].starts_with('!');
+    if (!begins || ::access(files[i].c_str(), F_OK) == 0) continue;
+    for (auto rest = i; rest < files.size(); ++rest) out += (out.empty() ? "" : " ") + files[rest];
+    files.resize(i);
+    break;
+  }
+  return out;
+}
+
 int run(Arguments a) {
+  a.files.insert(a.files.begin(), a.reading.begin(), a.reading.end());
+  if (a.files.empty())
+    return problem(Problem{"no captures are named", "replay",
+                           "name files or folders, or - for standard input"},
+                   2);
   if (auto ok = take_config(a); !ok) return problem(ok.error(), 2);
   auto settings = load_suricata_settings(a.common);
   if (!settings) return problem(settings.error(), 2);
@@ -71,6 +100,9 @@ int run(Arguments a) {
   if (!a.data_dir.empty()) ignored.push_back("--data-dir");
   if (!a.log_dir.empty()) ignored.push_back("-l");
   if (!a.buffer.empty()) ignored.push_back("--pcap-file-buffer-size");
+  if (!a.group.empty()) ignored.push_back("--group");
+  if (!a.reject_interface.empty()) ignored.push_back("--reject-dev");
+  if (!a.pid_file.empty()) ignored.push_back("--pidfile");
   for (const auto& option : a.app->remaining()) {
     if (!option.starts_with("-"))
       return problem(Problem{"unexpected argument", option, "see wardwatch-sensor replay --help"},
@@ -78,8 +110,15 @@ int run(Arguments a) {
     ignored.push_back(option);
   }
 
-  const auto filter = read_filter(a.filter_file);
+  auto filter = read_filter(a.filter_file);
   if (!filter) return problem(filter.error(), 2);
+  if (const auto trailing = trailing_filter(a.files); !trailing.empty()) {
+    if (!a.filter_file.empty())
+      return problem(Problem{"a filter is given twice", "-F " + a.filter_file + " and " + trailing,
+                             "give one of them"},
+                     2);
+    *filter = trailing;
+  }
   auto source = capture::open_files(a.files, {.filter = *filter});
   if (!source) return problem(source.error(), 2);
   prefer_huge_pages();
@@ -115,6 +154,12 @@ int run(Arguments a) {
   }
   auto sinks = open_outputs(shared.eve, a.eve);
   if (!sinks) return problem(sinks.error(), 2);
+  if (!a.user.empty()) {
+    SandboxOptions sandbox;
+    sandbox.user = a.user;
+    sandbox.system_calls = false;
+    if (auto report = enter_sandbox(sandbox); !report) return problem(report.error(), 2);
+  }
 
   const bool terminal = !a.quiet && ::isatty(2) == 1;
   auto shown = std::chrono::steady_clock::now();
@@ -163,8 +208,7 @@ const CommandRegistration registration{{
           app.allow_extras();  // Suricata's other switches are named and ignored
           app.add_option("files", a->files,
                          "capture files (pcap, pcapng, also .gz and .zst), folders, or - for "
-                         "standard input")
-              ->required();
+                         "standard input; a BPF expression may stand behind them");
           app.add_option("--rules,-s,-S", a->common.rules, "rule files or folders of *.rules")
               ->allow_extra_args(false);
           app.add_option("--eve", a->eve, "where events go; - is standard output")
@@ -177,7 +221,7 @@ const CommandRegistration registration{{
           app.add_option(
               "--config", a->config,
               "sensor configuration (YAML): rules, vars, suricata_yaml, checksums, workers");
-          app.add_option("--suricata-yaml", a->common.suricata_yaml,
+          app.add_option("--suricata-yaml,-c", a->common.suricata_yaml,
                          "Suricata configuration; empty file = defaults");
           app.add_option("--include", a->common.include,
                          "another Suricata configuration, whose sections replace those before it")
@@ -186,6 +230,13 @@ const CommandRegistration registration{{
           app.add_option("--workers", a->workers, "worker threads [1]")->check(CLI::Range(1, 64));
           app.add_option("--runmode", a->runmode, "accepted for Suricata's sake, without effect");
           app.add_option("--data-dir", a->data_dir, "accepted for Suricata's sake, without effect");
+          app.add_option("-r", a->reading, "a capture, as with Suricata")->allow_extra_args(false);
+          app.add_option("--user", a->user, "become this user when everything is open");
+          app.add_option("--group", a->group,
+                         "accepted for Suricata's sake: the group is that of --user");
+          app.add_option("--reject-dev", a->reject_interface,
+                         "accepted for Suricata's sake: nothing is rejected on replay");
+          app.add_option("--pidfile", a->pid_file, "accepted for Suricata's sake, without effect");
           app.add_option("-l", a->log_dir, "accepted for Suricata's sake, without effect");
           app.add_option("--pcap-file-buffer-size", a->buffer,
                          "accepted for Suricata's sake, without effect");

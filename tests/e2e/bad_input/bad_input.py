@@ -135,6 +135,28 @@ def captures(t):
                  "standard output: cannot write events: No space left on device")
     t.expect("a setting misspelt", t.run("wardwatch-sensor", "replay", "good.pcap", "--eve", "out.json", "--set", "stream.midstrem=yes"), 0,
              "--set stream.midstrem: unknown key 'stream.midstrem'; did you mean 'midstream'?")
+    for name, words, code, text in [
+            ("a filter behind everything", ["good.pcap", "-k", "none", "tcp", "port", "1"], 0, ""),
+            ("a filter in one word", ["good.pcap", "tcp port 1"], 0, ""),
+            ("a filter that is none", ["good.pcap", "tcp port port"], 2, "tcp port port"),
+            ("a second file that is not there", ["good.pcap", "tcp.pcap"], 2, "tcp.pcap: cannot open: No such file"),
+            ("a filter twice", ["good.pcap", "-F", "x.bpf", "udp"], 2, "-F x.bpf and udp: a filter is given twice"),
+            ("no capture", ["-k", "none"], 2, "no captures are named"),
+            ("a user that is not there", ["good.pcap", "--user", "no-such-user"], 2 if os.geteuid() == 0 else 0, "no-such-user"),
+            ("switches with a value", ["--reject-dev", "eth0", "--group", "suricata", "--pidfile", "x.pid", "-r", "good.pcap"], 0,
+             "ignored, without meaning here: --group, --reject-dev, --pidfile")]:
+        t.file("x.bpf", "tcp\n")
+        t.expect(name, t.run("wardwatch-sensor", "replay", *words, "--eve", "out.json"), code, text, 1 if text else 0)
+        if code == 0 and "filter" in name:
+            t.count += 1
+            if os.path.getsize(os.path.join(t.folder, "out.json")):
+                with open(os.path.join(t.folder, "out.json")) as f:
+                    if '"event_type":"http"' in f.read():
+                        t.wrong += 1
+                        print(name + ": not heeded")
+    os.chmod(t.folder, 0o755)
+    done = t.run("wardwatch-sensor", "replay", "good.pcap", "--user", "nobody", "--eve", "out.json")
+    t.expect("another user", done, 0, "", 0)
     t.file("x.rules", 'alert http any any -> $WARD any (msg:"ward"; flow:established; sid:1;)\n')
     t.file("sensor.yaml", GOOD + LOGS + "rules: [ x.rules ]\nvars: { WARD: [ 0.0.0.0/0 ] }\n")
     done = t.run("wardwatch-sensor", "replay", "good.pcap", "--config", "sensor.yaml", "--eve", "out.json")
