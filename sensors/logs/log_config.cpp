@@ -249,7 +249,9 @@ Result<LogConfig, Problem> read_log_config(const Settings& s) {
   const auto& formats = declared ? *declared : Formats::builtin();
   for (const auto& i : s.children("files")) {
     const auto at = "files." + i;
-    if (auto ok = check_keys(s, at, with_source({"paths:list", "exclude:list", "start"})); !ok)
+    if (auto ok = check_keys(s, at,
+                             with_source({"paths:list", "exclude:list", "archives:list", "start"}));
+        !ok)
       return fail(ok.error());
     TailOptions o;
     auto source = reader.source(at);
@@ -262,6 +264,8 @@ Result<LogConfig, Problem> read_log_config(const Settings& s) {
       if (!p.starts_with('/'))
         return fail(bad(s, at + ".paths", "'" + p + "' is not absolute", "start the path with /"));
     o.exclude = s.list(at + ".exclude");
+    o.archives = s.list(at + ".archives");
+    std::erase(o.archives, "");
     auto from_end = reader.from_end(at + ".start", false);
     if (!from_end) return fail(from_end.error());
     o.from_end = *from_end;

@@ -8,6 +8,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -309,7 +310,10 @@ class Tail final : public Input {
         resumed_.insert(key);
       }
     }
-    // Read to its end before, and longer now.
+    // Read to its end before, and longer now: in an earlier life, or in this one.
+    if (known && state.done && state.archive_size > 0 &&
+        state.archive_size != static_cast<std::uint64_t>(st.st_size))
+      state.done = false;
     if (const auto it = finished_.find(key); !known && it != finished_.end()) {
       if (fits(first, it->second.state.print)) {
         state = it->second.state;
@@ -373,6 +377,7 @@ class Tail final : public Input {
     f.parser->flush(f.reference, emitter(f));
     f.cut = false;
     f.state.done = true;
+    f.state.archive_size = f.archive_size;
   }
 
   [[nodiscard]] static bool grown(const Followed& f) {
@@ -419,45 +424,68 @@ class Tail final : public Input {
   /// "x.log-20261122.gz", and "x-20261122.log" (logrotate's `extension`).
   static bool rotated_name(const std::string& original, const std::string& path) {
     if (path == original) return false;
-    if (path.starts_with(original)) return true;
-    const auto dot = original.find('.', original.rfind('/') + 1);
-    const auto stem = std::string_view(original).substr(0, dot);
-    return path.starts_with(stem) && path.size() > stem.size() + 1 &&
-           std::string_view("-_.").find(path[stem.size()]) != std::string_view::npos &&
-           path[stem.size() + 1] >= '0' && path[stem.size() + 1] <= '9';
+    const auto old = std::string_view(original).substr(original.rfind('/') + 1);
+    const auto name = std::string_view(path).substr(path.rfind('/') + 1);
+    if (name.starts_with(old)) return true;
+    const auto stem = old.substr(0, old.find('.'));
+    return name.starts_with(stem) && name.size() > stem.size() + 1 &&
+           std::string_view("-_.").find(name[stem.size()]) != std::string_view::npos &&
+           name[stem.size() + 1] >= '0' && name[stem.size() + 1] <= '9';
   }
 
-  // Files that were being read when the last run ended and match no glob now: renamed beside, or
-  // compressed.
-  void adopt_lost(const std::set<std::string>& here) {
+  /// Regular files beside a log and in the folders of its archives whose names rotation may have
+  /// given them. Bounded by the folders and the names in each.
+  template <class F>
+  void for_each_rotated(const std::string& log, F f) const {
     namespace fs = std::filesystem;
+    constexpr std::size_t most_folders = 64, most_names = 10'000;
+    const auto own = fs::path(log).parent_path().string();
+    std::vector<std::string> folders{own};
+    for (const auto& a : o_.archives) {
+      const auto pattern = a.starts_with('/') ? a : own + "/" + a;
+      glob_t g{};
+      if (::glob(pattern.c_str(), 0, nullptr, &g) == 0)
+        for (std::size_t i = 0; i < g.gl_pathc && folders.size() < most_folders; ++i)
+          if (std::find(folders.begin(), folders.end(), g.gl_pathv[i]) == folders.end())
+            folders.emplace_back(g.gl_pathv[i]);
+      ::globfree(&g);
+    }
+    for (const auto& folder : folders) {
+      std::error_code ec;
+      std::size_t looked = 0;
+      for (fs::directory_iterator it(folder, ec), end; !ec && it != end && ++looked < most_names;
+           it.increment(ec)) {
+        const auto path = it->path().string();
+        struct stat st{};
+        if (!rotated_name(log, path) || ::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode))
+          continue;
+        if (!f(path, st)) return;
+      }
+    }
+  }
+
+  // Files that were being read when the last run ended and match no glob now: renamed beside, moved
+  // to a folder of archives, or compressed.
+  void adopt_lost(const std::set<std::string>& here) {
     for (const auto& [key, state] : known_) {
       if (resumed_.contains(key) || state.done) continue;
       const bool reused =
           here.contains(key);  // the inode is another file's now, or the file was truncated
-      std::error_code ec;
-      const fs::path old(state.path);
       bool found = false;
       std::string copy;
-      std::size_t looked = 0;
-      for (fs::directory_iterator it(old.parent_path(), ec), end;
-           !ec && it != end && ++looked < 10'000; it.increment(ec)) {
-        const auto path = it->path().string();
-        struct stat st{};
-        if (!rotated_name(state.path, path) || ::stat(path.c_str(), &st) != 0 ||
-            !S_ISREG(st.st_mode))
-          continue;
+      for_each_rotated(state.path, [&](const std::string& path, const struct stat& st) {
         if (!reused && state_key(st) == key) {
           follow(path, key, st);
           adopted(key, state.path);
           found = true;
-          break;
+          return false;
         }
         if (copy.empty() && !here.contains(state_key(st)) &&
             state.print.length >= Fingerprint::enough_for_copies &&
             fits(first_octets(path), state.print))
           copy = path;
-      }
+        return true;
+      });
       if (!found && !copy.empty()) {
         struct stat st{};
         if (::stat(copy.c_str(), &st) == 0) {
@@ -527,36 +555,30 @@ class Tail final : public Input {
     }
   }
 
-  /// The copy of a file that was truncated: beside it, with a name that may follow its own
+  /// The copy of a file that was truncated: beside it or among its archives, with a name that may
+  /// follow its own
   /// ("app.log.1", "app.log-20261122"), starting as it did and holding at least what was read. Of
   /// several (all files of a program may start alike) the newest; a plain one before the archive
   /// that is made of it.
   /// @return "" when there is none, or it is being read already
   std::string copy_of(const FileState& old) const {
-    namespace fs = std::filesystem;
     if (old.print.length < Fingerprint::enough_for_copies) return {};
-    std::error_code ec;
     std::string best;
     std::pair<bool, std::int64_t> best_rank;
-    std::size_t looked = 0;
     bool taken = false;
-    for (fs::directory_iterator it(fs::path(old.path).parent_path(), ec), end;
-         !ec && it != end && ++looked < 10'000; it.increment(ec)) {
-      const auto path = it->path().string();
-      struct stat st{};
-      if (!rotated_name(old.path, path) || ::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode))
-        continue;
+    for_each_rotated(old.path, [&](const std::string& path, const struct stat& st) {
       const bool plain = !path.ends_with(".gz") && !path.ends_with(".zst");
       const std::pair rank{
           plain, static_cast<std::int64_t>(st.st_mtim.tv_sec) * 1'000'000'000 + st.st_mtim.tv_nsec};
       if ((!best.empty() && rank <= best_rank) ||
           (plain && static_cast<std::uint64_t>(st.st_size) < old.offset) ||
           !fits(first_octets(path), old.print))
-        continue;
+        return true;
       best = path;
       best_rank = rank;
       taken = files_.contains(state_key(st)) || finished_.contains(state_key(st));
-    }
+      return true;
+    });
     return taken ? std::string() : best;
   }
 

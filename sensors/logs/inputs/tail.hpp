@@ -16,6 +16,8 @@ struct TailOptions {
   SourceOptions source;
   std::vector<std::string> paths;    ///< files or globs
   std::vector<std::string> exclude;  ///< globs
+  /// Folders (globs; relative to the log's own) where rotation puts files: logrotate's olddir.
+  std::vector<std::string> archives = {};
   bool from_end = false;  ///< files present at the very first start: only what comes from now on
   std::chrono::milliseconds poll{1000};
   std::chrono::milliseconds rotated_wait{

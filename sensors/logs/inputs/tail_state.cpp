@@ -18,14 +18,15 @@ void put(std::string& out, T v) {
 
 }  // namespace
 
-// 'W' 'T' '1' flags, u64 offset, u32 print length, u32 print sum, u16 path length, path, open
-// record.
+// 'W' 'T' '1' flags (1 done, 2 archive size), u64 offset, u32 print length, u32 print sum, u64
+// archive size when it is known, u16 path length, path, open record.
 std::string FileState::text() const {
   std::string out = "WT1";
-  out += done ? '\1' : '\0';
+  out += static_cast<char>((done ? 1 : 0) | (archive_size > 0 ? 2 : 0));
   put(out, offset);
   put(out, print.length);
   put(out, print.sum);
+  if (archive_size > 0) put(out, archive_size);
   put(out, static_cast<std::uint16_t>(std::min<std::size_t>(path.size(), 4096)));
   out += path.substr(0, 4096);
   out += open_record;
@@ -36,10 +37,12 @@ std::optional<FileState> FileState::parse(std::string_view text) {
   ByteReader r(as_bytes(text));
   if (r.text(3) != "WT1") return {};
   FileState s;
-  s.done = r.u8() != 0;
+  const auto flags = r.u8();
+  s.done = (flags & 1) != 0;
   s.offset = r.u64le();
   s.print.length = r.u32le();
   s.print.sum = r.u32le();
+  if ((flags & 2) != 0) s.archive_size = r.u64le();
   s.path = r.text(r.u16le());
   if (!r.ok()) return {};
   s.open_record = as_text(r.rest());

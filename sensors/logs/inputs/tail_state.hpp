@@ -22,8 +22,9 @@ struct FileState {
   std::string path;
   std::uint64_t offset = 0;
   Fingerprint print;
-  bool done = false;        ///< an archive, read to its end
-  std::string open_record;  ///< SourceParser::save()
+  bool done = false;               ///< an archive, read to its end
+  std::uint64_t archive_size = 0;  ///< of the file then; 0 when not known
+  std::string open_record;         ///< SourceParser::save()
 
   [[nodiscard]] std::string text() const;
   [[nodiscard]] static std::optional<FileState> parse(std::string_view text);

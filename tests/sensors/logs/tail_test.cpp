@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "sensors/logs/inputs/tail_state.hpp"
 #include "sensors/logs/log_service.hpp"
 #include "telemetry/batch/batch.hpp"
 #include "telemetry/json_writer.hpp"
@@ -261,6 +262,97 @@ TEST_F(TailTest, AMemberAddedToAnArchiveIsReadAlone) {
     ASSERT_TRUE(sink_.wait_for(40));
   });
   expect_once(40);
+}
+
+TEST_F(TailTest, AnArchiveThatGrewWhileTheSensorWasAwayIsReadFromWhereItEnded) {
+  for (const bool whole : {true, false}) {
+    SCOPED_TRACE(whole);
+    append(folder_ + "/made", lines(1, 30));
+    gzip(folder_ + "/made");
+    append(folder_ + "/added", lines(31, 40));
+    gzip(folder_ + "/added");
+    const auto added = read_file(folder_ + "/added.gz");
+    live([&] {
+      append(log_ + ".gz", read_file(folder_ + "/made.gz"));
+      ASSERT_TRUE(sink_.wait_for(30));
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));  // it is closed
+    });
+    append(log_ + ".gz", whole ? added : added.substr(0, added.size() / 2));
+    life();
+    if (!whole) append(log_ + ".gz", added.substr(added.size() / 2));
+    life();
+    life();
+    expect_once(40);
+    fs::remove_all(folder_);
+    fs::create_directory(folder_);
+    sink_.~MemorySink();
+    new (&sink_) MemorySink();
+  }
+}
+
+// logrotate's olddir: another folder, named from the root, from the log's own, or by a pattern.
+TEST_F(TailTest, MovedToAFolderOfArchivesWhileTheSensorWasAway) {
+  int round = 0;
+  for (const auto& archives : {folder_ + "/old", std::string("old"), std::string("o*d")})
+    for (const char* how : {"plain", "gzip", "same name"}) {
+      SCOPED_TRACE(archives + " " + how);
+      options_.paths = {log_};
+      options_.archives = {archives};
+      fs::create_directory(folder_ + "/old");
+      append(folder_ + "/old/app.log.9",
+             "something else that was there before, of the same name\n");
+      append(log_, lines(1, 10));
+      life();
+      append(log_, lines(11, 20));
+      const auto moved = folder_ + "/old/app.log" + (how == std::string("same name") ? "" : ".1");
+      fs::rename(log_, moved);
+      if (how == std::string("gzip")) gzip(moved);
+      append(log_, lines(21, 30));
+      life();
+      life();
+      expect_once(30);
+      fs::remove_all(folder_);
+      fs::create_directory(folder_);
+      sink_.~MemorySink();
+      new (&sink_) MemorySink();
+      ++round;
+    }
+  EXPECT_EQ(round, 9);
+}
+
+TEST_F(TailTest, CopyTruncateFindsTheCopyInAFolderOfArchives) {
+  options_.paths = {log_};
+  options_.archives = {"old"};
+  fs::create_directory(folder_ + "/old");
+  append(log_, lines(1, 10));
+  life();
+  append(log_, lines(11, 20));
+  fs::copy_file(log_, folder_ + "/old/app.log-20261127");
+  fs::resize_file(log_, 0);
+  append(log_, lines(21, 22));
+  life();
+  life();
+  expect_once(22);
+}
+
+TEST(TailState, IsReadAsItIsWrittenAlsoOfEarlierVersions) {
+  FileState s;
+  s.path = "/var/log/app.log.gz";
+  s.offset = 12'345;
+  s.print = {100, 7};
+  s.done = true;
+  s.open_record = "open";
+  for (const std::uint64_t size : {0, 4711}) {
+    s.archive_size = size;
+    const auto again = FileState::parse(s.text());
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->archive_size, size);
+    EXPECT_EQ(again->path, s.path);
+    EXPECT_EQ(again->open_record, "open");
+    EXPECT_TRUE(again->done);
+    for (std::size_t n = 0; n + s.path.size() + 4 < s.text().size(); ++n)
+      EXPECT_FALSE(FileState::parse(s.text().substr(0, n))) << n;
+  }
 }
 
 // logrotate writes .1 by default, the date with `dateext`, and the date before the ending with
