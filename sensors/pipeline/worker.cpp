@@ -127,6 +127,10 @@ void Worker::packet(sig::Packet& p) {
       flow->macs->add(p.ethernet.data() + 6, p.ethernet.data(), p.dir);
     }
     p.no_payload = flow->no_payload;
+    if (stopped(*flow)) {
+      inspect(p, flow);
+      return;
+    }
     const bool tcp = p.ip_proto == 6 && flow->ip_proto == 6;
     const auto before = flow->state;
     // What `flow:established` means was decided before this packet had its own effect.
@@ -149,6 +153,7 @@ void Worker::packet(sig::Packet& p) {
     if (flow->state != before) flows_.reschedule(*flow);
   }
   inspect(p, flow);
+  if (flow != nullptr && stopped(*flow)) StreamTracker::let_go(*flow);
   if (streams_.options().bypass && flow != nullptr && over(*flow))
     flow->state = sig::FlowState::bypassed;
   if (flow != nullptr && flow->state == sig::FlowState::bypassed) flows_.reschedule(*flow);
@@ -172,7 +177,12 @@ void Worker::inspect(sig::Packet& p, Flow* flow) {
   const bool dropped = flow != nullptr && flow->dropped;
   if (tcp && StreamTracker::depth_reached(*flow, p.dir)) cut_files(*flow, p.dir);
   const bool stops = streams_.options().inline_mode && !p.stream_pseudo;
-  if (dropped && stops) eve_.drop(p, nullptr);
+  if (dropped && stops) {
+    // Its receiver never sees this packet, so nothing more is read of the flow.
+    eve_.drop(p, nullptr);
+    eve_.anomalies(p, flow);
+    return;
+  }
   if (matcher_ && !dropped) {
     std::span<const sig::StreamChunk> chunks;
     if (tcp) chunks = streams_.raw_chunks(p, *flow);
@@ -372,7 +382,7 @@ void Worker::end_flow(Flow& flow, FlowEnd reason) {
   };
   if (auto* s = StreamTracker::session(flow); s != nullptr && s->state != TcpState::none) {
     for (const auto dir : {Dir::to_server, Dir::to_client})
-      if (StreamTracker::needs_finish(*s, dir) || live())
+      if (!stopped(flow) && (StreamTracker::needs_finish(*s, dir) || live()))
         pseudo(flow, dir, sig::PacketOrigin::flow_timeout);
     app = AppLayer::of(flow);
   }

@@ -81,6 +81,10 @@ class Worker final : public decode::Sink {
   void inspect(sig::Packet& p, Flow* flow);
   static void cut_files(Flow& flow, Dir dir);
   void end_flow(Flow& flow, FlowEnd reason);
+  /// Inline, and a rule dropped the whole flow: it is counted and otherwise left alone.
+  [[nodiscard]] bool stopped(const Flow& flow) const {
+    return flow.dropped && streams_.options().inline_mode;
+  }
   void before_change(const sig::Packet& p, Flow& flow);
   void pseudo(Flow& flow, Dir dir, sig::PacketOrigin origin);
   void release(Flow& flow, bool all);

@@ -216,6 +216,11 @@ void StreamTracker::follow(Flow& flow, std::uint64_t depth) {
   if (s != nullptr && (depth == 0 || depth > s->depth.value_or(options_.depth))) s->depth = depth;
 }
 
+void StreamTracker::let_go(Flow& flow) {
+  if (auto* s = session(flow))
+    for (auto& peer : s->peers) peer.data.clear();
+}
+
 bool StreamTracker::depth_reached(const Flow& flow, Dir dir) {
   const auto* s = session(flow);
   return s != nullptr && s->peer(dir).depth_reached;

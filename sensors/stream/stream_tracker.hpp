@@ -76,6 +76,8 @@ class StreamTracker {
   void prune(const sig::Packet& packet, Flow& flow, std::uint64_t keep_from = UINT64_MAX);
   /// Reads this flow's streams up to `depth` octets instead (0: all) when that is more than now.
   void follow(Flow& flow, std::uint64_t depth);
+  /// Nothing more is read of this flow: what is held of its streams goes.
+  static void let_go(Flow& flow);
   /// More came in that direction than is read.
   [[nodiscard]] static bool depth_reached(const Flow& flow, Dir dir);
   /// Offers data of a direction again (protocol detection succeeded on the other side...).

@@ -93,6 +93,50 @@ TEST(Drop, OfADroppedFlowOneRecordADirectionOrAll) {
   EXPECT_EQ(count_lines(all, {is_drop, "\"reason\":\"flow drop\""}), 9U);
 }
 
+TEST(Drop, OfADroppedFlowNothingMoreIsReadInlineAndAllOtherwise) {
+  for (const bool in_line : {true, false}) {
+    SCOPED_TRACE(in_line);
+    Sensor s("drop http any any -> any any (http.uri; content:\"/ward\"; sid:7;)\n", {},
+             "outputs:\n  - eve-log:\n      types: [ alert, http, dns, flow, drop ]\n" +
+                 std::string(in_line ? "stream:\n  inline: yes\n" : ""));
+    Tcp t;
+    s.frames(t.open());
+    s.frames(t.say(false, "GET /first HTTP/1.1\r\nHost: a\r\n\r\n"));
+    s.frames(t.say(true, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    s.frames(t.say(false, "GET /ward HTTP/1.1\r\nHost: a\r\n\r\n"));
+    s.frames(t.say(true, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
+    s.frames(t.say(false, "GET /third HTTP/1.1\r\nHost: a\r\n\r\n"));
+    s.frames(t.close());
+    const auto text = s.finish();
+    constexpr std::string_view http = "\"event_type\":\"http\"";
+    EXPECT_EQ(count_lines(text, {http, "\"url\":\"/first\"", "\"status\":200"}), 1U) << text;
+    EXPECT_EQ(count_lines(text, {http, "\"url\":\"/ward\""}), 1U) << "it was read";
+    EXPECT_EQ(count_lines(text, {http, "\"status\":404"}), in_line ? 0U : 1U) << text;
+    EXPECT_EQ(count_lines(text, {http, "/third"}), in_line ? 0U : 1U) << text;
+    EXPECT_EQ(count_lines(text, {"\"event_type\":\"alert\""}), 1U);
+    // Its packets are counted all the same.
+    EXPECT_EQ(count_lines(
+                  text, {"\"event_type\":\"flow\"", "\"pkts_toserver\":9", "\"pkts_toclient\":8"}),
+              1U)
+        << text;
+  }
+}
+
+TEST(Drop, OfADroppedUdpFlowNothingMoreIsRead) {
+  const auto query = [](char name) {
+    Octets o;
+    o.u16(7).u16(0x0100).u16(1).u16(0).u16(0).u16(0).u8(1).text(std::string(1, name));
+    return o.u8(0).u16(1).u16(1).out;
+  };
+  Sensor s("drop dns any any -> any any (dns.query; content:\"b\"; sid:7;)\n", {},
+           "outputs:\n  - eve-log:\n      types: [ alert, dns ]\nstream:\n  inline: yes\n");
+  for (const char name : {'a', 'b', 'c'}) s.frame(udp(5000, 53, query(name)));
+  const auto text = s.finish();
+  for (const auto& [name, n] : {std::pair{"\"a\"", 1U}, {"\"b\"", 1U}, {"\"c\"", 0U}})
+    EXPECT_EQ(count_lines(text, {"\"event_type\":\"dns\"", std::string("\"rrname\":") + name}), n)
+        << text;
+}
+
 TEST(Drop, WithTheAlertThatDroppedAndTheVerdict) {
   const auto text = conversation("            alerts: yes\n            verdict: yes\n");
   EXPECT_EQ(count_lines(text, {is_drop, "\"reason\":\"rules\"",
