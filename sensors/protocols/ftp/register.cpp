@@ -19,6 +19,7 @@ const EventId response_too_long = sig::events().intern("ftp.response_command_too
 const EventId file_before_port = sig::events().intern("ftp.file_before_port");
 
 constexpr std::size_t max_replies = 256;
+constexpr std::string_view auth_tls = "AUTH TLS";
 
 struct FtpTx final : Transaction {
   std::string command, data;
@@ -54,7 +55,8 @@ class FtpParser final : public Parser {
     const auto d = sig::index(dir);
     auto& line = line_[d];
     std::size_t at = 0;
-    while (at < input.data.size()) {
+    const bool was_clear = !tls_;
+    while (!tls_ && at < input.data.size()) {
       const auto text = as_text(input.data.subspan(at));
       const auto nl = text.find('\n');
       const auto piece = text.substr(0, nl == std::string_view::npos ? nl : nl + 1);
@@ -85,7 +87,7 @@ class FtpParser final : public Parser {
         t->complete[d] = true;
         ++t->revision;
       }
-    return ParseResult::ok();
+    return tls_ && was_clear && at < input.data.size() ? ParseResult::more(at) : ParseResult::ok();
   }
 
  private:
@@ -109,9 +111,18 @@ class FtpParser final : public Parser {
     tx.has_command = true;
     tx.command_cut = cut;
     if (cut) tx.add_event(request_too_long);
-    const auto space = text.find(' ');
+    auto space = text.find(' ');
     tx.command = text.substr(0, space);
-    for (auto& c : tx.command) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+    const auto upper = [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; };
+    for (auto& c : tx.command) c = upper(c);
+    // One command of two words (RFC 4217).
+    if (std::string whole(text); tx.command == "AUTH") {
+      for (auto& c : whole) c = upper(c);
+      if (whole == auth_tls || whole.starts_with("AUTH TLS ")) {
+        space = auth_tls.size() < text.size() ? auth_tls.size() : std::string_view::npos;
+        tx.command = auth_tls;
+      }
+    }
     if (space != std::string_view::npos) {
       auto rest = text.substr(space + 1);
       while (rest.starts_with(' ')) rest.remove_prefix(1);
@@ -190,6 +201,10 @@ class FtpParser final : public Parser {
     if (!last) return;
     if (text.starts_with("227")) passive(tx, text, false);
     if (text.starts_with("229")) passive(tx, text, true);
+    if (text.starts_with("234 ") && tx.command == auth_tls) {
+      tls_ = true;
+      ctx.change_protocol("tls");
+    }
     tx.answered = tx.has_command;
     if (text[0] == '1') return;  // preliminary: another one follows
     tx.complete[1] = true;
@@ -200,7 +215,7 @@ class FtpParser final : public Parser {
   std::string line_[2];
   bool skip_[2] = {false, false};
   std::uint16_t port_ = 0;
-  bool active_ = false;
+  bool active_ = false, tls_ = false;  // after AUTH TLS nothing here is FTP any more
 };
 
 const FtpTx& as_tx(const Transaction& t) { return static_cast<const FtpTx&>(t); }

@@ -96,6 +96,29 @@ TEST(Ftp, APreliminaryReplyIsNotTheLast) {
   EXPECT_EQ(talk.buffer(1, "ftp.completion_code", Dir::to_client, 1), "226");
 }
 
+TEST(Ftp, AuthTlsHandsTheFlowOver) {
+  Talk talk("ftp");
+  talk.server("220 x\r\n").client("auth tls\r\n");
+  EXPECT_EQ(talk.buffer(1, "ftp.command"), "AUTH TLS") << "one command of two words";
+  EXPECT_EQ(talk.buffer(1, "ftp.command_data"), "<absent>");
+  EXPECT_FALSE(talk.ctx.changed);
+  talk.server("234 go\r\n");
+  EXPECT_TRUE(talk.ctx.changed);
+  EXPECT_EQ(talk.ctx.changed_to, "tls");
+  EXPECT_TRUE(talk.done(1));
+}
+
+TEST(Ftp, AuthIsNoPromise) {
+  Talk refused("ftp");
+  refused.client("AUTH TLS\r\n").server("502 no\r\n");
+  EXPECT_FALSE(refused.ctx.changed);
+  Talk other("ftp");
+  other.client("AUTH GSSAPI\r\n").server("234 go\r\n");
+  EXPECT_FALSE(other.ctx.changed);
+  EXPECT_EQ(other.buffer(0, "ftp.command"), "AUTH");
+  EXPECT_EQ(other.buffer(0, "ftp.command_data"), "GSSAPI");
+}
+
 TEST(Ftp, SameWhereverItIsCut) {
   expect_same_when_cut("ftp", {{Dir::to_client, "220 ready\r\n"},
                                {Dir::to_server, "EPSV\r\nRETR a b.txt\r\n"},
