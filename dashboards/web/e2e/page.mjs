@@ -24,7 +24,12 @@ await page.keyboard.press('g');
 await page.keyboard.press('i');
 await page.getByRole('heading', { name: 'Alerts', exact: true }).waitFor();
 await page.locator('tbody tr a').first().waitFor();
-const first = (await page.locator('tbody tr a').first().textContent()) ?? '';
+// A restore point may have moved by itself meanwhile; behind that alert is no event. So down to the first of another kind.
+const titles = await page.locator('tbody tr').evaluateAll((rows) => rows.map((r) => r.querySelector('a')?.textContent ?? ''));
+const at = titles.findIndex((t) => !t.includes('Clean restore point'));
+assert.ok(at >= 0, `no alert but of restore points: ${titles}`);
+for (let i = 0; i < at; i++) await page.keyboard.press('j');
+const first = titles[at];
 await page.keyboard.press('e');
 await page.getByText('1 alert acknowledged').waitFor();
 await shot('alerts');
