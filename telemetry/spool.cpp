@@ -434,8 +434,9 @@ std::vector<ingest::Lost> DiskSpool::lost(std::uint64_t from, std::uint64_t to) 
     if (a <= b) known.push_back({a, b, reason});
   };
   if (cursor_.acked > 0) add(1, cursor_.acked, ingest::lost::acknowledged);
-  for (const auto& d : damaged_) add(d.from, d.to, ingest::lost::damaged);
   const auto held = segments_.empty() ? next_seq_ : segments_.front().first_seq;
+  for (const auto& d : damaged_)
+    if (d.from < held) add(d.from, d.to, ingest::lost::damaged);
   add(held, UINT64_MAX, ingest::lost::damaged);
   return ingest::lost_runs({from, to}, known);
 }

@@ -43,7 +43,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   settings.set("decoder.teredo.ports", "any");
   settings.set("defrag.memcap", "1mb");
   settings.set("defrag.trackers", "64");
-  ww::decode::Decoder decoder(settings);
+  ww::decode::Decoder decoder(
+      settings, data[0] < 128 ? ww::decode::ChecksumMode::all : ww::decode::ChecksumMode::live);
   Check sink;
   ww::ByteReader in({data + 1, size - 1});
   for (std::int64_t n = 1; in.left() > 2; ++n) {

@@ -342,7 +342,7 @@ TEST(TailState, IsReadAsItIsWrittenAlsoOfEarlierVersions) {
   s.print = {100, 7};
   s.done = true;
   s.open_record = "open";
-  for (const std::uint64_t size : {0, 4711}) {
+  for (const auto size : {0U, 4711U}) {
     s.archive_size = size;
     const auto again = FileState::parse(s.text());
     ASSERT_TRUE(again);
