@@ -439,6 +439,7 @@ std::uint64_t AppLayer::parse(Flow& flow, sig::Packet& packet, const StreamPiece
   in.offset = piece.offset + piece.gap;
   in.gap = piece.gap;
   in.end = piece.end;
+  in.cut = piece.cut;
   in.first = !app.first_given[d];
   app.first_given[d] = true;
   // Rules on the raw stream see what follows a gap at once, not a chunk later.

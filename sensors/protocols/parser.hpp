@@ -72,6 +72,7 @@ struct StreamInput {
   std::uint64_t offset = 0;  ///< stream offset of data[0]; 0 for datagrams
   std::uint64_t gap = 0;     ///< octets missing before data (data may be empty)
   bool end = false;          ///< the direction is finished (FIN, RST, flow end)
+  bool cut = false;          ///< with end: the sender sent more, which was never read
   bool first = false;        ///< first data of this direction
 };
 

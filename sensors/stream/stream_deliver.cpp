@@ -176,6 +176,7 @@ void StreamTracker::deliver(Context& c, Dir dir, bool opposing) {
       if (!pseudo && s.state != TcpState::closed) return;
       if (peer->data.next_held(peer->app_progress) && !pseudo) return;
       piece.end = true;
+      piece.cut = peer->data.next_held(peer->app_progress).has_value();
       peer->sent_end = true;
       reader_.read(c.flow, s, c.p, piece);
       return;

@@ -26,6 +26,7 @@ struct StreamPiece {
   std::uint64_t gap = 0;     ///< octets that will never come; data is empty then
   bool start = false;        ///< first piece of the direction
   bool end = false;          ///< nothing follows
+  bool cut = false;          ///< with end: there is more behind a hole, which nobody will read
   bool depth = false;        ///< the reassembly depth was reached: nothing more will be kept
 };
 

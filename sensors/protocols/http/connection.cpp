@@ -58,6 +58,7 @@ struct Connection::Impl {
   bool closed[2] = {false, false};
   bool failed = false;
   Bytes feeding[2];  // what a side is being fed, by Dir
+  bool cut = false;  // the connection ended before all was read
   /// How a chunked body is cut. libhtp hands on what is in the chunks and says nothing of the lines
   /// between them.
   struct Chunks {
@@ -270,10 +271,10 @@ struct Connection::Impl {
   }
 
   /// A line where a status line should stand is a body, as browsers have it; but not one with next
-  /// to nothing in it, nor one that a status line seems to follow, nor one that has no end.
+  /// to nothing in it, nor one that a status line seems to follow, nor one whose end was not read.
   bool stray_line(const htp_tx_data_t* d) const {
     if (d->tx->response_progress > HTP_RESPONSE_LINE) return false;
-    if (feeding[sig::index(Dir::to_client)].empty()) return true;  // the connection ended in it
+    if (feeding[sig::index(Dir::to_client)].empty()) return cut;  // the connection ended in it
     const auto rest = unread(Dir::to_client);
     if (rest.size() < 2) return false;
     const std::string_view line(reinterpret_cast<const char*>(d->data), d->len);
@@ -478,9 +479,10 @@ Connection::Status Connection::gap(Dir dir, std::uint64_t octets, Timestamp time
   return impl_->failed ? Status::error : Status::ok;
 }
 
-void Connection::end(Dir dir, Timestamp time) {
+void Connection::end(Dir dir, Timestamp time, bool cut) {
   if (impl_->closed[sig::index(dir)]) return;
   impl_->closed[sig::index(dir)] = true;
+  impl_->cut |= cut;
   const htp_time_t when{static_cast<time_t>(time.seconds()), 0};
   if (dir == Dir::to_server)
     htp_connp_req_close(impl_->parser, &when);

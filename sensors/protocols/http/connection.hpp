@@ -49,7 +49,8 @@ class Connection {
   [[nodiscard]] Status feed(Dir dir, Bytes data, Timestamp time);
   /// Octets that are missing from the stream.
   [[nodiscard]] Status gap(Dir dir, std::uint64_t octets, Timestamp time);
-  void end(Dir dir, Timestamp time);
+  /// @param cut  the side sent more, which was never read: a line without an end stays one
+  void end(Dir dir, Timestamp time, bool cut = false);
   /// Octets of the current or last feed() of this direction that were taken in.
   [[nodiscard]] std::size_t consumed(Dir dir) const;
 

@@ -58,7 +58,8 @@ Connection::Status HttpParser::feed(Dir dir, const StreamInput& input) {
   }
   if (status == Connection::Status::ok && !input.data.empty())
     status = connection_->feed(dir, input.data, ctx_->now());
-  if (input.end && status != Connection::Status::error) connection_->end(dir, ctx_->now());
+  if (input.end && status != Connection::Status::error)
+    connection_->end(dir, ctx_->now(), input.cut);
   return status;
 }
 

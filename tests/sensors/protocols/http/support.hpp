@@ -96,7 +96,9 @@ class Conversation {
     return say(Dir::to_client, text, piece);
   }
   ParseResult lose(Dir dir, std::uint64_t octets) { return feed(dir, {}, octets, false); }
-  void finish() {
+  /// @param cut  more was sent, behind a hole
+  void finish(bool cut = false) {
+    cut_ = cut;
     if (!failed) feed(Dir::to_server, {}, 0, true);
     if (!failed) feed(Dir::to_client, {}, 0, true);
     ctx.files().truncate_all();
@@ -145,6 +147,7 @@ class Conversation {
     in.offset = at + gap;
     in.data = as_bytes(text);
     in.end = end;
+    in.cut = cut_;
     at += gap + text.size();
     const auto r = parser_->parse(ctx, dir, in);
     failed = failed || r.status == ParseResult::Status::error;
@@ -152,6 +155,7 @@ class Conversation {
   }
   std::unique_ptr<Parser> parser_;
   std::uint64_t offset_[2] = {0, 0};
+  bool cut_ = false;
 };
 
 }  // namespace ww::sensor::test
