@@ -237,8 +237,9 @@ std::string nearest(std::string_view word, const Words& words) {
 std::string place(const Settings& given, const std::string& path) {
   auto where = given.where(path);
   if (!where.empty()) return where;
+  const auto prefix = path + ".";
   for (const auto& name : given.children(path))
-    if (where = place(given, path + "." + name); !where.empty()) break;
+    if (where = place(given, prefix + name); !where.empty()) break;
   return where;
 }
 
@@ -255,8 +256,9 @@ std::vector<UnknownKey> unknown_keys(const Settings& given) {
   const auto walk = [&](auto& self, const std::string& path,
                         std::vector<std::string_view> parts) -> void {
     const auto* words = allowed(parts);
+    const auto prefix = path.empty() ? path : path + ".";
     for (const auto& name : given.children(path)) {
-      const auto at = path.empty() ? name : path + "." + name;
+      const auto at = prefix + name;
       auto below = parts;
       below.push_back(name);
       if (words != nullptr && !is_position(name) &&

@@ -440,9 +440,10 @@ class Tail final : public Input {
     namespace fs = std::filesystem;
     constexpr std::size_t most_folders = 64, most_names = 10'000;
     const auto own = fs::path(log).parent_path().string();
+    const auto below = own + "/";
     std::vector<std::string> folders{own};
     for (const auto& a : o_.archives) {
-      const auto pattern = a.starts_with('/') ? a : own + "/" + a;
+      const auto pattern = a.starts_with('/') ? a : below + a;
       glob_t g{};
       if (::glob(pattern.c_str(), 0, nullptr, &g) == 0)
         for (std::size_t i = 0; i < g.gl_pathc && folders.size() < most_folders; ++i)
