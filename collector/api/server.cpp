@@ -234,6 +234,27 @@ int select_alpn(SSL*, const unsigned char** out, unsigned char* length, const un
   return SSL_TLSEXT_ERR_OK;
 }
 
+/// Clients that know the collector's own authority and no other say so in the protocols that they
+/// offer (RFC 7301), and are shown its certificate. @param context  SSL_CTX with that one
+int choose_certificate(SSL* ssl, int*, void* context) {
+  const unsigned char* list = nullptr;
+  std::size_t length = 0;
+  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &list,
+                                &length) != 1 ||
+      length < 2)
+    return SSL_CLIENT_HELLO_SUCCESS;
+  std::string_view names(reinterpret_cast<const char*>(list) + 2, length - 2);
+  while (!names.empty()) {
+    const auto size = static_cast<unsigned char>(names.front());
+    if (names.substr(1, size) == http::own_authority_protocol) {
+      SSL_set_SSL_CTX(ssl, static_cast<SSL_CTX*>(context));
+      break;
+    }
+    names.remove_prefix(std::min<std::size_t>(names.size(), 1U + size));
+  }
+  return SSL_CLIENT_HELLO_SUCCESS;
+}
+
 using TlsContext = std::shared_ptr<asio::ssl::context>;
 
 Result<TlsContext, Problem> make_tls(const std::string& certificate, const std::string& key,
@@ -303,9 +324,7 @@ class ServerImpl final : public Server {
   ~ServerImpl() override { stop(); }
 
   Result<void, Problem> open() {
-    if (auto done = reload(options_.certificate_pem, options_.key_pem, options_.client_ca_pem);
-        !done)
-      return fail(std::move(done.error()));
+    if (auto done = reload(options_); !done) return fail(std::move(done.error()));
     for (const auto& address : options_.listen) {
       const auto endpoint = parse_endpoint(address);
       if (!endpoint) return fail(endpoint.error());
@@ -332,10 +351,18 @@ class ServerImpl final : public Server {
 
   std::uint16_t port() const override { return port_; }
 
-  Result<void, Problem> reload(const std::string& certificate, const std::string& key,
-                               const std::string& client_ca) override {
-    auto context = make_tls(certificate, key, client_ca);
+  Result<void, Problem> reload(const Credentials& c) override {
+    auto context = make_tls(c.certificate_pem, c.key_pem, c.client_ca_pem);
     if (!context) return fail(context.error());
+    if (!c.sensor_certificate_pem.empty()) {
+      auto sensors = make_tls(c.sensor_certificate_pem, c.sensor_key_pem, c.client_ca_pem);
+      if (!sensors) return fail(sensors.error());
+      SSL_CTX_set_client_hello_cb((*context)->native_handle(), &choose_certificate,
+                                  (*sensors)->native_handle());
+      using Both = std::pair<TlsContext, TlsContext>;  // the first refers to the second
+      auto both = std::make_shared<Both>(*context, *sensors);
+      *context = TlsContext(both, both->first.get());
+    }
     const std::lock_guard lock(mutex_);
     tls_ = *context;
     return {};

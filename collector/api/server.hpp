@@ -33,11 +33,18 @@ struct ServerLimits {
   std::chrono::milliseconds drain{10'000};  ///< at shutdown, for requests under way
 };
 
-struct ServerOptions {
-  std::vector<std::string> listen{"127.0.0.1:0"};  ///< ADDRESS:PORT, IPv6 in brackets
-  std::string certificate_pem;                     ///< chain, leaf first
+/// What the server shows in a handshake, and whom it believes. All PEM.
+struct Credentials {
+  std::string certificate_pem;  ///< chain, leaf first
   std::string key_pem;
   std::string client_ca_pem;  ///< authorities of client certificates; a client may come without one
+  /// For clients that know the collector's own authority and no other: those that offer
+  /// http::own_authority_protocol. "": as everybody.
+  std::string sensor_certificate_pem, sensor_key_pem;
+};
+
+struct ServerOptions : Credentials {
+  std::vector<std::string> listen{"127.0.0.1:0"};  ///< ADDRESS:PORT, IPv6 in brackets
   unsigned network_threads = 2;
   unsigned worker_threads = 4;  ///< run handlers, which may block on the store
   ServerLimits limits = {};
@@ -117,9 +124,7 @@ class Server {
   virtual ~Server() = default;
   [[nodiscard]] virtual std::uint16_t port() const = 0;  ///< of the first address
   /// New connections use the new certificate; established ones go on.
-  [[nodiscard]] virtual Result<void, Problem> reload(const std::string& certificate_pem,
-                                                     const std::string& key_pem,
-                                                     const std::string& client_ca_pem) = 0;
+  [[nodiscard]] virtual Result<void, Problem> reload(const Credentials& credentials) = 0;
   /// No new connections; requests under way are answered within limits.drain. Waits.
   virtual void stop() = 0;
   [[nodiscard]] virtual ServerStats stats() const = 0;

@@ -232,6 +232,7 @@ struct Sensor {
         http::ClientOptions c;
         c.url = config.uplink.url.empty() ? (*now)->url : config.uplink.url;
         c.ca_file = (*now)->ca_file;
+        c.own_authority = true;
         c.cert_file = (*now)->cert_file;
         c.key_file = (*now)->key_file;
         c.timeout = config.uplink.timeout;

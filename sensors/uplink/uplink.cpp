@@ -66,6 +66,7 @@ class SpoolUplink final : public Uplink {
       http::ClientOptions c;
       c.url = o_.url.empty() ? identity_.url : o_.url;
       c.ca_file = identity_.ca_file;
+      c.own_authority = true;
       c.cert_file = identity_.cert_file;
       c.key_file = identity_.key_file;
       c.timeout = o_.timeout;

@@ -111,6 +111,16 @@ class ClientImpl final : public Client {
         return bad("cannot read the private key, or it does not fit the certificate",
                    options_.key_file);
     }
+    if (options_.own_authority) {
+      std::string protocols;
+      for (const std::string_view name : {own_authority_protocol, std::string_view("http/1.1")}) {
+        protocols += static_cast<char>(name.size());
+        protocols += name;
+      }
+      SSL_CTX_set_alpn_protos(tls_.native_handle(),
+                              reinterpret_cast<const unsigned char*>(protocols.data()),
+                              static_cast<unsigned>(protocols.size()));
+    }
     const bool check = options_.verify && options_.ca_pin.empty();
     tls_.set_verify_mode(check ? asio::ssl::verify_peer : asio::ssl::verify_none, ec);
     return {};

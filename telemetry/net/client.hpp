@@ -19,6 +19,8 @@ struct ClientOptions {
   /// SHA-256 (lower-case hex) of an authority's certificate. The server must present a chain that
   /// ends in it: first contact at enrolment, before there is a ca_file.
   std::string ca_pin = {};
+  /// Asks the collector for the certificate of its own authority, whatever it shows to browsers.
+  bool own_authority = false;
   bool verify = true;            ///< false only when a person asked for it
   std::string server_name = {};  ///< name to check instead of the URL's host
   std::chrono::milliseconds timeout{

@@ -241,6 +241,7 @@ Result<SensorIdentity, ClientError> enrol(const std::string& url, std::string_vi
   options.url = url;
   options.ca_pin = parsed->ca_pin;
   options.timeout = timeout;
+  options.own_authority = true;
   auto client = http::Client::create(options);
   if (!client) return fail(std::move(client.error()));
   std::string body;
@@ -262,6 +263,7 @@ Result<SensorIdentity, ClientError> renew(const SensorIdentity& identity, const 
   options.cert_file = identity.cert_file;
   options.key_file = identity.key_file;
   options.timeout = timeout;
+  options.own_authority = true;
   auto client = http::Client::create(options);
   if (!client) return fail(std::move(client.error()));
   std::string body;

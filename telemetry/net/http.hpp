@@ -10,6 +10,10 @@
 
 namespace ww::http {
 
+/// What a client that knows the collector's own authority and no other offers as a protocol (RFC
+/// 7301); the collector then shows a certificate of that authority. Never agreed on: HTTP/1.1 is.
+inline constexpr std::string_view own_authority_protocol = "wardwatch-sensor/1";
+
 /// Header fields in order; names compare without case.
 class Headers {
  public:

@@ -269,9 +269,9 @@ class CollectorImpl final : public Collector {
     certificate_end_ = identity->not_after.us;
     ServerOptions s;
     s.listen = config_.listen;
-    s.certificate_pem = identity->certificate_pem;
-    s.key_pem = identity->key_pem;
-    s.client_ca_pem = core_.authority->certificate_pem();
+    auto credentials = credentials_with(*identity);
+    if (!credentials) return fail(credentials.error());
+    static_cast<Credentials&>(s) = std::move(*credentials);
     s.network_threads = config_.network_threads;
     s.worker_threads = config_.worker_threads;
     s.limits.max_connections = config_.max_connections;
@@ -372,13 +372,26 @@ class CollectorImpl final : public Collector {
     for (const auto& e : report.errors) spdlog::warn("{}:{}: {}", e.file, e.line, e.error);
   }
 
+  /// Sensors know the collector's authority only, whoever vouches for it to browsers.
+  Result<Credentials, Problem> credentials_with(const ServerIdentity& served) {
+    Credentials c;
+    c.certificate_pem = served.certificate_pem;
+    c.key_pem = served.key_pem;
+    c.client_ca_pem = core_.authority->certificate_pem();
+    if (config_.certificate_file.empty()) return c;
+    auto own = core_.authority->server_identity();
+    if (!own) return fail(own.error());
+    c.sensor_certificate_pem = std::move(own->certificate_pem);
+    c.sensor_key_pem = std::move(own->key_pem);
+    return c;
+  }
+
   Result<void, Problem> renew_certificate() {
     const auto identity = server_identity(config_, *core_.authority, clock_);
     if (!identity) return fail(identity.error());
-    if (auto done = server_->reload(identity->certificate_pem, identity->key_pem,
-                                    core_.authority->certificate_pem());
-        !done)
-      return done;
+    const auto credentials = credentials_with(*identity);
+    if (!credentials) return fail(credentials.error());
+    if (auto done = server_->reload(*credentials); !done) return done;
     certificate_end_ = identity->not_after.us;
     return {};
   }

@@ -293,11 +293,37 @@ TEST_F(ServerTest, ANewCertificateIsUsedForNewConnections) {
   ASSERT_TRUE(before->send(request("GET", "/x")));
   fs::remove(folder + "/server.pem");
   const auto id = authority->server_identity().value();
-  ASSERT_TRUE(server->reload(id.certificate_pem, id.key_pem, authority->certificate_pem()));
+  ASSERT_TRUE(
+      server->reload({id.certificate_pem, id.key_pem, authority->certificate_pem(), "", ""}));
   EXPECT_TRUE(before->send(request("GET", "/x")));
   EXPECT_TRUE(client()->send(request("GET", "/x")));
-  EXPECT_FALSE(server->reload("nonsense", id.key_pem, ""));
+  EXPECT_FALSE(server->reload({"nonsense", id.key_pem, "", "", ""}));
   EXPECT_TRUE(client()->send(request("GET", "/x")));
+}
+
+TEST_F(ServerTest, SensorsAreShownTheOwnAuthorityWhateverBrowsersAreShown) {
+  AuthorityOptions o;
+  o.folder = folder + "/other";
+  auto other = Authority::open(o, clock);
+  ASSERT_TRUE(other);
+  const auto own = authority->server_identity().value();
+  const auto shown = (*other)->server_identity().value();
+  start();
+  ASSERT_TRUE(server->reload({shown.certificate_pem, shown.key_pem, authority->certificate_pem(),
+                              own.certificate_pem, own.key_pem}));
+  const auto ask = [&](const std::string& ca, bool own_authority) {
+    http::ClientOptions c;
+    c.url = "https://127.0.0.1:" + std::to_string(server->port());
+    c.ca_file = ca;
+    c.own_authority = own_authority;
+    auto made = http::Client::create(c);
+    return made && (*made)->send(request("GET", "/x")).has_value();
+  };
+  const auto ours = folder + "/ca.pem", theirs = folder + "/other/ca.pem";
+  EXPECT_TRUE(ask(theirs, false));
+  EXPECT_FALSE(ask(ours, false));
+  EXPECT_TRUE(ask(ours, true));
+  EXPECT_FALSE(ask(theirs, true));
 }
 
 TEST_F(ServerTest, AnAddressInUseIsNamed) {

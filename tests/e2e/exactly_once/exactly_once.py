@@ -45,7 +45,8 @@ class Estate:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is to be done at the end is done
         self.data = tempfile.mkdtemp(prefix="ww-e2e-")
         self.environment = None  # of the programs; None: the test's own
-        self.collector_more = self.sensor_more = ""  # of their configuration
+        self.collector_more = self.sensor_more = self.server_more = ""  # of their configuration
+        self.shown_ca = None  # of the certificate that the collector shows to browsers; None: its own authority
         self.endings = []  # called when the processes have ended
         self.sensor_bin = os.path.join(a.bin, "wardwatch-sensor")
         self.collector_bin = a.collector or os.path.join(a.bin, "wardwatch-collector")
@@ -73,13 +74,13 @@ class Estate:
 server:
   listen: ["%s"]
   public_url: %s
-data:
+%sdata:
   folder: %s
-%s""" % (self.url[8:], self.url, self.path("collector"), self.collector_more))
+%s""" % (self.url[8:], self.url, self.server_more, self.path("collector"), self.collector_more))
         made = json.loads(self.run_once(self.collector_bin, "init", "--config", self.collector_config, "--login-link", "--json"))
         with open(made["token_file"]) as f:
             self.token = f.read().strip()
-        self.tls = ssl.create_default_context(cafile=made["ca"])
+        self.tls = ssl.create_default_context(cafile=self.shown_ca or made["ca"])
         self.start("collector")
         self.until("the collector's first answer", lambda: self.call("/api/v1/events?limit=1") is not None)
         token = self.write("token", self.call("/api/v1/enrolments", {"site": "trust-a", "sensor": "s1", "expires_in": 3600})["token"])

@@ -6,6 +6,8 @@
    next renewal brings another key.
 3. The collector's certificate has ended while it was away: its own it issues again; in place of an operator's it serves its own. Both it says.
 
+4. A collector that shows browsers a certificate of another authority: sensors are shown the one they know, at enrolment too.
+
     certificate.py --bin FOLDER --moved-time LIBRARY"""
 import os
 import ssl
@@ -117,10 +119,25 @@ def main():
         e.start("collector")
         e.until("an answer in place of the ended certificate", lambda: e.ctl("whoami").returncode in (0, 1))
         check("own.pem: the certificate ended " in e.said("collector"), "the collector runs with its own, and says so")
-        return 0
     finally:
         if watch is not None:
             watch.end()
+        e.close(a.keep)
+    other_authority(a)
+    return 0
+
+
+def other_authority(a):
+    e = Moved(a)
+    try:
+        e.shown_ca = e.path("own.pem")
+        e.server_more = "  certificate: own.pem\n  key: own.key\n"
+        e.run_once("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", e.path("own.key"), "-out", e.shown_ca, "-days", "2",
+                   "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+        e.prepare()
+        e.append(500)
+        e.all_once("a collector with a certificate of another authority")
+    finally:
         e.close(a.keep)
 
 
