@@ -152,7 +152,8 @@ def main():
         e.start("sensor")
         e.start("collector")
         e.until("the newest event in the store", lambda: n in e.stored())
-        missing = [i for i in range(before + 1, n + 1) if i not in stored(e)]
+        seen = stored(e)
+        missing = [i for i in range(before + 1, n + 1) if i not in seen]
 
         def damaged():
             gaps = e.call("/api/v1/gaps?from=2020-01-01T00:00:00Z")["items"]
