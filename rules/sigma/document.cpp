@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "rules/sigma/condition.hpp"
+#include "telemetry/edit_distance.hpp"
 
 namespace ww::sigma {
 
@@ -120,20 +121,8 @@ std::string nearest_modifier(std::string_view name) {
   std::string best;
   std::size_t best_distance = 3;
   for (const auto& [known, unused] : modifiers()) {
-    // Edit distance on short words.
-    std::vector<std::size_t> row(known.size() + 1);
-    for (std::size_t i = 0; i < row.size(); ++i) row[i] = i;
-    for (std::size_t i = 1; i <= name.size(); ++i) {
-      std::size_t diagonal = row[0]++;
-      for (std::size_t j = 1; j <= known.size(); ++j) {
-        const auto previous = row[j];
-        row[j] = std::min(
-            {row[j] + 1, row[j - 1] + 1, diagonal + (name[i - 1] == known[j - 1] ? 0U : 1U)});
-        diagonal = previous;
-      }
-    }
-    if (row.back() < best_distance) {
-      best_distance = row.back();
+    if (const auto d = edit_distance(name, known); d < best_distance) {
+      best_distance = d;
       best = known;
     }
   }

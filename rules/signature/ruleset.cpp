@@ -9,6 +9,7 @@
 #include "rules/signature/protocols.hpp"
 #include "rules/signature/rule_text.hpp"
 #include "rules/signature/state.hpp"
+#include "telemetry/edit_distance.hpp"
 
 namespace ww::sig {
 
@@ -235,28 +236,13 @@ void RuleSet::Lines::rule(std::string_view text, std::uint32_t line) {
 
 namespace {
 
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    auto diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const auto above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 std::string unknown_keyword(std::string_view name) {
   std::string text = "unknown keyword '" + std::string(name.substr(0, 64)) + "'";
   if (name.size() > 64) return text;
   std::size_t best = 3;
   std::string_view nearest;
   for (const auto& [known, k] : keywords())
-    if (const auto d = distance(name, known); d < best) {
+    if (const auto d = edit_distance(name, known); d < best) {
       best = d;
       nearest = known;
     }

@@ -77,8 +77,8 @@ class Look {
   /// A failure to start, a time-out and too much output are noted in the report.
   /// @return nothing after such a failure; else also with an exit code that is not 0
   [[nodiscard]] std::optional<Finished> run(std::vector<std::string> argv, Report& report);
-  /// The same; the command's own environment comes before the probe's, its folder and timeout are
-  /// set here.
+  /// The same, for a command with an environment of its own: where both name a variable the probe's
+  /// counts. Folder and timeout are set here.
   [[nodiscard]] std::optional<Finished> run(Command command, Report& report);
   [[nodiscard]] Timestamp now() const { return clock_.now(); }
   [[nodiscard]] Memory& memory() { return memory_; }

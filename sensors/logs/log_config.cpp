@@ -8,23 +8,10 @@
 #include <charconv>
 #include <cstring>
 
+#include "telemetry/edit_distance.hpp"
+
 namespace ww::logs {
 namespace {
-
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const auto above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
-      diagonal = above;
-    }
-  }
-  return row.back();
-}
 
 Problem bad(const Settings& s, const std::string& path, std::string what, std::string remedy) {
   return {path + ": " + std::move(what), s.nearest_place(path), std::move(remedy)};
@@ -211,7 +198,7 @@ Result<void, Problem> check_keys(const Settings& s, const std::string& path,
     std::size_t best = 4;
     for (const auto& entry : known) {
       const std::string k(name_of(entry));
-      if (const auto d = distance(key, k); d < best) {
+      if (const auto d = edit_distance(key, k); d < best) {
         best = d;
         nearest = k;
       }

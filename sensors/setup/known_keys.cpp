@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
-#include <set>
 #include <string_view>
-#include <utility>
+
+#include "telemetry/edit_distance.hpp"
 
 namespace ww::sensor {
 namespace {
@@ -202,23 +201,6 @@ bool is_position(std::string_view word) {
   return !word.empty() && word.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-/// Letters to change, to put in or to take away; two that changed places are one.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> before2, before(b.size() + 1), row(b.size() + 1);
-  std::iota(before.begin(), before.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      row[j] = std::min(
-          {before[j] + 1, row[j - 1] + 1, before[j - 1] + (a[i - 1] == b[j - 1] ? 0U : 1U)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        row[j] = std::min(row[j], before2[j - 2] + 1);
-    }
-    before2 = std::exchange(before, row);
-  }
-  return before[b.size()];
-}
-
 /// A word of the same place that differs by a slip or two; also one with _ for -.
 std::string nearest(std::string_view word, const Words& words) {
   std::string plain(word);
@@ -227,7 +209,7 @@ std::string nearest(std::string_view word, const Words& words) {
   // One slip in a short word, two in a longer one, three in a long one.
   std::size_t least = plain.size() < 6 ? 2 : plain.size() < 12 ? 3 : 4;
   for (const auto w : words) {
-    const auto d = distance(plain, w);
+    const auto d = edit_distance(plain, w);
     if (d < least) least = d, best = w;
   }
   return std::string(best);

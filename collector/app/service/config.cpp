@@ -6,10 +6,10 @@
 #include <boost/json.hpp>
 #include <charconv>
 #include <filesystem>
-#include <numeric>
 
 #include "collector/identity/authority.hpp"
 #include "collector/store/store.hpp"
+#include "telemetry/edit_distance.hpp"
 #include "telemetry/net/http.hpp"
 #include "telemetry/settings.hpp"
 
@@ -17,20 +17,6 @@ namespace ww::collector {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    auto diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const auto above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
 
 // "notify.webhooks.0.url" -> "notify.webhooks.*.url": positions and class names are free.
 std::string generic(std::string_view path) {
@@ -69,7 +55,7 @@ std::string nearest(std::string_view path) {
   std::string_view best;
   std::size_t least = std::string::npos;
   for (const auto& k : config_keys()) {
-    const auto d = distance(g, k.path);
+    const auto d = edit_distance(g, k.path);
     if (d < least) least = d, best = k.path;
   }
   return std::string(best);

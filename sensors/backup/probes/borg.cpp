@@ -180,7 +180,7 @@ class Borg {
     auto command = access_.with(arguments);
     command.stop_after = stop_after;
     // A check takes hours and touches no cache; what waits for it waits for the repository's lock.
-    if (arguments.front() == "check") command.turn.clear();
+    if (arguments.front() == "check") command.turn = command.cache = {};
     return look_.run(std::move(command), report_);
   }
   bool take(const std::optional<Finished>& f, Parsed (*parse)(std::string_view, Report&)) {

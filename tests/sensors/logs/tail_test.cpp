@@ -65,6 +65,13 @@ class TailTest : public testing::Test {
     thread.join();
     tail->finish();
   }
+  /// As at the start of the test.
+  void start_over() {
+    fs::remove_all(folder_);
+    fs::create_directory(folder_);
+    sink_.~MemorySink();
+    new (&sink_) MemorySink();
+  }
   /// The numbers of the lines that arrived, in order.
   std::vector<int> numbers() const {
     std::vector<int> out;
@@ -174,10 +181,7 @@ TEST_F(TailTest, CompressedWhileTheSensorWasAway) {
     life();
     life();
     expect_once(30);
-    fs::remove_all(folder_);
-    fs::create_directory(folder_);
-    sink_.~MemorySink();
-    new (&sink_) MemorySink();
+    start_over();
   }
 }
 
@@ -283,10 +287,7 @@ TEST_F(TailTest, AnArchiveThatGrewWhileTheSensorWasAwayIsReadFromWhereItEnded) {
     life();
     life();
     expect_once(40);
-    fs::remove_all(folder_);
-    fs::create_directory(folder_);
-    sink_.~MemorySink();
-    new (&sink_) MemorySink();
+    start_over();
   }
 }
 
@@ -311,10 +312,7 @@ TEST_F(TailTest, MovedToAFolderOfArchivesWhileTheSensorWasAway) {
       life();
       life();
       expect_once(30);
-      fs::remove_all(folder_);
-      fs::create_directory(folder_);
-      sink_.~MemorySink();
-      new (&sink_) MemorySink();
+      start_over();
       ++round;
     }
   EXPECT_EQ(round, 9);
