@@ -1,7 +1,6 @@
 /// wardwatchctl: people's and scripts' client of the collector, and the offline tools.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +8,7 @@
 #include <string>
 
 #include "ctl/commands/command.hpp"
+#include "telemetry/command_line/command_line.hpp"
 
 namespace {
 
@@ -30,12 +30,12 @@ int run(int argc, char** argv) {
   context.colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
   context.progress = isatty(STDERR_FILENO) != 0;
 
-  CLI::App app{"Wardwatch: ask the collector, test rules, run drills"};
-  app.name("wardwatchctl");
-  app.require_subcommand(1);
-  app.fallthrough();
-  app.set_version_flag("--version", "wardwatchctl " WARDWATCH_VERSION);
-  app.add_option_function<std::string>(
+  ww::cli::Program program("Wardwatch: ask the collector, test rules, run drills", "wardwatchctl",
+                           WARDWATCH_VERSION);
+  auto app = program.root();
+  app.require_command();
+  app.options_may_follow();
+  app.add_option_function(
          "--output,-o",
          [&context](const std::string& format) {
            context.output = format == "json"  ? Output::json
@@ -43,41 +43,26 @@ int run(int argc, char** argv) {
                                               : Output::table;
          },
          "how rows are printed: table (default), json or csv")
-      ->check(CLI::IsMember({"table", "json", "csv"}))
-      ->type_name("FORMAT");
+      .one_of({"table", "json", "csv"})
+      .value_name("FORMAT");
   app.add_option("--url", context.url, "collector, for example https://collector.example:8443")
-      ->envname("WARDWATCH_URL");
+      .environment("WARDWATCH_URL");
   app.add_option("--token-file", context.token_file,
                  "file with an API token (or set WARDWATCH_TOKEN)");
   app.add_option("--ca", context.ca_file, "certificate authority of the collector, PEM")
-      ->envname("WARDWATCH_CA");
+      .environment("WARDWATCH_CA");
   app.add_flag("--insecure", context.insecure,
                "do not check the collector's certificate (first contact only)");
 
   for (const auto& [name, command] : ww::ctl::commands()) {
-    auto* group = app.add_subcommand(std::string(name), std::string(command.summary));
-    group->fallthrough();
-    command.setup(*group, context);
+    auto group = app.add_command(std::string(name), std::string(command.summary));
+    group.options_may_follow();
+    command.setup(group, context);
   }
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& e) {
-    return app.exit(e);
-  } catch (const CLI::CallForAllHelp& e) {
-    return app.exit(e);
-  } catch (const CLI::CallForVersion& e) {
-    return app.exit(e);
-  } catch (const CLI::ParseError& e) {
-    const CLI::App* at = &app;
-    std::string path = "wardwatchctl";
-    for (auto subs = at->get_subcommands(); !subs.empty(); subs = at->get_subcommands()) {
-      at = subs.front();
-      path += " " + at->get_name();
-    }
-    std::string what = e.what();
-    if (e.get_name() == "RequiredError" && !app.remaining(true).empty())
-      what = "unknown command '" + app.remaining(true).front() + "'";
-    print_error(what + "; see '" + path + " --help'");
+    if (const auto answered = program.parse(argc, argv)) return *answered;
+  } catch (const ww::cli::UsageError& e) {
+    print_error(std::string(e.what()) + "; see '" + e.command() + " --help'");
     return code(Exit::usage);
   } catch (const ww::ctl::Failure& f) {
     print_error(f.problem.text());

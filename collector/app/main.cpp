@@ -7,13 +7,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "collector/app/service/service.hpp"
+#include "telemetry/command_line/command_line.hpp"
 #include "telemetry/json_writer.hpp"
 
 namespace {
@@ -151,50 +151,41 @@ int init(const Config& config, const Clock& clock, bool new_link, bool json) {
 }
 
 int main_or_throw(int argc, char** argv) {
-  CLI::App app{"Wardwatch collector: takes telemetry in, detects, stores, serves"};
-  app.name("wardwatch-collector");
-  app.require_subcommand(1);
-  app.set_version_flag("--version", "wardwatch-collector " WARDWATCH_VERSION);
+  cli::Program program("Wardwatch collector: takes telemetry in, detects, stores, serves",
+                       "wardwatch-collector", WARDWATCH_VERSION);
+  auto app = program.root();
+  app.require_command();
   std::string file;
   bool new_link = false, json = false;
   const auto with_config = [&](const char* name, const char* what) {
-    auto* sub = app.add_subcommand(name, what);
-    sub->add_option("--config,-c", file,
-                    "configuration (deploy/collector.example.yaml shows every key)")
-        ->required();
+    auto sub = app.add_command(name, what);
+    sub.add_option("--config,-c", file,
+                   "configuration (deploy/collector.example.yaml shows every key)")
+        .required();
     return sub;
   };
-  auto* run_command =
+  const auto run_command =
       with_config("run", "serve until SIGTERM; SIGHUP reads rules and certificates again");
-  auto* check_command =
+  const auto check_command =
       with_config("check", "say what is wrong with the configuration and the rules");
-  auto* migrate_command = with_config("migrate", "bring the data folder's schemas up to date");
-  auto* init_command =
+  with_config("migrate", "bring the data folder's schemas up to date");
+  auto init_command =
       with_config("init", "make the certificate authority, the first admin and its token");
-  init_command->add_flag("--login-link", new_link, "print a new one-time login link for 'admin'");
-  init_command->add_flag("--json", json, "print JSON");
+  init_command.add_flag("--login-link", new_link, "print a new one-time login link for 'admin'");
+  init_command.add_flag("--json", json, "print JSON");
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
-  } catch (const CLI::ParseError& e) {
-    // A misspelt option leaves what it was meant for missing: name the cause, not what follows.
-    const auto rest = app.remaining(true);
-    const auto unknown =
-        std::find_if(rest.begin(), rest.end(), [](const auto& w) { return w.starts_with('-'); });
-    return say({unknown != rest.end() ? "unknown option " + *unknown : std::string(e.what()), "",
-                "see wardwatch-collector --help"},
-               2);
+    if (const auto answered = program.parse(argc, argv)) return *answered;
+  } catch (const cli::UsageError& e) {
+    return say({e.what(), "", "see " + e.command() + " --help"}, 2);
   }
   const auto config = Config::load(file);
   if (!config) return say(config.error(), 2);
   const SystemClock clock;
-  if (*run_command) return run(*config, clock);
-  if (*init_command) return init(*config, clock, new_link, json);
-  const auto text = *check_command ? check(*config, clock) : migrate(*config, clock);
-  if (!text) return say(text.error(), *check_command ? 2 : 1);
+  if (run_command.given()) return run(*config, clock);
+  if (init_command.given()) return init(*config, clock, new_link, json);
+  const auto text = check_command.given() ? check(*config, clock) : migrate(*config, clock);
+  if (!text) return say(text.error(), check_command.given() ? 2 : 1);
   std::puts(text->c_str());
-  (void)migrate_command;
   return 0;
 }
 

@@ -1,9 +1,10 @@
 /// `wardwatchctl enrol`, `user`, `token`, `audit`.
-#include <CLI/CLI.hpp>
+
 #include <boost/json.hpp>
 #include <cstdio>
 
 #include "ctl/commands/client.hpp"
+#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::ctl {
 namespace {
@@ -18,7 +19,7 @@ std::int64_t seconds(const std::string& text) {
   return *n;
 }
 
-void setup_enrol(CLI::App& group, Context& context) {
+void setup_enrol(cli::Command group, Context& context) {
   struct Options {
     std::string site, sensor, expires = "24h", withdraw;
     bool list = false;
@@ -63,8 +64,8 @@ const std::vector<std::pair<std::string, std::string>> user_columns{
     {"user", "user"},   {"name", "name"},         {"role", "role"},
     {"sites", "sites"}, {"disabled", "disabled"}, {"last login", "last_login"}};
 
-void setup_user(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
+void setup_user(cli::Command group, Context& context) {
+  group.require_command();
   struct Options {
     std::string user, name, role;
     std::vector<std::string> sites;
@@ -77,29 +78,29 @@ void setup_user(CLI::App& group, Context& context) {
     for (const auto& s : o->sites) a.emplace_back(s);
     return a;
   };
-  group.add_subcommand("list", "people")->callback([&context] {
+  group.add_command("list", "people").callback([&context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/users", 100'000), user_columns);
   });
-  auto* add = group.add_subcommand("add", "add a person; prints a one-time login link");
-  add->add_option("user", o->user)->required();
-  add->add_option("--role", o->role, "auditor, analyst, lead, admin")->required();
-  add->add_option("--name", o->name, "full name");
-  add->add_option("--site", o->sites, "sites that this person may see (all when none is given)");
-  add->callback([o, sites, &context] {
+  auto add = group.add_command("add", "add a person; prints a one-time login link");
+  add.add_option("user", o->user).required();
+  add.add_option("--role", o->role, "auditor, analyst, lead, admin").required();
+  add.add_option("--name", o->name, "full name");
+  add.add_option("--site", o->sites, "sites that this person may see (all when none is given)");
+  add.callback([o, sites, &context] {
     const auto v = ApiClient(context).post(
         "/api/v1/users",
         json::object{{"user", o->user}, {"name", o->name}, {"role", o->role}, {"sites", sites()}});
     print_object(context, v);
   });
-  auto* set = group.add_subcommand("set", "change a person");
-  set->add_option("user", o->user)->required();
-  set->add_option("--role", o->role);
-  set->add_option("--name", o->name);
-  set->add_option("--site", o->sites);
-  set->add_flag("--disable", o->disable);
-  set->add_flag("--enable", o->enable);
-  set->callback([o, path, sites, &context] {
+  auto set = group.add_command("set", "change a person");
+  set.add_option("user", o->user).required();
+  set.add_option("--role", o->role);
+  set.add_option("--name", o->name);
+  set.add_option("--site", o->sites);
+  set.add_flag("--disable", o->disable);
+  set.add_flag("--enable", o->enable);
+  set.callback([o, path, sites, &context] {
     json::object body;
     if (!o->role.empty()) body["role"] = o->role;
     if (!o->name.empty()) body["name"] = o->name;
@@ -108,25 +109,25 @@ void setup_user(CLI::App& group, Context& context) {
     print_items(context, {ApiClient(context).call("PATCH", path(), json::serialize(body))},
                 user_columns);
   });
-  auto* remove = group.add_subcommand("remove", "remove a person");
-  remove->add_option("user", o->user)->required();
-  remove->callback([path, &context] { (void)ApiClient(context).call("DELETE", path()); });
-  auto* link = group.add_subcommand("link", "a one-time login link for a person");
-  link->add_option("user", o->user)->required();
-  link->callback([path, &context] {
+  auto remove = group.add_command("remove", "remove a person");
+  remove.add_option("user", o->user).required();
+  remove.callback([path, &context] { (void)ApiClient(context).call("DELETE", path()); });
+  auto link = group.add_command("link", "a one-time login link for a person");
+  link.add_option("user", o->user).required();
+  link.callback([path, &context] {
     const auto v = ApiClient(context).post(path() + "/login-link", json::object{});
     if (context.output == Output::json) return print_object(context, v);
     std::puts(text_of(v, "link").c_str());
   });
 }
 
-void setup_token(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
+void setup_token(cli::Command group, Context& context) {
+  group.require_command();
   struct Options {
     std::string name, role, site, source, expires = "90d", id;
   };
   auto o = std::make_shared<Options>();
-  group.add_subcommand("list", "API tokens")->callback([&context] {
+  group.add_command("list", "API tokens").callback([&context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/tokens", 100'000),
                 {{"name", "name"},
@@ -138,13 +139,13 @@ void setup_token(CLI::App& group, Context& context) {
                  {"last used", "last_used"},
                  {"id", "id"}});
   });
-  auto* add = group.add_subcommand("add", "make a token; it is shown once");
-  add->add_option("name", o->name)->required();
-  add->add_option("--role", o->role, "ingest, metrics, auditor, analyst, lead, admin")->required();
-  add->add_option("--site", o->site, "ingest: site of its events");
-  add->add_option("--source", o->source, "ingest: sensor name of its events");
-  add->add_option("--expires", o->expires, "default 90d");
-  add->callback([o, &context] {
+  auto add = group.add_command("add", "make a token; it is shown once");
+  add.add_option("name", o->name).required();
+  add.add_option("--role", o->role, "ingest, metrics, auditor, analyst, lead, admin").required();
+  add.add_option("--site", o->site, "ingest: site of its events");
+  add.add_option("--source", o->source, "ingest: sensor name of its events");
+  add.add_option("--expires", o->expires, "default 90d");
+  add.callback([o, &context] {
     const auto v = ApiClient(context).post("/api/v1/tokens",
                                            json::object{{"name", o->name},
                                                         {"role", o->role},
@@ -154,16 +155,16 @@ void setup_token(CLI::App& group, Context& context) {
     if (context.output == Output::json) return print_object(context, v);
     std::puts(text_of(v, "token").c_str());
   });
-  auto* remove = group.add_subcommand("remove", "a token must no longer work");
-  remove->add_option("id", o->id)->required();
-  remove->callback([o, &context] {
+  auto remove = group.add_command("remove", "a token must no longer work");
+  remove.add_option("id", o->id).required();
+  remove.callback([o, &context] {
     (void)ApiClient(context).call("DELETE", "/api/v1/tokens/" + http::percent_encode(o->id));
   });
 }
 
-void setup_audit(CLI::App& group, Context& context) {
+void setup_audit(cli::Command group, Context& context) {
   auto limit = std::make_shared<std::size_t>(100);
-  group.add_option("--limit", *limit)->check(CLI::Range(1, 1'000'000));
+  group.add_option("--limit", *limit).in_range(1, 1'000'000);
   group.callback([limit, &context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/audit", *limit),

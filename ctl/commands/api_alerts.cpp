@@ -1,11 +1,12 @@
 /// `wardwatchctl alerts` and `incidents`.
-#include <CLI/CLI.hpp>
+
 #include <boost/json.hpp>
 #include <cstdio>
 #include <map>
 
 #include "ctl/commands/client.hpp"
 #include "ctl/commands/explanation.hpp"
+#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::ctl {
 namespace {
@@ -107,52 +108,50 @@ void explain_alert(const std::string& id, Context& context) {
   for (const auto& rule : rules) std::printf("\n%s", explanation_lines(rule).c_str());
 }
 
-CLI::App* change_command(CLI::App& group, const char* name, const char* what, const char* status,
-                         Context& context) {
+cli::Command change_command(cli::Command group, const char* name, const char* what,
+                            const char* status, Context& context) {
   auto c = std::make_shared<Change>();
-  auto* sub = group.add_subcommand(name, what);
-  sub->add_option("id", c->ids, "alert ids")->required();
-  sub->add_option("--disposition,-d", c->disposition,
-                  "true_positive, false_positive, benign, drill, duplicate");
-  sub->add_option("--reason,-r", c->reason, "kept as a comment");
-  sub->callback([c, status, &context] { set_status(*c, status, context); });
+  auto sub = group.add_command(name, what);
+  sub.add_option("id", c->ids, "alert ids").required();
+  sub.add_option("--disposition,-d", c->disposition,
+                 "true_positive, false_positive, benign, drill, duplicate");
+  sub.add_option("--reason,-r", c->reason, "kept as a comment");
+  sub.callback([c, status, &context] { set_status(*c, status, context); });
   return sub;
 }
 
-void setup(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
+void setup(cli::Command group, Context& context) {
+  group.require_command();
   auto f = std::make_shared<Filter>();
-  auto* l =
-      group.add_subcommand("list", "alerts, newest first (open ones unless --all or --status)");
-  l->add_option("--status", f->status,
-                "new, acknowledged, in_progress, escalated, closed; comma means or");
-  l->add_option("--level", f->level, "informational, low, medium, high, critical");
-  l->add_option("--engine", f->engine, "signature, sigma, correlation, baseline, backup, intel");
-  l->add_option("--site", f->site);
-  l->add_option("--sensor", f->sensor);
-  l->add_option("--rule", f->rule, "rule id");
-  l->add_option("--assignee", f->assignee);
-  l->add_option("--entity", f->entity, "an address, user, host: ip:10.0.0.1");
-  l->add_option("--text", f->text, "in title or explanation");
-  l->add_option("--from", f->from, "last seen since: a time, or 2h for two hours ago");
-  l->add_option("--to", f->to);
-  l->add_option("--sort", f->sort, "-last_seen, -first_seen, -level, -count");
-  l->add_option("--limit", f->limit)->check(CLI::Range(1, 100000));
-  l->add_flag("--all", f->all, "closed ones too");
-  l->callback([f, &context] { list(*f, context); });
+  auto l = group.add_command("list", "alerts, newest first (open ones unless --all or --status)");
+  l.add_option("--status", f->status,
+               "new, acknowledged, in_progress, escalated, closed; comma means or");
+  l.add_option("--level", f->level, "informational, low, medium, high, critical");
+  l.add_option("--engine", f->engine, "signature, sigma, correlation, baseline, backup, intel");
+  l.add_option("--site", f->site);
+  l.add_option("--sensor", f->sensor);
+  l.add_option("--rule", f->rule, "rule id");
+  l.add_option("--assignee", f->assignee);
+  l.add_option("--entity", f->entity, "an address, user, host: ip:10.0.0.1");
+  l.add_option("--text", f->text, "in title or explanation");
+  l.add_option("--from", f->from, "last seen since: a time, or 2h for two hours ago");
+  l.add_option("--to", f->to);
+  l.add_option("--sort", f->sort, "-last_seen, -first_seen, -level, -count");
+  l.add_option("--limit", f->limit).in_range(1, 100000);
+  l.add_flag("--all", f->all, "closed ones too");
+  l.callback([f, &context] { list(*f, context); });
 
   auto id = std::make_shared<std::string>();
-  auto* show = group.add_subcommand("show", "one alert in full");
-  show->add_option("id", *id)->required();
-  show->callback(
-      [id, &context] { print_object(context, ApiClient(context).get(alert_path(*id))); });
-  auto* explain = group.add_subcommand(
+  auto show = group.add_command("show", "one alert in full");
+  show.add_option("id", *id).required();
+  show.callback([id, &context] { print_object(context, ApiClient(context).get(alert_path(*id))); });
+  auto explain = group.add_command(
       "explain", "why: the condition with the truth of each part, or what met a correlation");
-  explain->add_option("id", *id)->required();
-  explain->callback([id, &context] { explain_alert(*id, context); });
-  auto* evidence = group.add_subcommand("evidence", "the events behind an alert, a JSON line each");
-  evidence->add_option("id", *id)->required();
-  evidence->callback([id, &context] {
+  explain.add_option("id", *id).required();
+  explain.callback([id, &context] { explain_alert(*id, context); });
+  auto evidence = group.add_command("evidence", "the events behind an alert, a JSON line each");
+  evidence.add_option("id", *id).required();
+  evidence.callback([id, &context] {
     const auto answer = ApiClient(context).get(alert_path(*id) + "/evidence");
     for (const auto& e : answer.at("items").as_array()) std::puts(json::serialize(e).c_str());
     if (const auto missing = text_of(answer, "missing"); !missing.empty())
@@ -166,28 +165,28 @@ void setup(CLI::App& group, Context& context) {
   change_command(group, "reopen", "back to new", "new", context);
 
   auto c = std::make_shared<Change>();
-  auto* assign = group.add_subcommand("assign", "who handles an alert");
-  assign->add_option("id", *id)->required();
-  assign->add_option("user", c->assignee, "user name; leave out for nobody");
-  assign->callback([id, c, &context] {
+  auto assign = group.add_command("assign", "who handles an alert");
+  assign.add_option("id", *id).required();
+  assign.add_option("user", c->assignee, "user name; leave out for nobody");
+  assign.callback([id, c, &context] {
     print_items(context,
                 {ApiClient(context).post(alert_path(*id) + "/assign",
                                          json::object{{"assignee", c->assignee}})},
                 alert_columns);
   });
-  auto* comment = group.add_subcommand("comment", "a note on an alert");
-  comment->add_option("id", *id)->required();
-  comment->add_option("text", c->text)->required();
-  comment->callback([id, c, &context] {
+  auto comment = group.add_command("comment", "a note on an alert");
+  comment.add_option("id", *id).required();
+  comment.add_option("text", c->text).required();
+  comment.callback([id, c, &context] {
     (void)ApiClient(context).post(alert_path(*id) + "/comments", json::object{{"text", c->text}});
   });
 
-  auto* watch = group.add_subcommand("watch", "alerts as they come, until Ctrl-C");
-  watch->add_option("--site", f->site);
-  watch->add_option("--level", f->level);
+  auto watch = group.add_command("watch", "alerts as they come, until Ctrl-C");
+  watch.add_option("--site", f->site);
+  watch.add_option("--level", f->level);
   auto count = std::make_shared<std::size_t>(0);
-  watch->add_option("--count", *count, "stop after so many");
-  watch->callback([f, count, &context] {
+  watch.add_option("--count", *count, "stop after so many");
+  watch.callback([f, count, &context] {
     ApiClient api(context);
     std::size_t seen = 0;
     api.events("/api/v1/live" + query_string({{"site", f->site}, {"level", f->level}}),
@@ -210,24 +209,24 @@ void setup(CLI::App& group, Context& context) {
   });
 }
 
-void setup_incidents(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
+void setup_incidents(cli::Command group, Context& context) {
+  group.require_command();
   const std::vector<std::pair<std::string, std::string>> columns{
       {"opened", "opened"}, {"status", "status"}, {"level", "level"}, {"title", "title"},
       {"alerts", "alerts"}, {"sites", "sites"},   {"id", "id"}};
   auto all = std::make_shared<bool>(false);
-  auto* l = group.add_subcommand("list", "incidents (open ones unless --all)");
-  l->add_flag("--all", *all);
-  l->callback([all, columns, &context] {
+  auto l = group.add_command("list", "incidents (open ones unless --all)");
+  l.add_flag("--all", *all);
+  l.callback([all, columns, &context] {
     ApiClient api(context);
     print_items(context,
                 api.items(std::string("/api/v1/incidents") + (*all ? "" : "?status=open"), 1000),
                 columns);
   });
   auto id = std::make_shared<std::string>();
-  auto* show = group.add_subcommand("show", "one incident and its alerts");
-  show->add_option("id", *id)->required();
-  show->callback([id, &context] {
+  auto show = group.add_command("show", "one incident and its alerts");
+  show.add_option("id", *id).required();
+  show.callback([id, &context] {
     const auto v = ApiClient(context).get("/api/v1/incidents/" + http::percent_encode(*id));
     if (context.output == Output::json) return print_object(context, v);
     print_object(context, v.at("incident"));
@@ -238,11 +237,11 @@ void setup_incidents(CLI::App& group, Context& context) {
   auto title = std::make_shared<std::string>();
   auto level = std::make_shared<std::string>("high");
   auto alerts = std::make_shared<std::vector<std::string>>();
-  auto* open = group.add_subcommand("open", "open an incident");
-  open->add_option("title", *title)->required();
-  open->add_option("--level", *level);
-  open->add_option("--alert", *alerts, "alert ids that belong to it");
-  open->callback([title, level, alerts, &context] {
+  auto open = group.add_command("open", "open an incident");
+  open.add_option("title", *title).required();
+  open.add_option("--level", *level);
+  open.add_option("--alert", *alerts, "alert ids that belong to it");
+  open.callback([title, level, alerts, &context] {
     json::array ids;
     for (const auto& a : *alerts) ids.emplace_back(a);
     const auto v = ApiClient(context).post(
@@ -250,12 +249,12 @@ void setup_incidents(CLI::App& group, Context& context) {
     print_object(context, v.at("incident"));
   });
   for (const auto* status : {"close", "contain", "reopen"}) {
-    auto* sub = group.add_subcommand(status, std::string(status) + " an incident");
-    sub->add_option("id", *id)->required();
+    auto sub = group.add_command(status, std::string(status) + " an incident");
+    sub.add_option("id", *id).required();
     const std::string to = status == std::string("close")     ? "closed"
                            : status == std::string("contain") ? "contained"
                                                               : "open";
-    sub->callback([id, to, &context] {
+    sub.callback([id, to, &context] {
       const auto v =
           ApiClient(context).call("PATCH", "/api/v1/incidents/" + http::percent_encode(*id),
                                   json::serialize(json::object{{"status", to}}));

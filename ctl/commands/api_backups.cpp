@@ -1,9 +1,10 @@
 /// `wardwatchctl backups` and `restore-point`.
-#include <CLI/CLI.hpp>
+
 #include <boost/json.hpp>
 #include <cstdio>
 
 #include "ctl/commands/client.hpp"
+#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::ctl {
 namespace {
@@ -100,27 +101,27 @@ json::value read_json_file(const std::string& path) {
   return v;
 }
 
-void setup_backups(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
+void setup_backups(cli::Command group, Context& context) {
+  group.require_command();
   auto a = std::make_shared<Arguments>();
-  auto* list = group.add_subcommand("list", "assets with the state of their backups");
-  list->add_option("--site", a->site);
-  list->add_option("--service", a->service);
-  list->add_option("--state", a->state,
-                   "failed, restore_failed, never_ran, late, unknown, out_of_pattern, "
-                   "not_verified, warnings, ok");
-  list->add_flag("--check", a->check, "exit code 1 when any of them is not ok");
-  list->callback([a, &context] { board(*a, context); });
+  auto list = group.add_command("list", "assets with the state of their backups");
+  list.add_option("--site", a->site);
+  list.add_option("--service", a->service);
+  list.add_option("--state", a->state,
+                  "failed, restore_failed, never_ran, late, unknown, out_of_pattern, "
+                  "not_verified, warnings, ok");
+  list.add_flag("--check", a->check, "exit code 1 when any of them is not ok");
+  list.callback([a, &context] { board(*a, context); });
 
-  const auto asset_options = [a](CLI::App* sub) {
-    sub->add_option("site", a->site)->required();
-    sub->add_option("asset", a->asset)->required();
+  const auto asset_options = [a](cli::Command sub) {
+    sub.add_option("site", a->site).required();
+    sub.add_option("asset", a->asset).required();
   };
-  auto* show = group.add_subcommand("show", "one asset in full");
+  auto show = group.add_command("show", "one asset in full");
   asset_options(show);
-  show->callback([a, &context] { print_object(context, ApiClient(context).get(asset_path(*a))); });
-  auto* hosts = group.add_subcommand("hosts", "backup servers: who signs in, who reads from them");
-  hosts->callback([&context] {
+  show.callback([a, &context] { print_object(context, ApiClient(context).get(asset_path(*a))); });
+  auto hosts = group.add_command("hosts", "backup servers: who signs in, who reads from them");
+  hosts.callback([&context] {
     ApiClient api(context);
     std::vector<json::value> items;
     for (auto item : api.items("/api/v1/backups/hosts", 1000)) {
@@ -141,11 +142,11 @@ void setup_backups(CLI::App& group, Context& context) {
                  {"learning reads", "learning_reads"},
                  {"findings", "n_findings"}});
   });
-  auto* runs = group.add_subcommand("runs", "backups of an asset, newest first");
+  auto runs = group.add_command("runs", "backups of an asset, newest first");
   asset_options(runs);
-  runs->add_option("--job", a->job);
-  runs->add_option("--limit", a->limit);
-  runs->callback([a, &context] {
+  runs.add_option("--job", a->job);
+  runs.add_option("--limit", a->limit);
+  runs.callback([a, &context] {
     ApiClient api(context);
     print_items(
         context,
@@ -164,42 +165,41 @@ void setup_backups(CLI::App& group, Context& context) {
          {"vanished", "vanished"},
          {"snapshot", "snapshot"}});
   });
-  auto* f =
-      group.add_subcommand("findings", "what is wrong with backups (with --all also what was)");
-  f->add_option("--site", a->site);
-  f->add_option("--asset", a->asset);
-  f->add_option("--rule", a->rule, "bk-01 to bk-16, backup-failed...");
-  f->add_option("--limit", a->limit);
-  f->add_flag("--all", a->all);
-  f->callback([a, &context] { findings(*a, context); });
-  auto* accept = group.add_subcommand("accept", "take what a finding complains of as normal");
-  accept->add_option("id", a->id)->required();
+  auto f = group.add_command("findings", "what is wrong with backups (with --all also what was)");
+  f.add_option("--site", a->site);
+  f.add_option("--asset", a->asset);
+  f.add_option("--rule", a->rule, "bk-01 to bk-16, backup-failed...");
+  f.add_option("--limit", a->limit);
+  f.add_flag("--all", a->all);
+  f.callback([a, &context] { findings(*a, context); });
+  auto accept = group.add_command("accept", "take what a finding complains of as normal");
+  accept.add_option("id", a->id).required();
   accept
-      ->add_option("--reason,-r", a->reason,
-                   "application_upgrade, database_reindex, new_archive, re_encryption, first_full, "
-                   "month_end, planned_change, false_positive, other")
-      ->required();
-  accept->add_option("--note", a->note);
-  accept->callback([a, &context] {
+      .add_option("--reason,-r", a->reason,
+                  "application_upgrade, database_reindex, new_archive, re_encryption, first_full, "
+                  "month_end, planned_change, false_positive, other")
+      .required();
+  accept.add_option("--note", a->note);
+  accept.callback([a, &context] {
     print_object(context, ApiClient(context).post(
                               "/api/v1/backups/findings/" + http::percent_encode(a->id) + "/accept",
                               json::object{{"reason", a->reason}, {"note", a->note}}));
   });
-  auto* set = group.add_subcommand("set-asset", "register an asset, its owner, targets and jobs");
+  auto set = group.add_command("set-asset", "register an asset, its owner, targets and jobs");
   asset_options(set);
-  set->add_option("file", a->file, "JSON as `show` prints under `register`; - for standard input")
-      ->required();
-  set->callback([a, &context] {
+  set.add_option("file", a->file, "JSON as `show` prints under `register`; - for standard input")
+      .required();
+  set.callback([a, &context] {
     print_object(context, ApiClient(context).call("PUT", asset_path(*a),
                                                   json::serialize(read_json_file(a->file))));
   });
-  auto* unset = group.add_subcommand("unset-asset", "take back what set-asset said");
+  auto unset = group.add_command("unset-asset", "take back what set-asset said");
   asset_options(unset);
-  unset->callback([a, &context] { (void)ApiClient(context).call("DELETE", asset_path(*a)); });
-  auto* checks = group.add_subcommand("restore-checks", "what restores proved");
-  checks->add_option("--site", a->site);
-  checks->add_option("--asset", a->asset);
-  checks->callback([a, &context] {
+  unset.callback([a, &context] { (void)ApiClient(context).call("DELETE", asset_path(*a)); });
+  auto checks = group.add_command("restore-checks", "what restores proved");
+  checks.add_option("--site", a->site);
+  checks.add_option("--asset", a->asset);
+  checks.callback([a, &context] {
     ApiClient api(context);
     print_items(
         context,
@@ -216,10 +216,10 @@ void setup_backups(CLI::App& group, Context& context) {
          {"snapshot", "snapshot"},
          {"id", "id"}});
   });
-  auto* sign = group.add_subcommand("sign", "sign a restore check that passed");
-  sign->add_option("id", a->id)->required();
-  sign->add_option("statement", a->statement, "what you looked at")->required();
-  sign->callback([a, &context] {
+  auto sign = group.add_command("sign", "sign a restore check that passed");
+  sign.add_option("id", a->id).required();
+  sign.add_option("statement", a->statement, "what you looked at").required();
+  sign.callback([a, &context] {
     print_object(context, ApiClient(context).post(
                               "/api/v1/restore-checks/" + http::percent_encode(a->id) + "/sign",
                               json::object{{"statement", a->statement}}));
@@ -288,27 +288,27 @@ void ask(const Arguments& a, Context& context) {
   if (!set->at("without_point").as_array().empty()) context.exit = Exit::failed;
 }
 
-void setup_point(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
+void setup_point(cli::Command group, Context& context) {
+  group.require_command();
   auto a = std::make_shared<Arguments>();
-  const auto incident = [a](CLI::App* sub) {
-    sub->add_option("incident", a->incident, "incident id")->required();
+  const auto incident = [a](cli::Command sub) {
+    sub.add_option("incident", a->incident, "incident id").required();
   };
-  auto* find = group.add_subcommand("find", "the newest backup that can be trusted, with reasons");
+  auto find = group.add_command("find", "the newest backup that can be trusted, with reasons");
   incident(find);
-  find->add_option("--site", a->site);
-  find->add_option("--asset", a->asset);
-  find->add_option("--service", a->service, "all assets of a service and of those linked with it");
-  find->add_option("--margin", a->margin_hours, "hours before the first sign; default 24");
-  find->add_option("--at", a->incident_time,
-                   "what data loss is counted from; default when it was opened");
-  find->add_option("--compromised", a->compromised, "host:NAME, repository:PATH, job:NAME");
-  find->callback([a, &context] { ask(*a, context); });
-  auto* history = group.add_subcommand("history", "every verdict of an incident");
+  find.add_option("--site", a->site);
+  find.add_option("--asset", a->asset);
+  find.add_option("--service", a->service, "all assets of a service and of those linked with it");
+  find.add_option("--margin", a->margin_hours, "hours before the first sign; default 24");
+  find.add_option("--at", a->incident_time,
+                  "what data loss is counted from; default when it was opened");
+  find.add_option("--compromised", a->compromised, "host:NAME, repository:PATH, job:NAME");
+  find.callback([a, &context] { ask(*a, context); });
+  auto history = group.add_command("history", "every verdict of an incident");
   incident(history);
-  history->add_option("--site", a->site);
-  history->add_option("--asset", a->asset);
-  history->callback([a, &context] {
+  history.add_option("--site", a->site);
+  history.add_option("--asset", a->asset);
+  history.callback([a, &context] {
     ApiClient api(context);
     print_items(context,
                 api.items(incident_path(*a, "restore-point") +
@@ -323,10 +323,10 @@ void setup_point(CLI::App& group, Context& context) {
                  {"author", "author"},
                  {"snapshot", "snapshot"}});
   });
-  auto* signs = group.add_subcommand(
-      "signs", "first signs of compromise: kept ones and proposals from alerts");
+  auto signs =
+      group.add_command("signs", "first signs of compromise: kept ones and proposals from alerts");
   incident(signs);
-  signs->callback([a, &context] {
+  signs.callback([a, &context] {
     ApiClient api(context);
     print_items(context, api.items(incident_path(*a, "indicators"), 1000),
                 {{"time", "time"},
@@ -338,17 +338,17 @@ void setup_point(CLI::App& group, Context& context) {
                  {"id", "id"}});
   });
   for (const std::string state : {"accept", "reject"}) {
-    auto* sub = group.add_subcommand(
+    auto sub = group.add_command(
         state, state + " a sign: all points of the incident are worked out again");
     incident(sub);
-    sub->add_option("id", a->id, "of a sign that is there");
-    sub->add_option("--time", a->time, "a new sign: when");
-    sub->add_option("--entity", a->entity, "host:NAME, user:NAME, repository:PATH");
-    sub->add_option("--source", a->source);
-    sub->add_option("--confidence", a->confidence, "low, medium, high");
-    sub->add_option("--offset", a->offset, "seconds that its clock was ahead");
-    sub->add_option("--note", a->note);
-    sub->callback([a, state, &context] {
+    sub.add_option("id", a->id, "of a sign that is there");
+    sub.add_option("--time", a->time, "a new sign: when");
+    sub.add_option("--entity", a->entity, "host:NAME, user:NAME, repository:PATH");
+    sub.add_option("--source", a->source);
+    sub.add_option("--confidence", a->confidence, "low, medium, high");
+    sub.add_option("--offset", a->offset, "seconds that its clock was ahead");
+    sub.add_option("--note", a->note);
+    sub.callback([a, state, &context] {
       json::object body{{"state", state + "ed"}};
       for (const auto& [key, v] : {std::pair<const char*, std::string>{"id", a->id},
                                    {"entity", a->entity},

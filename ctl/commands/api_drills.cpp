@@ -1,7 +1,6 @@
 /// `wardwatchctl drill`, `heartbeats` and `playbook`.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <fstream>
@@ -12,6 +11,7 @@
 #include "ctl/commands/client.hpp"
 #include "playbooks/json_text.hpp"
 #include "playbooks/library.hpp"
+#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::ctl {
 namespace {
@@ -134,24 +134,24 @@ void begin(const Start& s, Context& context) {
   }
 }
 
-void setup_schedule(CLI::App& group, Context& context);
+void setup_schedule(cli::Command group, Context& context);
 
-void setup_drill(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
+void setup_drill(cli::Command group, Context& context) {
+  group.require_command();
   auto site = std::make_shared<std::string>();
   auto state = std::make_shared<std::string>();
-  auto* list = group.add_subcommand("list", "drills that ran or run, newest first");
-  list->add_option("--site", *site);
-  list->add_option("--state", *state, "running, paused, stopping, passed, failed, stopped");
-  list->callback([site, state, &context] {
+  auto list = group.add_command("list", "drills that ran or run, newest first");
+  list.add_option("--site", *site);
+  list.add_option("--state", *state, "running, paused, stopping, passed, failed, stopped");
+  list.callback([site, state, &context] {
     ApiClient api(context);
     print_items(
         context,
         api.items("/api/v1/drills" + query_string({{"site", *site}, {"state", *state}}), 100),
         run_columns);
   });
-  auto* library = group.add_subcommand("library", "drills that can be started");
-  library->callback([&context] {
+  auto library = group.add_command("library", "drills that can be started");
+  library.callback([&context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/drill-definitions", 1000),
                 {{"id", "id"},
@@ -161,54 +161,53 @@ void setup_drill(CLI::App& group, Context& context) {
                  {"purpose", "purpose"}});
   });
   auto id = std::make_shared<std::string>();
-  auto* show = group.add_subcommand("show", "one drill in full");
-  show->add_option("id", *id)->required();
-  show->callback([id, &context] { print_object(context, ApiClient(context).get(run_path(*id))); });
+  auto show = group.add_command("show", "one drill in full");
+  show.add_option("id", *id).required();
+  show.callback([id, &context] { print_object(context, ApiClient(context).get(run_path(*id))); });
 
   auto s = std::make_shared<Start>();
-  auto* start = group.add_subcommand("start", "start a drill; prints its id");
-  start->add_option("definition", s->definition, "see drill library")->required();
-  start->add_option("--site", s->site);
-  start->add_option("--sensor", s->sensor);
-  start->add_option("--snapshot", s->snapshot, "restore this one instead of the newest");
-  start->add_option("--incident-time", s->incident,
-                    "data loss counts from here; a time, or 2h ago");
-  start->add_option("--clinical-safety-officer", s->officer);
-  start->add_option("--approver", s->approver);
-  start->add_option("--planned", s->planned, "when it was planned to begin");
-  start->add_option("--var", s->variables, "a variable of the playbook: __name__=value");
-  start->add_flag("--watch", s->watch, "stay until it is over; exit 1 when it did not pass");
-  start->add_option("--timeout", s->timeout, "with --watch: give up after so many seconds");
-  start->callback([s, &context] { begin(*s, context); });
+  auto start = group.add_command("start", "start a drill; prints its id");
+  start.add_option("definition", s->definition, "see drill library").required();
+  start.add_option("--site", s->site);
+  start.add_option("--sensor", s->sensor);
+  start.add_option("--snapshot", s->snapshot, "restore this one instead of the newest");
+  start.add_option("--incident-time", s->incident, "data loss counts from here; a time, or 2h ago");
+  start.add_option("--clinical-safety-officer", s->officer);
+  start.add_option("--approver", s->approver);
+  start.add_option("--planned", s->planned, "when it was planned to begin");
+  start.add_option("--var", s->variables, "a variable of the playbook: __name__=value");
+  start.add_flag("--watch", s->watch, "stay until it is over; exit 1 when it did not pass");
+  start.add_option("--timeout", s->timeout, "with --watch: give up after so many seconds");
+  start.callback([s, &context] { begin(*s, context); });
 
   auto timeout = std::make_shared<std::uint32_t>(0);
-  auto* follow = group.add_subcommand("watch", "follow a drill until it is over");
-  follow->add_option("id", *id)->required();
-  follow->add_option("--timeout", *timeout, "give up after so many seconds");
-  follow->callback([id, timeout, &context] { context.exit = watch(*id, *timeout, context); });
+  auto follow = group.add_command("watch", "follow a drill until it is over");
+  follow.add_option("id", *id).required();
+  follow.add_option("--timeout", *timeout, "give up after so many seconds");
+  follow.callback([id, timeout, &context] { context.exit = watch(*id, *timeout, context); });
 
   auto reason = std::make_shared<std::string>("stopped by hand");
-  auto* stop = group.add_subcommand("stop", "stop a drill; it cleans up");
-  stop->add_option("id", *id)->required();
-  stop->add_option("--reason,-r", *reason);
-  stop->callback([id, reason, &context] {
+  auto stop = group.add_command("stop", "stop a drill; it cleans up");
+  stop.add_option("id", *id).required();
+  stop.add_option("--reason,-r", *reason);
+  stop.callback([id, reason, &context] {
     const auto run =
         ApiClient(context).post(run_path(*id, "/stop"), json::object{{"reason", *reason}});
     std::printf("%s\n", text_of(run, "state").c_str());
   });
   for (const auto* name : {"pause", "resume", "acknowledge"}) {
-    auto* sub = group.add_subcommand(name, name == std::string_view("acknowledge")
-                                               ? "you have seen the drill's alerts"
-                                               : "hold an exercise, or go on");
-    sub->add_option("id", *id)->required();
-    sub->callback([id, name, &context] {
+    auto sub = group.add_command(name, name == std::string_view("acknowledge")
+                                           ? "you have seen the drill's alerts"
+                                           : "hold an exercise, or go on");
+    sub.add_option("id", *id).required();
+    sub.callback([id, name, &context] {
       (void)ApiClient(context).post(run_path(*id, "/") + name, json::object{});
       std::puts("done");
     });
   }
-  auto* report = group.add_subcommand("report", "the report of a drill");
-  report->add_option("id", *id)->required();
-  report->callback([id, &context] {
+  auto report = group.add_command("report", "the report of a drill");
+  report.add_option("id", *id).required();
+  report.callback([id, &context] {
     const auto r = ApiClient(context).get(run_path(*id, "/report"));
     if (context.output == Output::table)
       for (const auto* part : {"identity", "recovery", "detection", "score"}) {
@@ -220,9 +219,9 @@ void setup_drill(CLI::App& group, Context& context) {
     else
       print_object(context, r);
   });
-  setup_schedule(*group.add_subcommand("schedule", "when drills are to be done again"), context);
-  auto* actions = group.add_subcommand("actions", "what is to be done after drills");
-  actions->callback([&context] {
+  setup_schedule(group.add_command("schedule", "when drills are to be done again"), context);
+  auto actions = group.add_command("actions", "what is to be done after drills");
+  actions.callback([&context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/drill-actions", 1000),
                 {{"due", "due"},
@@ -235,10 +234,10 @@ void setup_drill(CLI::App& group, Context& context) {
   });
 }
 
-void setup_schedule(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
-  auto* list = group.add_subcommand("list", "what is due next, what is overdue");
-  list->callback([&context] {
+void setup_schedule(cli::Command group, Context& context) {
+  group.require_command();
+  auto list = group.add_command("list", "what is due next, what is overdue");
+  list.callback([&context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/drill-schedule", 2'000),
                 {{"id", "id"},
@@ -256,8 +255,8 @@ void setup_schedule(CLI::App& group, Context& context) {
     std::map<std::string, std::string> texts;
   };
   auto plan = std::make_shared<Plan>();
-  auto* set = group.add_subcommand("set", "plan a drill, or change a plan");
-  set->add_option("id", plan->id, "name of the plan")->required();
+  auto set = group.add_command("set", "plan a drill, or change a plan");
+  set.add_option("id", plan->id, "name of the plan").required();
   for (const auto& [name, help] : {std::pair{"drill", "see drill library"},
                                    {"site", "where"},
                                    {"sensor", "through which sensor"},
@@ -266,13 +265,13 @@ void setup_schedule(CLI::App& group, Context& context) {
                                    {"window", "\"sat,sun 02:00-05:00 Europe/London\""},
                                    {"from", "first due, 2026-11-22T02:30:00Z"},
                                    {"owner", "who sees to it"}}) {
-    auto* option = set->add_option(std::string("--") + name, plan->texts[name], help);
+    auto option = set.add_option(std::string("--") + name, plan->texts[name], help);
     if (name == std::string_view("drill") || name == std::string_view("site") ||
         name == std::string_view("period"))
-      option->required();
+      option.required();
   }
-  set->add_flag("--start", plan->start, "the collector starts it by itself when it is due");
-  set->callback([plan, &context] {
+  set.add_flag("--start", plan->start, "the collector starts it by itself when it is due");
+  set.callback([plan, &context] {
     json::object body;
     for (const auto& [name, text] : plan->texts)
       if (!text.empty()) body[name] = text;
@@ -284,18 +283,18 @@ void setup_schedule(CLI::App& group, Context& context) {
                 text_of(p, "due").c_str());
   });
   auto id = std::make_shared<std::string>();
-  auto* drop = group.add_subcommand("drop", "take back a plan that was set here or on the page");
-  drop->add_option("id", *id)->required();
-  drop->callback([id, &context] {
+  auto drop = group.add_command("drop", "take back a plan that was set here or on the page");
+  drop.add_option("id", *id).required();
+  drop.callback([id, &context] {
     (void)ApiClient(context).call("DELETE", "/api/v1/drill-schedule/" + http::percent_encode(*id));
     std::puts("dropped");
   });
 }
 
-void setup_heartbeats(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
-  auto* list = group.add_subcommand("list", "signs of life of every source");
-  list->callback([&context] {
+void setup_heartbeats(cli::Command group, Context& context) {
+  group.require_command();
+  auto list = group.add_command("list", "signs of life of every source");
+  list.callback([&context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/heartbeats", 10'000),
                 {{"site", "site"},
@@ -306,9 +305,9 @@ void setup_heartbeats(CLI::App& group, Context& context) {
                  {"due", "due"}});
   });
   auto name = std::make_shared<std::vector<std::string>>();
-  auto* retire = group.add_subcommand("retire", "no longer wait for a sensor, or one source of it");
-  retire->add_option("name", *name, "SITE SENSOR [SOURCE]")->required()->expected(2, 3);
-  retire->callback([name, &context] {
+  auto retire = group.add_command("retire", "no longer wait for a sensor, or one source of it");
+  retire.add_option("name", *name, "SITE SENSOR [SOURCE]").required().expected(2, 3);
+  retire.callback([name, &context] {
     json::object body{{"site", name->at(0)}, {"sensor", name->at(1)}};
     if (name->size() > 2) body["source"] = name->at(2);
     (void)ApiClient(context).post("/api/v1/heartbeats/retire", body);
@@ -316,12 +315,12 @@ void setup_heartbeats(CLI::App& group, Context& context) {
   });
 }
 
-void setup_playbook(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
+void setup_playbook(cli::Command group, Context& context) {
+  group.require_command();
   auto files = std::make_shared<std::vector<std::string>>();
-  auto* check = group.add_subcommand("check", "load CACAO playbooks and say what is wrong");
-  check->add_option("files", *files)->required();
-  check->callback([files, &context] {
+  auto check = group.add_command("check", "load CACAO playbooks and say what is wrong");
+  check.add_option("files", *files).required();
+  check.callback([files, &context] {
     for (const auto& file : *files) {
       const auto p = playbooks::load(file_text(file));
       if (p) {
@@ -337,12 +336,11 @@ void setup_playbook(CLI::App& group, Context& context) {
   });
   auto key = std::make_shared<std::string>();
   auto signee = std::make_shared<std::string>();
-  auto* sign =
-      group.add_subcommand("sign", "sign a playbook or an allow-list; the file is replaced");
-  sign->add_option("file", *files)->required()->expected(1);
-  sign->add_option("--key", *key, "private key, PEM")->required();
-  sign->add_option("--name", *signee, "who signs")->required();
-  sign->callback([files, key, signee] {
+  auto sign = group.add_command("sign", "sign a playbook or an allow-list; the file is replaced");
+  sign.add_option("file", *files).required().expected(1, 1);
+  sign.add_option("--key", *key, "private key, PEM").required();
+  sign.add_option("--name", *signee, "who signs").required();
+  sign.callback([files, key, signee] {
     const auto& file = files->front();
     const auto parsed = playbooks::parse_json(file_text(file));
     if (!parsed || !parsed->is_object())
@@ -357,8 +355,8 @@ void setup_playbook(CLI::App& group, Context& context) {
       throw Failure{Exit::failed, {"cannot write", file, "check the folder's permissions"}};
     std::printf("%s: signed\n", file.c_str());
   });
-  auto* list = group.add_subcommand("list", "playbooks of the collector's library");
-  list->callback([&context] {
+  auto list = group.add_command("list", "playbooks of the collector's library");
+  list.callback([&context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/playbooks", 1000),
                 {{"name", "name"}, {"version", "version"}, {"steps", "steps"}, {"id", "id"}});

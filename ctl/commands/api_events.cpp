@@ -1,9 +1,10 @@
 /// `wardwatchctl events`, `stats`, `sites`, `sensors`, `gaps`, `dead-letters`.
-#include <CLI/CLI.hpp>
+
 #include <boost/json.hpp>
 #include <cstdio>
 
 #include "ctl/commands/client.hpp"
+#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::ctl {
 namespace {
@@ -26,22 +27,22 @@ struct Search {
   }
 };
 
-void add_search(CLI::App* sub, Search& s) {
-  sub->add_option("query", s.query, "words, \"phrases\", field:value, field>n, AND, OR, NOT, ( )");
-  sub->add_option("--from", s.from, "a time, or 2h for two hours ago (default 1h)");
-  sub->add_option("--to", s.to);
-  sub->add_option("--type", s.type, "event types; comma means or");
-  sub->add_option("--site", s.site);
-  sub->add_option("--sensor", s.sensor);
+void add_search(cli::Command sub, Search& s) {
+  sub.add_option("query", s.query, "words, \"phrases\", field:value, field>n, AND, OR, NOT, ( )");
+  sub.add_option("--from", s.from, "a time, or 2h for two hours ago (default 1h)");
+  sub.add_option("--to", s.to);
+  sub.add_option("--type", s.type, "event types; comma means or");
+  sub.add_option("--site", s.site);
+  sub.add_option("--sensor", s.sensor);
 }
 
-void setup(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
+void setup(cli::Command group, Context& context) {
+  group.require_command();
   auto s = std::make_shared<Search>();
-  auto* search = group.add_subcommand("search", "events, newest first");
+  auto search = group.add_command("search", "events, newest first");
   add_search(search, *s);
-  search->add_option("--limit", s->limit)->check(CLI::Range(1, 1'000'000));
-  search->callback([s, &context] {
+  search.add_option("--limit", s->limit).in_range(1, 1'000'000);
+  search.callback([s, &context] {
     ApiClient api(context);
     const auto items = api.items(s->path("/api/v1/events"), s->limit);
     if (context.output == Output::json) {
@@ -61,39 +62,39 @@ void setup(CLI::App& group, Context& context) {
                  {"signature", "alert.signature"},
                  {"id", "ww.id"}});
   });
-  auto* count = group.add_subcommand("count", "events over time");
+  auto count = group.add_command("count", "events over time");
   add_search(count, *s);
-  count->add_option("--by", s->by, "type, site or sensor");
-  count->add_option("--step", s->step, "seconds, a multiple of 60");
-  count->callback([s, &context] {
+  count.add_option("--by", s->by, "type, site or sensor");
+  count.add_option("--step", s->step, "seconds, a multiple of 60");
+  count.callback([s, &context] {
     const auto page =
         ApiClient(context).get(s->path("/api/v1/events/count", {{"by", s->by}, {"step", s->step}}));
     const auto& items = page.at("items").as_array();
     print_items(context, {items.begin(), items.end()},
                 {{"start", "start"}, {"key", "key"}, {"events", "count"}});
   });
-  auto* top = group.add_subcommand("top", "most frequent values of a field");
-  top->add_option("field", s->field, "dotted path, for example dns.rrname")->required();
+  auto top = group.add_command("top", "most frequent values of a field");
+  top.add_option("field", s->field, "dotted path, for example dns.rrname").required();
   add_search(top, *s);
-  top->add_option("--limit", s->limit)->check(CLI::Range(1, 100));
-  top->callback([s, &context] {
+  top.add_option("--limit", s->limit).in_range(1, 100);
+  top.callback([s, &context] {
     const auto page = ApiClient(context).get(
         s->path("/api/v1/events/top", {{"field", s->field}, {"limit", std::to_string(s->limit)}}));
     const auto& items = page.at("items").as_array();
     print_items(context, {items.begin(), items.end()}, {{"value", "value"}, {"events", "count"}});
   });
   auto id = std::make_shared<std::string>();
-  auto* show = group.add_subcommand("show", "one event as JSON");
-  show->add_option("id", *id)->required();
-  show->callback([id, &context] {
+  auto show = group.add_command("show", "one event as JSON");
+  show.add_option("id", *id).required();
+  show.callback([id, &context] {
     std::puts(json::serialize(ApiClient(context).get("/api/v1/events/" + http::percent_encode(*id)))
                   .c_str());
   });
 }
 
-void setup_sensors(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
-  group.add_subcommand("list", "sensors and their state")->callback([&context] {
+void setup_sensors(cli::Command group, Context& context) {
+  group.require_command();
+  group.add_command("list", "sensors and their state").callback([&context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/sensors", 100'000),
                 {{"site", "site"},
@@ -106,11 +107,11 @@ void setup_sensors(CLI::App& group, Context& context) {
   });
   auto name = std::make_shared<std::pair<std::string, std::string>>();
   auto reason = std::make_shared<std::string>();
-  auto* revoke = group.add_subcommand("revoke", "a sensor's certificates end now");
-  revoke->add_option("site", name->first)->required();
-  revoke->add_option("sensor", name->second)->required();
-  revoke->add_option("--reason", *reason);
-  revoke->callback([name, reason, &context] {
+  auto revoke = group.add_command("revoke", "a sensor's certificates end now");
+  revoke.add_option("site", name->first).required();
+  revoke.add_option("sensor", name->second).required();
+  revoke.add_option("--reason", *reason);
+  revoke.callback([name, reason, &context] {
     (void)ApiClient(context).post("/api/v1/sensors/" + http::percent_encode(name->first) + "/" +
                                       http::percent_encode(name->second) + "/revoke",
                                   json::object{{"reason", *reason}});
@@ -118,7 +119,7 @@ void setup_sensors(CLI::App& group, Context& context) {
   });
 }
 
-void setup_sites(CLI::App& group, Context& context) {
+void setup_sites(cli::Command group, Context& context) {
   group.callback([&context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/sites", 100'000),
@@ -129,9 +130,9 @@ void setup_sites(CLI::App& group, Context& context) {
                  {"last seen", "last_seen"}});
   });
 }
-void setup_stats(CLI::App& group, Context& context) {
+void setup_stats(cli::Command group, Context& context) {
   auto minutes = std::make_shared<int>(60);
-  group.add_option("--minutes", *minutes)->check(CLI::Range(1, 10080));
+  group.add_option("--minutes", *minutes).in_range(1, 10080);
   group.callback([minutes, &context] {
     const auto v =
         ApiClient(context).get("/api/v1/stats/overview?minutes=" + std::to_string(*minutes));
@@ -151,7 +152,7 @@ void setup_stats(CLI::App& group, Context& context) {
     table.print(context);
   });
 }
-void setup_gaps(CLI::App& group, Context& context) {
+void setup_gaps(cli::Command group, Context& context) {
   auto from = std::make_shared<std::string>("30d");
   group.add_option("--from", *from);
   group.callback([from, &context] {
@@ -167,9 +168,9 @@ void setup_gaps(CLI::App& group, Context& context) {
                  {"events", "events"}});
   });
 }
-void setup_dead(CLI::App& group, Context& context) {
+void setup_dead(cli::Command group, Context& context) {
   auto limit = std::make_shared<std::size_t>(100);
-  group.add_option("--limit", *limit)->check(CLI::Range(1, 1'000'000));
+  group.add_option("--limit", *limit).in_range(1, 1'000'000);
   group.callback([limit, &context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/dead-letters", *limit),

@@ -2,11 +2,11 @@
 /// How a command group joins wardwatchctl: one file in this folder, one Registration, no list to
 /// edit.
 ///
-///   void setup(CLI::App& group, ww::ctl::Context& context) {
-///     auto* check = group.add_subcommand("check", "load rules and say what is refused");
+///   void setup(cli::Command group, ww::ctl::Context& context) {
+///     auto check = group.add_command("check", "load rules and say what is refused");
 ///     auto options = std::make_shared<Options>();
-///     check->add_option("--rules", options->paths, "files or folders")->required();
-///     check->callback([options, &context] { context.exit = run(*options, context); });
+///     check.add_option("--rules", options->paths, "files or folders").required();
+///     check.callback([options, &context] { context.exit = run(*options, context); });
 ///   }
 ///   const ww::ctl::Registration registration{{"sigma", "Sigma rules: check, eval", &setup}};
 ///
@@ -18,11 +18,8 @@
 #include <string_view>
 #include <vector>
 
+#include "telemetry/command_line/command_line.hpp"
 #include "telemetry/result.hpp"
-
-namespace CLI {
-class App;
-}
 
 namespace ww::ctl {
 
@@ -56,7 +53,7 @@ struct Context {
 struct Command {
   std::string_view name;
   std::string_view summary;
-  void (*setup)(CLI::App& group, Context& context);
+  void (*setup)(cli::Command group, Context& context);
 };
 
 /// All groups by name. A duplicate name ends the process at start-up.
@@ -83,7 +80,7 @@ class Table {
 
 /// The words that may follow `words` (the command line after the program name, last one being
 /// typed).
-[[nodiscard]] std::vector<std::string> complete(const CLI::App& app,
+[[nodiscard]] std::vector<std::string> complete(cli::Command app,
                                                 const std::vector<std::string>& words);
 
 }  // namespace ww::ctl

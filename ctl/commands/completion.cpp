@@ -1,32 +1,29 @@
 /// `wardwatchctl completion bash|zsh|fish`: a script that asks `wardwatchctl __complete` for the
 /// next words, so a new command completes without anybody editing the scripts.
-#include <CLI/CLI.hpp>
+
 #include <cstdio>
 
 #include "ctl/commands/command.hpp"
+#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::ctl {
 
-std::vector<std::string> complete(const CLI::App& app, const std::vector<std::string>& words) {
-  const CLI::App* here = &app;
-  for (std::size_t i = 0; i + 1 < words.size(); ++i) {
-    for (const auto* sub : here->get_subcommands([](const CLI::App*) { return true; }))
-      if (sub->get_name() == words[i]) {
+std::vector<std::string> complete(cli::Command here, const std::vector<std::string>& words) {
+  for (std::size_t i = 0; i + 1 < words.size(); ++i)
+    for (const auto& sub : here.commands())
+      if (sub.name() == words[i]) {
         here = sub;
         break;
       }
-  }
   const std::string prefix = words.empty() ? std::string() : words.back();
   std::vector<std::string> out;
   const auto offer = [&](const std::string& word) {
-    if (word.starts_with(prefix) && !word.starts_with("__")) out.push_back(word);
+    if (word.starts_with(prefix)) out.push_back(word);
   };
   if (!prefix.starts_with("-"))
-    for (const auto* sub : here->get_subcommands([](const CLI::App*) { return true; }))
-      offer(sub->get_name());
+    for (const auto& sub : here.commands()) offer(sub.name());
   if (prefix.starts_with("-") || out.empty())
-    for (const auto* option : here->get_options())
-      for (const auto& name : option->get_lnames()) offer("--" + name);
+    for (const auto& option : here.long_options()) offer(option);
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -52,10 +49,10 @@ constexpr const char* fish_script =
     "complete -c wardwatchctl -a '(wardwatchctl __complete -- (commandline -opc)[2..-1] "
     "(commandline -ct) 2>/dev/null)'\n";
 
-void setup(CLI::App& group, Context&) {
-  group.require_subcommand(1);
+void setup(cli::Command group, Context&) {
+  group.require_command();
   const auto script = [&](const char* name, const char* how, const char* text) {
-    group.add_subcommand(name, how)->callback([text] { std::fputs(text, stdout); });
+    group.add_command(name, how).callback([text] { std::fputs(text, stdout); });
   };
   script("bash", "source <(wardwatchctl completion bash)", bash_script);
   script("zsh", "wardwatchctl completion zsh > ~/.zfunc/_wardwatchctl", zsh_script);
@@ -63,14 +60,12 @@ void setup(CLI::App& group, Context&) {
          fish_script);
 }
 
-void setup_words(CLI::App& group, Context&) {
-  group.group("");  // not in the help
+void setup_words(cli::Command group, Context&) {
+  group.hide();
   auto words = std::make_shared<std::vector<std::string>>();
   group.add_option("words", *words);
-  group.callback([words, &group] {
-    const CLI::App* top = &group;
-    while (top->get_parent() != nullptr) top = top->get_parent();
-    for (const auto& word : complete(*top, *words)) std::puts(word.c_str());
+  group.callback([words, group] {
+    for (const auto& word : complete(group.top(), *words)) std::puts(word.c_str());
   });
 }
 

@@ -2,7 +2,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <filesystem>
@@ -10,6 +9,7 @@
 #include <iostream>
 
 #include "ctl/commands/client.hpp"
+#include "telemetry/command_line/command_line.hpp"
 #include "telemetry/json_writer.hpp"
 #include "telemetry/net/enrol.hpp"
 
@@ -152,7 +152,7 @@ void login(const Options& o, Context& context) {
               text_of(about, "role").c_str());
 }
 
-void setup_login(CLI::App& group, Context& context) {
+void setup_login(cli::Command group, Context& context) {
   auto o = std::make_shared<Options>();
   group.add_option("--user,-u", o->user, "sign in by password");
   group.add_option("--password-file", o->password_file,
@@ -161,7 +161,7 @@ void setup_login(CLI::App& group, Context& context) {
                    "SHA-256 of the collector's authority: trust exactly it, and keep it");
   group.callback([o, &context] { login(*o, context); });
 }
-void setup_logout(CLI::App& group, Context&) {
+void setup_logout(cli::Command group, Context&) {
   group.callback([] {
     std::error_code ec;
     fs::remove(profile_path(), ec);
@@ -171,7 +171,7 @@ void setup_logout(CLI::App& group, Context&) {
           {"cannot remove the profile: " + ec.message(), profile_path(), "remove it by hand"}};
   });
 }
-void setup_whoami(CLI::App& group, Context& context) {
+void setup_whoami(cli::Command group, Context& context) {
   group.callback([&context] { print_object(context, ApiClient(context).get("/api/v1/me")); });
 }
 

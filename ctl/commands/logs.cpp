@@ -1,7 +1,6 @@
 /// `wardwatchctl logs`: what the log formats make of a file, without a sensor or a collector.
 #include <sys/stat.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -9,6 +8,7 @@
 
 #include "ctl/commands/command.hpp"
 #include "telemetry/clock.hpp"
+#include "telemetry/command_line/command_line.hpp"
 #include "telemetry/logformats/declared.hpp"
 #include "telemetry/logformats/format.hpp"
 
@@ -83,27 +83,26 @@ void parse(const Options& o) {
   }
 }
 
-void setup(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
+void setup(cli::Command group, Context& context) {
+  group.require_command();
   auto o = std::make_shared<Options>();
-  auto* parse_command = group.add_subcommand("parse", "print the events of log files as NDJSON");
-  parse_command->add_option("file", o->files, "log files; - reads standard input")->required();
-  parse_command->add_option("--format", o->format, "a format's name, plain, or auto (default)");
-  parse_command->add_option("--declared", o->declared, "declared format files (YAML)");
-  parse_command->add_option("--zone", o->zone,
-                            "zone of times without one: UTC, local, +01:00, Europe/London");
-  parse_command->add_option("--multiline-start", o->multiline,
-                            "expression that the first line of a record matches");
-  parse_command->add_option("--reference", o->reference,
-                            "times without a year are nearest to this; else the file's age");
-  parse_command->callback([o] { parse(*o); });
-  group.add_subcommand("formats", "list the formats in the order of detection")
-      ->callback([&context] {
-        Table table({"format", "summary", "example"});
-        for (const auto& f : logs::Formats::builtin().all())
-          table.add({std::string(f->name()), std::string(f->summary()), std::string(f->example())});
-        table.print(context);
-      });
+  auto parse_command = group.add_command("parse", "print the events of log files as NDJSON");
+  parse_command.add_option("file", o->files, "log files; - reads standard input").required();
+  parse_command.add_option("--format", o->format, "a format's name, plain, or auto (default)");
+  parse_command.add_option("--declared", o->declared, "declared format files (YAML)");
+  parse_command.add_option("--zone", o->zone,
+                           "zone of times without one: UTC, local, +01:00, Europe/London");
+  parse_command.add_option("--multiline-start", o->multiline,
+                           "expression that the first line of a record matches");
+  parse_command.add_option("--reference", o->reference,
+                           "times without a year are nearest to this; else the file's age");
+  parse_command.callback([o] { parse(*o); });
+  group.add_command("formats", "list the formats in the order of detection").callback([&context] {
+    Table table({"format", "summary", "example"});
+    for (const auto& f : logs::Formats::builtin().all())
+      table.add({std::string(f->name()), std::string(f->summary()), std::string(f->example())});
+    table.print(context);
+  });
 }
 
 const Registration registration{{"logs", "log formats: parse a file, list formats", &setup}};

@@ -1,10 +1,9 @@
 #include "ctl/commands/offline_replay.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include "ctl/commands/command.hpp"
 #include "sensors/capture/source.hpp"
 #include "sensors/pipeline/worker.hpp"
+#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::ctl {
 namespace {
@@ -16,14 +15,13 @@ class Discard final : public sensor::EventSink {
 
 }  // namespace
 
-void OfflineReplay::add_options(CLI::App& command, bool by_name) {
+void OfflineReplay::add_options(cli::Command command, bool by_name) {
   command.add_option(by_name ? "--capture" : "captures", captures, "capture files or folders")
-      ->required();
-  auto* rules = command.add_option("--rules", common.rules, "rule files or folders")->required();
-  if (!by_name) rules->allow_extra_args(false);
-  command.add_option("--var", common.vars, "address or port variable, NAME=VALUE")
-      ->allow_extra_args(false);
-  command.add_option("--set", common.sets, "Suricata setting, KEY=VALUE")->allow_extra_args(false);
+      .required();
+  auto rules = command.add_option("--rules", common.rules, "rule files or folders").required();
+  if (!by_name) rules.one_value_each();
+  command.add_option("--var", common.vars, "address or port variable, NAME=VALUE").one_value_each();
+  command.add_option("--set", common.sets, "Suricata setting, KEY=VALUE").one_value_each();
   command.add_option("--suricata-yaml", common.suricata_yaml, "Suricata's own configuration");
   command.add_option("-k", common.checksums, "checksums: none, auto or all");
 }

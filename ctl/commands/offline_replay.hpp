@@ -7,10 +7,7 @@
 
 #include "rules/signature/engine.hpp"
 #include "sensors/setup/options.hpp"
-
-namespace CLI {
-class App;
-}
+#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::ctl {
 
@@ -20,7 +17,7 @@ struct OfflineReplay {
 
   /// --rules, --var, --set, --suricata-yaml, -k and the captures, as `wardwatch-sensor replay` has
   /// them; with `by_name` the captures follow --capture, because the command has a word of its own.
-  void add_options(CLI::App& command, bool by_name = false);
+  void add_options(cli::Command command, bool by_name = false);
   /// Reads everything once on this thread. `begin` gets the matcher before the first packet,
   /// `packet` is called with the number of every packet before it is inspected; both may be null.
   /// Throws Failure.

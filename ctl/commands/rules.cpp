@@ -1,5 +1,5 @@
 /// `wardwatchctl rules`: offline work on signatures: check, keywords.
-#include <CLI/CLI.hpp>
+
 #include <cstdio>
 #include <memory>
 
@@ -7,6 +7,7 @@
 #include "ctl/commands/rules_tools.hpp"
 #include "rules/signature/engine.hpp"
 #include "rules/signature/keyword.hpp"
+#include "telemetry/command_line/command_line.hpp"
 #include "telemetry/json_writer.hpp"
 
 namespace ww::ctl {
@@ -132,26 +133,26 @@ void markdown() {
   }
 }
 
-void setup(CLI::App& group, Context& context) {
-  auto* check_command =
-      group.add_subcommand("check", "load rule files and say what is refused, and why");
+void setup(cli::Command group, Context& context) {
+  auto check_command =
+      group.add_command("check", "load rule files and say what is refused, and why");
   auto options = std::make_shared<CheckOptions>();
-  check_command->add_option("paths", options->paths, "rule files or folders")->required();
-  check_command->add_option("--var", options->vars, "address or port variable, NAME=VALUE");
-  check_command->add_option("--classification", options->classification, "classification.config");
-  check_command->add_option("--threshold", options->threshold, "threshold.config");
-  check_command->add_option("--cache", options->cache, "folder of compiled databases");
-  check_command->add_flag("--json", options->json, "machine-readable");
-  check_command->add_flag("--errors", options->quiet, "errors only");
-  check_command->callback([options, &context] {
+  check_command.add_option("paths", options->paths, "rule files or folders").required();
+  check_command.add_option("--var", options->vars, "address or port variable, NAME=VALUE");
+  check_command.add_option("--classification", options->classification, "classification.config");
+  check_command.add_option("--threshold", options->threshold, "threshold.config");
+  check_command.add_option("--cache", options->cache, "folder of compiled databases");
+  check_command.add_flag("--json", options->json, "machine-readable");
+  check_command.add_flag("--errors", options->quiet, "errors only");
+  check_command.callback([options, &context] {
     options->json |= context.output == Output::json;
     context.exit = check(*options);
   });
 
-  auto* list = group.add_subcommand("keywords", "keywords of the rule language");
+  auto list = group.add_command("keywords", "keywords of the rule language");
   auto as_markdown = std::make_shared<bool>(false);
-  list->add_flag("--markdown", *as_markdown, "the page docs/rules.md");
-  list->callback([as_markdown, &context] {
+  list.add_flag("--markdown", *as_markdown, "the page docs/rules.md");
+  list.callback([as_markdown, &context] {
     if (*as_markdown) return markdown();
     Table table({"keyword", "group", "what", "example"});
     for (const auto* k : sig::keyword_list())

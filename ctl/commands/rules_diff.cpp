@@ -1,11 +1,12 @@
 /// `wardwatchctl rules diff OLD NEW`: which rules came, went and changed, and what of them.
-#include <CLI/CLI.hpp>
+
 #include <cstdio>
 #include <memory>
 
 #include "ctl/commands/command.hpp"
 #include "ctl/commands/rules_tools.hpp"
 #include "rules/signature/rule_diff.hpp"
+#include "telemetry/command_line/command_line.hpp"
 #include "telemetry/json_writer.hpp"
 
 namespace ww::ctl {
@@ -103,13 +104,13 @@ void diff(const DiffArguments& o, const Context& context) {
 
 }  // namespace
 
-void setup_rules_diff(CLI::App& group, Context& context) {
-  auto* command = group.add_subcommand("diff", "what changed between two sets of rules");
+void setup_rules_diff(cli::Command group, Context& context) {
+  auto command = group.add_command("diff", "what changed between two sets of rules");
   auto options = std::make_shared<DiffArguments>();
-  command->add_option("old", options->before, "rule file or folder")->required();
-  command->add_option("new", options->after, "rule file or folder")->required();
-  command->add_flag("--json", options->json, "machine-readable");
-  command->callback([options, &context] { diff(*options, context); });
+  command.add_option("old", options->before, "rule file or folder").required();
+  command.add_option("new", options->after, "rule file or folder").required();
+  command.add_flag("--json", options->json, "machine-readable");
+  command.callback([options, &context] { diff(*options, context); });
 }
 
 }  // namespace ww::ctl

@@ -1,5 +1,5 @@
 /// `wardwatchctl rules explain`: which keyword matched what on a capture, or the first that failed.
-#include <CLI/CLI.hpp>
+
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -11,6 +11,7 @@
 #include "rules/signature/rule_text.hpp"
 #include "rules/signature/text.hpp"
 #include "rules/signature/trace.hpp"
+#include "telemetry/command_line/command_line.hpp"
 #include "telemetry/json_writer.hpp"
 
 namespace ww::ctl {
@@ -226,19 +227,19 @@ void explain(ExplainArguments& o, const Context& context) {
 
 }  // namespace
 
-void setup_rules_explain(CLI::App& group, Context& context) {
-  auto* command = group.add_subcommand(
+void setup_rules_explain(cli::Command group, Context& context) {
+  auto command = group.add_command(
       "explain", "what each keyword of a rule matched on a capture, or which one failed first");
   auto options = std::make_shared<ExplainArguments>();
-  command->add_option("id", options->id, "SID or GID:SID")->required();
-  options->replay.add_options(*command, true);
-  command->add_option("--limit", options->limits.max_matches, "matches that are shown")
-      ->capture_default_str();
-  command->add_option("--octets", options->limits.max_octets, "octets shown of each place")
-      ->check(CLI::Range(1, 65535))
-      ->capture_default_str();
-  command->add_flag("--json", options->json, "machine-readable");
-  command->callback([options, &context] { explain(*options, context); });
+  command.add_option("id", options->id, "SID or GID:SID").required();
+  options->replay.add_options(command, true);
+  command.add_option("--limit", options->limits.max_matches, "matches that are shown")
+      .show_default();
+  command.add_option("--octets", options->limits.max_octets, "octets shown of each place")
+      .in_range(1, 65535)
+      .show_default();
+  command.add_flag("--json", options->json, "machine-readable");
+  command.callback([options, &context] { explain(*options, context); });
 }
 
 }  // namespace ww::ctl

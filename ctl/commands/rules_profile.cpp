@@ -1,5 +1,5 @@
 /// `wardwatchctl rules profile`: what each rule and each scanner costs on a capture.
-#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -9,6 +9,7 @@
 #include "ctl/commands/offline_replay.hpp"
 #include "ctl/commands/rules_tools.hpp"
 #include "rules/signature/profile.hpp"
+#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::ctl {
 namespace {
@@ -102,16 +103,15 @@ void profile(ProfileOptions& o, const Context& context) {
 
 }  // namespace
 
-void setup_rules_profile(CLI::App& group, Context& context) {
-  auto* command =
-      group.add_subcommand("profile", "what each rule and each scanner costs on a capture");
+void setup_rules_profile(cli::Command group, Context& context) {
+  auto command = group.add_command("profile", "what each rule and each scanner costs on a capture");
   auto options = std::make_shared<ProfileOptions>();
-  options->replay.add_options(*command);
-  command->add_option("--top", options->top, "rows")->capture_default_str();
-  command->add_option("--sort", options->sort, "ticks, checks or matches")
-      ->check(CLI::IsMember({"ticks", "checks", "matches"}))
-      ->capture_default_str();
-  command->callback([options, &context] { profile(*options, context); });
+  options->replay.add_options(command);
+  command.add_option("--top", options->top, "rows").show_default();
+  command.add_option("--sort", options->sort, "ticks, checks or matches")
+      .one_of({"ticks", "checks", "matches"})
+      .show_default();
+  command.callback([options, &context] { profile(*options, context); });
 }
 
 }  // namespace ww::ctl

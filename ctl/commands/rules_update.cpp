@@ -1,11 +1,12 @@
 /// `wardwatchctl rules update`: rule sources to the rules file that sensors read.
-#include <CLI/CLI.hpp>
+
 #include <cstdio>
 #include <memory>
 
 #include "ctl/commands/command.hpp"
 #include "ctl/commands/rules_tools.hpp"
 #include "rules/sources/update.hpp"
+#include "telemetry/command_line/command_line.hpp"
 #include "telemetry/json_writer.hpp"
 
 namespace ww::ctl {
@@ -142,14 +143,14 @@ void update(const UpdateArguments& o, Context& context) {
 
 }  // namespace
 
-void setup_rules_update(CLI::App& group, Context& context) {
-  auto* command =
-      group.add_subcommand("update", "fetch rule sources, apply lists, check, replace the rules");
+void setup_rules_update(cli::Command group, Context& context) {
+  auto command =
+      group.add_command("update", "fetch rule sources, apply lists, check, replace the rules");
   auto options = std::make_shared<UpdateArguments>();
-  command->add_option("--config,-c", options->config, "sources and lists (YAML)")->required();
-  command->add_flag("--dry-run", options->dry_run, "everything but the replacement");
-  command->add_flag("--json", options->json, "machine-readable");
-  command->callback([options, &context] { update(*options, context); });
+  command.add_option("--config,-c", options->config, "sources and lists (YAML)").required();
+  command.add_flag("--dry-run", options->dry_run, "everything but the replacement");
+  command.add_flag("--json", options->json, "machine-readable");
+  command.callback([options, &context] { update(*options, context); });
 }
 
 }  // namespace ww::ctl

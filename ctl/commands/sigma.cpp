@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -14,6 +13,7 @@
 #include "ctl/commands/command.hpp"
 #include "rules/sigma/placeholders.hpp"
 #include "rules/sigma/sigma.hpp"
+#include "telemetry/command_line/command_line.hpp"
 #include "telemetry/json_writer.hpp"
 
 namespace ww::ctl {
@@ -224,29 +224,29 @@ void eval(const Options& options, Context&) {
                  static_cast<unsigned long long>(run.unparsable()));
 }
 
-void setup(CLI::App& group, Context& context) {
-  group.require_subcommand(1);
+void setup(cli::Command group, Context& context) {
+  group.require_command();
   auto options = std::make_shared<Options>();
-  const auto common = [&](CLI::App* app) {
-    app->add_option("--rules,-r", options->rules, "rule files and folders (*.yml, *.yaml)")
-        ->required();
-    app->add_option("--pipeline,-p", options->pipelines,
-                    "processing pipelines, applied in this order");
-    app->add_option("--placeholders", options->placeholders,
-                    "YAML map from placeholder name to values, for |expand");
-    app->add_flag("--all-sources", options->all_sources,
-                  "try every rule on every event, whatever its log source");
+  const auto common = [&](cli::Command app) {
+    app.add_option("--rules,-r", options->rules, "rule files and folders (*.yml, *.yaml)")
+        .required();
+    app.add_option("--pipeline,-p", options->pipelines,
+                   "processing pipelines, applied in this order");
+    app.add_option("--placeholders", options->placeholders,
+                   "YAML map from placeholder name to values, for |expand");
+    app.add_flag("--all-sources", options->all_sources,
+                 "try every rule on every event, whatever its log source");
   };
-  auto* check_app = group.add_subcommand("check", "load rules and say what is refused");
+  auto check_app = group.add_command("check", "load rules and say what is refused");
   common(check_app);
-  check_app->add_flag("--json", options->json, "one JSON object instead of lines");
-  check_app->callback([options, &context] { check(*options, context); });
-  auto* eval_app = group.add_subcommand("eval", "run rules over events, one JSON object a line");
+  check_app.add_flag("--json", options->json, "one JSON object instead of lines");
+  check_app.callback([options, &context] { check(*options, context); });
+  auto eval_app = group.add_command("eval", "run rules over events, one JSON object a line");
   common(eval_app);
-  eval_app->add_option("--events,-e", options->events, "file of events, or - for standard input")
-      ->required();
-  eval_app->add_option("--explain", options->explain, "add why: the id of a rule, or all");
-  eval_app->callback([options, &context] { eval(*options, context); });
+  eval_app.add_option("--events,-e", options->events, "file of events, or - for standard input")
+      .required();
+  eval_app.add_option("--explain", options->explain, "add why: the id of a rule, or all");
+  eval_app.callback([options, &context] { eval(*options, context); });
 }
 
 const Registration registration{{"sigma", "Sigma rules: check, eval", &setup}};

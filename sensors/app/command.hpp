@@ -4,16 +4,14 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::sensor {
 
 struct Command {
   std::string name, summary;
   /// Adds options and returns what runs when the command was chosen; its value is the exit code.
-  std::function<std::function<int()>(CLI::App&)> setup;
+  std::function<std::function<int()>(cli::Command)> setup;
 };
 std::vector<Command>& commands();
 struct CommandRegistration {

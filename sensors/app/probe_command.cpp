@@ -1,5 +1,5 @@
 /// `wardwatch-sensor probe`: one look at a backup, now, for the person who sets a probe up.
-#include <CLI/CLI.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -7,6 +7,7 @@
 #include "sensors/app/command.hpp"
 #include "sensors/app/run_config.hpp"
 #include "sensors/backup/backup_config.hpp"
+#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::sensor {
 namespace {
@@ -93,7 +94,7 @@ const CommandRegistration registration{{
     .name = "probe",
     .summary = "look at backups once and print the events",
     .setup =
-        [](CLI::App& app) {
+        [](cli::Command app) {
           auto a = std::make_shared<Arguments>();
           app.add_option("--config", a->config, "sensor configuration: its backup.probes");
           app.add_option("--asset", a->asset, "only probes of this asset");

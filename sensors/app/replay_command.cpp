@@ -1,7 +1,6 @@
 /// `wardwatch-sensor replay FILE...`: captures in, EVE out.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -14,6 +13,7 @@
 #include "sensors/host/sandbox.hpp"
 #include "sensors/pipeline/replay.hpp"
 #include "sensors/setup/options.hpp"
+#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::sensor {
 namespace {
@@ -25,7 +25,7 @@ struct Arguments {
   std::string user, group, reject_interface, pid_file;
   std::size_t workers = 0;  // not given: 1, or what the configuration says
   bool quiet = false, simulate_ips = false;
-  CLI::App* app = nullptr;
+  std::optional<cli::Command> app;
 };
 
 int problem(const Problem& p, int code) {
@@ -202,21 +202,18 @@ const CommandRegistration registration{{
     .name = "replay",
     .summary = "read captures, write EVE, exit",
     .setup =
-        [](CLI::App& app) {
+        [](cli::Command app) {
           auto a = std::make_shared<Arguments>();
-          a->app = &app;
+          a->app = app;
           app.allow_extras();  // Suricata's other switches are named and ignored
           app.add_option("files", a->files,
                          "capture files (pcap, pcapng, also .gz and .zst), folders, or - for "
                          "standard input; a BPF expression may stand behind them");
           app.add_option("--rules,-s,-S", a->common.rules, "rule files or folders of *.rules")
-              ->allow_extra_args(false);
-          app.add_option("--eve", a->eve, "where events go; - is standard output")
-              ->capture_default_str();
-          app.add_option("--var", a->common.vars, "rule variable NAME=VALUE")
-              ->allow_extra_args(false);
-          app.add_option("--set", a->common.sets, "Suricata setting KEY=VALUE")
-              ->allow_extra_args(false);
+              .one_value_each();
+          app.add_option("--eve", a->eve, "where events go; - is standard output").show_default();
+          app.add_option("--var", a->common.vars, "rule variable NAME=VALUE").one_value_each();
+          app.add_option("--set", a->common.sets, "Suricata setting KEY=VALUE").one_value_each();
           app.add_option("-k", a->common.checksums, "checksums: none, auto or all");
           app.add_option(
               "--config", a->config,
@@ -225,12 +222,12 @@ const CommandRegistration registration{{
                          "Suricata configuration; empty file = defaults");
           app.add_option("--include", a->common.include,
                          "another Suricata configuration, whose sections replace those before it")
-              ->allow_extra_args(false);
+              .one_value_each();
           app.add_option("-F", a->filter_file, "file with a BPF filter");
-          app.add_option("--workers", a->workers, "worker threads [1]")->check(CLI::Range(1, 64));
+          app.add_option("--workers", a->workers, "worker threads [1]").in_range(1, 64);
           app.add_option("--runmode", a->runmode, "accepted for Suricata's sake, without effect");
           app.add_option("--data-dir", a->data_dir, "accepted for Suricata's sake, without effect");
-          app.add_option("-r", a->reading, "a capture, as with Suricata")->allow_extra_args(false);
+          app.add_option("-r", a->reading, "a capture, as with Suricata").one_value_each();
           app.add_option("--user", a->user, "become this user when everything is open");
           app.add_option("--group", a->group,
                          "accepted for Suricata's sake: the group is that of --user");

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -34,6 +33,7 @@
 #include "sensors/setup/options.hpp"
 #include "sensors/uplink/event_sink.hpp"
 #include "sensors/uplink/uplink.hpp"
+#include "telemetry/command_line/command_line.hpp"
 #include "telemetry/json_writer.hpp"
 #include "telemetry/net/enrol.hpp"
 
@@ -654,10 +654,10 @@ const CommandRegistration run_registration{{
     .name = "run",
     .summary = "watch live: packets, logs; send to the collector",
     .setup =
-        [](CLI::App& app) {
+        [](cli::Command app) {
           auto file = std::make_shared<std::string>();
           auto once = std::make_shared<bool>(false);
-          app.add_option("--config", *file, "sensor configuration (YAML)")->required();
+          app.add_option("--config", *file, "sensor configuration (YAML)").required();
           app.add_flag("--once", *once,
                        "end when captures and log files are read and everything is acknowledged");
           return [file, once] { return run(*file, *once); };
@@ -668,9 +668,9 @@ const CommandRegistration check_registration{{
     .name = "check",
     .summary = "read the configuration and the rules, say what is wrong",
     .setup =
-        [](CLI::App& app) {
+        [](cli::Command app) {
           auto file = std::make_shared<std::string>();
-          app.add_option("--config", *file, "sensor configuration (YAML)")->required();
+          app.add_option("--config", *file, "sensor configuration (YAML)").required();
           return [file] {
             auto config = read_run_config(*file);
             if (!config) return problem(config.error(), 2);
@@ -731,7 +731,7 @@ const CommandRegistration enrol_registration{{
     .name = "enrol",
     .summary = "get this sensor's certificate with a one-time token",
     .setup =
-        [](CLI::App& app) {
+        [](cli::Command app) {
           auto a = std::make_shared<EnrolArguments>();
           app.add_option("--config", a->config,
                          "sensor configuration: its identity folder and collector URL");

@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -12,6 +11,7 @@
 #include "sensors/app/command.hpp"
 #include "sensors/drills/verify.hpp"
 #include "sensors/host/sandbox.hpp"
+#include "telemetry/command_line/command_line.hpp"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -65,9 +65,9 @@ const CommandRegistration registration{{
     .name = "verify-restore",
     .summary = "look whether restored files are whole (started by restore drills)",
     .setup =
-        [](CLI::App& app) {
+        [](cli::Command app) {
           auto file = std::make_shared<std::string>();
-          app.add_option("--spec", *file, "what to look at, as the drill wrote it")->required();
+          app.add_option("--spec", *file, "what to look at, as the drill wrote it").required();
           return [file] { return verify(*file); };
         },
 }};

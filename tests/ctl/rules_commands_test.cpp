@@ -1,12 +1,12 @@
 /// `rules explain`, `diff` and `update` as they are typed.
 #include <gtest/gtest.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 
 #include "ctl/commands/command.hpp"
+#include "telemetry/command_line/command_line.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace ww::ctl {
@@ -23,15 +23,13 @@ class RulesCommand : public testing::Test {
   }
   /// Standard output of `wardwatchctl rules WORDS`.
   std::string run(std::vector<std::string> words) {
-    CLI::App app;
+    cli::Program program("test", "wardwatchctl", "0");
     Context context;
-    auto* group = app.add_subcommand("rules");
-    commands().at("rules").setup(*group, context);
+    commands().at("rules").setup(program.root().add_command("rules", ""), context);
     words.insert(words.begin(), "rules");
-    std::reverse(words.begin(), words.end());
     testing::internal::CaptureStdout();
     try {
-      app.parse(words);
+      (void)program.parse(words);
     } catch (...) {
       (void)testing::internal::GetCapturedStdout();
       throw;
