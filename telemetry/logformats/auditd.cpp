@@ -140,6 +140,7 @@ class Auditd final : public Format {
            "terminal=ssh res=failed'";
   }
   [[nodiscard]] bool joins() const override { return true; }
+  [[nodiscard]] bool groups() const override { return true; }
   [[nodiscard]] Membership membership(std::string_view line) const override {
     Head head;
     if ((!line.starts_with("type=") && !line.starts_with("node=")) || !take_head(line, head))

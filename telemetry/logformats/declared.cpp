@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <map>
 #include <set>
 
@@ -20,24 +21,47 @@ struct Alternative {
   std::size_t time = 0, level = 0, host = 0, message = 0, program = 0;  // group numbers, 0 = none
 };
 
+// What `{level:level}` takes: the spellings that severity_from_text() knows and loggers write.
+constexpr std::string_view level_words =
+    "(?i:trace|debug|verbose|fine(?:r|st)?|config|info(?:rmation(?:al)?)?|notice|warn(?:ing)?|"
+    "err(?:or)?|severe|failure|crit(?:ical)?|alert|fatal|emerg(?:ency)?|panic)";
+
 class DeclaredFormat final : public Format {
  public:
+  static constexpr int last_resort = 600;
   std::string name_, summary_, product_, service_, category_, example_;
   int order_ = 500;
-  bool multiline_ = false;
+  bool multiline_ = false, inside_ = false;
   std::optional<Zone> zone_;
   std::vector<TimeFormat> times_;
   std::map<std::string, std::string_view, std::less<>> levels_;
   std::vector<Alternative> alternatives_;
+  std::vector<Pattern> starts_, guesses_;
+  std::vector<std::string> programs_;
+  std::bitset<256> first_;
+  /// How lines that begin with a digit go on, when all patterns begin with the time; else empty.
+  std::vector<TimeFormat::DigitRun> digit_runs_;
 
   [[nodiscard]] std::string_view name() const override { return name_; }
   [[nodiscard]] std::string_view summary() const override { return summary_; }
   [[nodiscard]] int order() const override { return order_; }
   [[nodiscard]] std::string_view example() const override { return example_; }
   [[nodiscard]] bool joins() const override { return multiline_; }
+  [[nodiscard]] bool yields() const override { return order_ >= last_resort; }
+  [[nodiscard]] bool may_start(unsigned char first) const override { return first_.test(first); }
+  [[nodiscard]] std::vector<std::string> programs() const override { return programs_; }
+  [[nodiscard]] bool plausible(std::string_view line) const override {
+    if (!digit_runs_.empty() && !line.empty() && is_digit(line.front()) && !run_fits(line))
+      return false;
+    return guesses_.empty() || std::any_of(guesses_.begin(), guesses_.end(),
+                                           [&](const Pattern& p) { return p.matches(line); });
+  }
 
   [[nodiscard]] Membership membership(std::string_view line) const override {
     if (!multiline_) return {};
+    for (const auto& s : starts_)
+      if (s.matches(line)) return {Membership::Kind::starts};
+    if (!starts_.empty()) return {Membership::Kind::continues};
     for (const auto& a : alternatives_)
       if (a.pattern.matches(line)) return {Membership::Kind::starts};
     return {Membership::Kind::continues};
@@ -50,12 +74,23 @@ class DeclaredFormat final : public Format {
       if (!a.pattern.match(line, std::span(groups).first(a.pattern.groups() + 1))) continue;
       if (a.time != 0 && !times_.empty() && !read_time(groups[a.time], context, out)) continue;
       fill(a, groups, line, out);
+      if (inside_) read_inside(context, out);
       return true;
     }
     return false;
   }
 
  private:
+  // Most lines that begin with a digit are told apart here, without a match for each pattern.
+  [[nodiscard]] bool run_fits(std::string_view line) const {
+    std::size_t n = 1;
+    while (n < line.size() && is_digit(line[n])) ++n;
+    const char next = n < line.size() ? line[n] : '\0';
+    return std::any_of(digit_runs_.begin(), digit_runs_.end(), [&](const auto& r) {
+      return n >= r.least && (r.next == '\0' || (next == r.next && n <= r.most));
+    });
+  }
+
   bool read_time(std::string_view text, const Context& context, Record& out) const {
     for (const auto& f : times_) {
       WallTime wall;
@@ -71,7 +106,8 @@ class DeclaredFormat final : public Format {
     out.product = product_;
     out.service = service_;
     out.category = category_;
-    out.message = a.message != 0 ? groups[a.message] : line;
+    const bool said = a.message != 0 && groups[a.message].data() != nullptr;
+    out.message = said ? groups[a.message] : line;
     if (a.host != 0) out.host = groups[a.host];
     if (a.level != 0) {
       const auto text = trim(groups[a.level]);
@@ -159,6 +195,8 @@ class Translator {
       expression = "\\S+";
     else if (type == "int")
       expression = "\\d+";
+    else if (type == "level")
+      expression = level_words;
     else if (type == "rest")
       expression = ".*";
     else if (type == "quoted")
@@ -212,6 +250,32 @@ struct Loader {
     return out;
   }
 
+  /// Nothing unless every pattern begins with the time, and that with a digit.
+  [[nodiscard]] std::vector<TimeFormat::DigitRun> digit_runs(
+      const std::vector<TimeFormat>& times) const {
+    if (root["regex"]) return {};
+    for (const char* key : {"pattern", "start"})
+      for (const auto& p : texts(key))
+        if (!p.starts_with("{time}")) return {};
+    std::vector<TimeFormat::DigitRun> out;
+    for (const auto& t : times) {
+      const auto runs = t.digit_runs();
+      if (!runs) return {};
+      out.insert(out.end(), runs->begin(), runs->end());
+    }
+    return out;
+  }
+
+  /// A part of a pattern has the name p<number>_ in the expression; a named group that somebody
+  /// wrote inside an expression keeps its own.
+  static std::string part_name(const std::string& group, const std::vector<std::string>* names) {
+    if (names == nullptr || group.size() < 3 || group.front() != 'p' || group.back() != '_')
+      return group;
+    const auto number = to_number(std::string_view(group).substr(1, group.size() - 2));
+    if (!number || *number < 0 || static_cast<std::size_t>(*number) >= names->size()) return group;
+    return (*names)[static_cast<std::size_t>(*number)];
+  }
+
   Result<void, Problem> add_alternative(DeclaredFormat& f, const YAML::Node& node,
                                         const std::string& expression,
                                         const std::vector<std::string>* names) const {
@@ -219,7 +283,7 @@ struct Loader {
     if (!compiled) return fail(problem(node, compiled.error(), "correct the pattern"));
     Alternative a{std::move(*compiled), {}};
     for (const auto& n : a.pattern.names()) {
-      const auto name = names != nullptr ? names->at(std::stoul(n.name.substr(1))) : n.name;
+      const auto name = part_name(n.name, names);
       a.names.push_back({name, n.group});
       if (name == "time") a.time = n.group;
       if (name == "level") a.level = n.group;
@@ -236,19 +300,29 @@ struct Loader {
     return {};
   }
 
+  /// A pattern of which only counts whether a line fits it.
+  static Result<Pattern, std::string> compile_plain(const std::string& pattern,
+                                                    const std::string& time_expression) {
+    Translator translator(pattern, time_expression);
+    auto expression = translator.run();
+    if (!expression) return fail(expression.error());
+    return Pattern::compile(*expression);
+  }
+
   Result<std::shared_ptr<const Format>, Problem> load() const {
     static const std::set<std::string> known{
-        "name", "summary", "product", "service",   "category", "pattern", "regex",
-        "time", "zone",    "levels",  "multiline", "order",    "example"};
+        "name",  "summary", "product",  "service", "category",  "pattern",
+        "regex", "time",    "zone",     "levels",  "multiline", "start",
+        "guess", "inside",  "programs", "order",   "example"};
     if (!root.IsMap())
       return fail(
           problem(root, "not a format: expected keys and values", "start with name: and pattern:"));
     for (const auto& kv : root)
       if (!known.contains(kv.first.as<std::string>()))
-        return fail(problem(kv.first, "unknown key '" + kv.first.as<std::string>() + "'",
-                            "known are name, summary, product, service, category, pattern, regex, "
-                            "time, zone, levels, "
-                            "multiline, order, example"));
+        return fail(problem(
+            kv.first, "unknown key '" + kv.first.as<std::string>() + "'",
+            "known are name, summary, product, service, category, pattern, regex, "
+            "time, zone, levels, multiline, start, guess, inside, programs, order, example"));
     auto f = std::make_shared<DeclaredFormat>();
     const auto text = [&](const char* key) {
       return root[key] ? root[key].as<std::string>() : std::string();
@@ -265,6 +339,8 @@ struct Loader {
     f->example_ = text("example");
     if (root["order"]) f->order_ = root["order"].as<int>();
     if (root["multiline"]) f->multiline_ = root["multiline"].as<bool>();
+    if (root["inside"]) f->inside_ = root["inside"].as<bool>();
+    f->programs_ = texts("programs");
     if (root["zone"]) {
       auto zone = Zone::parse(text("zone"));
       if (!zone) return fail(problem(root["zone"], zone.error().what, zone.error().remedy));
@@ -299,6 +375,16 @@ struct Loader {
     for (const auto& r : texts("regex"))
       if (auto ok = add_alternative(*f, root["regex"], "\\A(?:" + r + ")\\z", nullptr); !ok)
         return fail(ok.error());
+    for (const auto& [key, list] : {std::pair{"start", &f->starts_}, {"guess", &f->guesses_}})
+      for (const auto& p : texts(key)) {
+        auto compiled = compile_plain(p, time_expression);
+        if (!compiled) return fail(problem(root[key], compiled.error(), "correct the pattern"));
+        list->push_back(std::move(*compiled));
+      }
+    if (!f->starts_.empty()) f->multiline_ = true;
+    f->digit_runs_ = digit_runs(f->times_);
+    for (const auto& a : f->alternatives_) f->first_ |= a.pattern.first_octets();
+    for (const auto& p : f->starts_) f->first_ |= p.first_octets();
     if (f->alternatives_.empty())
       return fail(
           problem(root, "a format needs pattern: or regex:", "add pattern: '{time} {message}'"));

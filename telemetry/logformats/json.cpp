@@ -3,6 +3,7 @@
 /// names that loggers use.
 #include <simdjson.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -67,6 +68,11 @@ bool take_time(const dom::element& e, const Context& context, Record& out) {
     }
     return false;
   }
+  dom::object extended;  // MongoDB's extended JSON: {"$date": ...}
+  dom::element date;
+  if (e.get(extended) == simdjson::SUCCESS)
+    return extended["$date"].get(date) == simdjson::SUCCESS && !date.is_object() &&
+           take_time(date, context, out);
   std::int64_t whole = 0;
   if (e.get(whole) == simdjson::SUCCESS) {
     if (whole < 100'000'000) return false;
@@ -374,6 +380,11 @@ void parse_general(const dom::object& root, const Context& context, std::string_
       break;
     }
   }
+  // MongoDB names the severity by a letter, D1 to D5 for debug.
+  if (out.severity.empty())
+    if (const auto letter = text_at(root, "s");
+        letter && !letter->empty() && letter->size() <= 2 && text_at(root, "ctx"))
+      out.severity = severity_from_letter(letter->front());
   for (const std::string_view key :
        {"host.name", "hostname", "host", "Hostname", "Computer", "computer_name", "agent.hostname"})
     if (out.host = out.keep(text_of(key)); !out.host.empty()) break;
@@ -384,6 +395,15 @@ void parse_general(const dom::object& root, const Context& context, std::string_
     out.message.remove_suffix(1);  // Docker's json-file keeps the line end
   if (out.message.empty()) out.message = line;
   out.format = "json";
+  // Docker's json-file: {"log", "stream", "time"}; "log" is what a program wrote.
+  if (const auto stream = text_at(root, "stream"); stream && text_at(root, "log")) {
+    const auto object = out.fields_object;
+    if (!read_inside(context, out)) {
+      out.format = "json";
+    } else if (out.fields_object.data() != object.data()) {
+      out.add("stream", out.keep(*stream));
+    }
+  }
 }
 
 class Json final : public Format {
@@ -401,27 +421,28 @@ class Json final : public Format {
                            Record& out) const override {
     const auto text = trim(line);
     if (text.size() < 2 || text.front() != '{' || text.back() != '}') return false;
+    const auto outer = out.fields.size();  // what a header around the object said
     dom::object root;
     if (parser().parse(text.data(), text.size(), true).get(root) != simdjson::SUCCESS) return false;
     if (text.find("\"winlog\"") != std::string_view::npos && parse_winlogbeat(root, context, out))
       return true;
     if (text.find("\"EventID\"") != std::string_view::npos) {
       if (parse_flat_windows(root, context, out)) return true;
-      drop(out);
+      drop(out, outer);
       if (parse_event_object(root, context, out)) return true;
     }
-    drop(out);
+    drop(out, outer);
     if (text.find("\"__REALTIME_TIMESTAMP\"") != std::string_view::npos &&
         parse_journal(root, context, out))
       return true;
-    drop(out);
+    drop(out, outer);
     parse_general(root, context, text, out);
     return true;
   }
 
  private:
-  static void drop(Record& out) {
-    out.fields.clear();
+  static void drop(Record& out, std::size_t outer) {
+    out.fields.resize(std::min(outer, out.fields.size()));
     out.message = {};
     out.time.reset();
   }

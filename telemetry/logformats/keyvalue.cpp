@@ -67,7 +67,7 @@ class KeyValue final : public Format {
                            Record& out) const override {
     const auto read = read_pairs(line, out, false);
     if (!read.complete || read.pairs < 2) return false;
-    for (const std::string_view key : {"level", "lvl", "severity", "loglevel", "pri"})
+    for (const std::string_view key : {"level", "lvl", "severity", "loglevel", "priority", "pri"})
       if (const auto v = out.field(key); !v.empty()) {
         out.severity = severity_from_text(v);
         if (!out.severity.empty()) break;

@@ -28,6 +28,39 @@ Scratch& scratch() {
   return s;
 }
 
+// PCRE2 knows what an expression can start with only when it may look for it, so the anchor is left
+// out of a second compilation.
+std::bitset<256> first_of(std::string_view expression) {
+  std::bitset<256> all;
+  all.set();
+  if (!expression.starts_with("\\A")) return all;
+  expression.remove_prefix(2);
+  int error = 0;
+  PCRE2_SIZE at = 0;
+  const std::unique_ptr<pcre2_code, decltype(&pcre2_code_free)> code(
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(expression.data()), expression.size(),
+                    PCRE2_DOTALL, &error, &at, nullptr),
+      &pcre2_code_free);
+  if (!code) return all;
+  std::uint32_t kind = 0, octet = 0, empty = 0;
+  const std::uint8_t* map = nullptr;
+  pcre2_pattern_info(code.get(), PCRE2_INFO_MATCHEMPTY, &empty);
+  pcre2_pattern_info(code.get(), PCRE2_INFO_FIRSTCODETYPE, &kind);
+  pcre2_pattern_info(code.get(), PCRE2_INFO_FIRSTCODEUNIT, &octet);
+  pcre2_pattern_info(code.get(), PCRE2_INFO_FIRSTBITMAP, static_cast<void*>(&map));
+  if (empty != 0) return all;
+  std::bitset<256> out;
+  if (kind == 1) {
+    out.set(octet & 0xFF);
+    const auto letter = octet & 0xDF;  // the expression may not care for case
+    if (letter >= 'A' && letter <= 'Z') out.set(letter).set(letter | 0x20);
+    return out;
+  }
+  if (kind != 0 || map == nullptr) return all;
+  for (std::size_t i = 0; i < 256; ++i) out.set(i, (map[i / 8] >> (i % 8) & 1) != 0);
+  return out;
+}
+
 }  // namespace
 
 Result<Pattern, std::string> Pattern::compile(std::string_view expression) {
@@ -51,6 +84,7 @@ Result<Pattern, std::string> Pattern::compile(std::string_view expression) {
   pcre2_pattern_info(code, PCRE2_INFO_NAMECOUNT, &names);
   pcre2_pattern_info(code, PCRE2_INFO_NAMEENTRYSIZE, &entry);
   pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, static_cast<void*>(&table));
+  p.first_ = first_of(expression);
   if (count > max_groups) return fail(std::string("more than 63 groups"));
   p.groups_ = count;
   for (std::uint32_t i = 0; i < names; ++i, table += entry)

@@ -1,5 +1,6 @@
 #pragma once
 /// A PCRE2 expression with bounds on its work, for untrusted lines.
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -29,11 +30,15 @@ class Pattern {
   };
   [[nodiscard]] const std::vector<Name>& names() const { return names_; }
   [[nodiscard]] std::size_t groups() const { return groups_; }
+  /// The octets that a match of an expression that begins with \A can start with; all when that is
+  /// not known, or when the empty text matches.
+  [[nodiscard]] const std::bitset<256>& first_octets() const { return first_; }
 
  private:
   std::shared_ptr<void> code_;
   std::vector<Name> names_;
   std::size_t groups_ = 0;
+  std::bitset<256> first_;
 };
 
 }  // namespace ww::logs

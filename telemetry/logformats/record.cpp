@@ -97,6 +97,27 @@ std::string_view severity_from_text(std::string_view text) {
   return {};
 }
 
+std::string_view severity_from_letter(char letter) {
+  switch (letter) {
+    case 'F':
+      return severities[2];
+    case 'E':
+      return severities[3];
+    case 'W':
+      return severities[4];
+    case 'N':
+      return severities[5];
+    case 'I':
+      return severities[6];
+    case 'D':
+    case 'T':
+    case 'V':
+      return severities[7];
+    default:
+      return {};
+  }
+}
+
 std::string_view facility_name(unsigned facility) {
   return facility < facilities.size() ? facilities[facility] : std::string_view();
 }
@@ -173,6 +194,15 @@ void write_key(JsonWriter& json, std::string_view key) {
     json.key_text(key);
 }
 
+// Whether the text of an object's members has the name in quotes, be it as a key or a value.
+bool names(std::string_view members, std::string_view name) {
+  for (auto at = members.find(name); at != std::string_view::npos; at = members.find(name, at + 1))
+    if (at > 0 && members[at - 1] == '"' && at + name.size() < members.size() &&
+        members[at + name.size()] == '"')
+      return true;
+  return false;
+}
+
 // A small open-addressing set over the field names: repeats become arrays, in linear time for
 // hostile input.
 class Repeats {
@@ -220,7 +250,7 @@ thread_local std::vector<bool> Repeats::first_;
 
 void write_log_fields(JsonWriter& json, const LogFields& f) {
   const auto& r = *f.record;
-  if (!r.fields_object.empty() && f.sender.empty()) {
+  if (!r.fields_object.empty() && f.sender.empty() && r.fields.empty()) {
     json.raw(r.fields_object);
     return;
   }
@@ -229,11 +259,22 @@ void write_log_fields(JsonWriter& json, const LogFields& f) {
     auto inside = r.fields_object.substr(1, r.fields_object.size() - 2);
     while (!inside.empty() && (inside.front() == ' ' || inside.front() == '\t'))
       inside.remove_prefix(1);
-    if (!f.sender.empty()) json.field("sender", f.sender);
-    if (!inside.empty()) {
-      json.buffer() += ',';
-      json.buffer() += inside;
+    bool first = true;
+    if (!f.sender.empty()) {
+      json.field("sender", f.sender);
+      first = false;
     }
+    const Repeats repeats(r.fields);
+    for (std::size_t i = 0; i < r.fields.size(); ++i) {
+      const auto& part = r.fields[i];
+      if (!repeats.first(i) || !plain_key(part.name) || names(inside, part.name)) continue;
+      json.key(part.name);
+      write_part(json, part);
+      first = false;
+    }
+    if (!first && inside.find_first_not_of(" \t\r\n") != std::string_view::npos)
+      json.buffer() += ',';
+    json.buffer() += inside;
   } else {
     if (!f.sender.empty()) json.field("sender", f.sender);
     const Repeats repeats(r.fields);

@@ -37,7 +37,8 @@ class Record {
   std::string_view format;
   /// Names may repeat; the writer folds repeats into an array in order.
   std::vector<Part> fields;
-  /// A whole JSON object that serves as `fields` (then `fields` must be empty).
+  /// A whole JSON object that serves as `fields`; what `fields` holds beside it (of a header around
+  /// it) is written too, save what the object names itself.
   std::string_view fields_object;
 
   void clear();
@@ -67,6 +68,8 @@ class Record {
 [[nodiscard]] std::string_view severity_name(unsigned severity);
 /// Any usual spelling ("ERR", "warn", "Info", "FATAL", "5") to severity_name(), or "".
 [[nodiscard]] std::string_view severity_from_text(std::string_view text);
+/// The letter that loggers shorten a level to (F, E, W, N, I, D, T, V), or "".
+[[nodiscard]] std::string_view severity_from_letter(char letter);
 /// Syslog facility 0..23: kern, user, mail, daemon, auth, syslog, lpr, news, uucp, cron, authpriv,
 /// ftp, ..., local7.
 [[nodiscard]] std::string_view facility_name(unsigned facility);

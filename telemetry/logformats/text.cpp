@@ -135,39 +135,60 @@ PairsRead read_pairs(std::string_view text, Record& record, bool lenient) {
   return out;
 }
 
-bool parse_inner(std::string_view message, const Context& context, Record& record) {
-  const char* name = nullptr;
+namespace {
+
+// "time=", "date=", "level=": a message that is nothing but pairs starts with one.
+bool starts_with_pair(std::string_view message) {
+  std::size_t n = 0;
+  while (n < message.size() && n < 32 && (is_alnum(message[n]) || message[n] == '_')) ++n;
+  return n > 0 && n < message.size() && message[n] == '=';
+}
+
+const Format* inner_format(std::string_view& message, const Record& record) {
+  const auto& formats = Formats::builtin();
   if (message.starts_with("audit: type=")) message.remove_prefix(7);
-  if (message.starts_with("CEF:"))
-    name = "cef";
-  else if (message.starts_with("LEEF:"))
-    name = "leef";
-  else if (message.starts_with("{") && message.ends_with("}"))
-    name = "json";
-  else if (message.starts_with("@cee:")) {
+  if (message.starts_with("CEF:")) return formats.find("cef");
+  if (message.starts_with("LEEF:")) return formats.find("leef");
+  if (message.starts_with("{") && message.ends_with("}")) return formats.find("json");
+  if (message.starts_with("@cee:")) {
     message = trim(message.substr(5));
-    name = "json";
-  } else if ((message.starts_with("type=") || message.starts_with("node=") ||
-              message.starts_with("audit(")) &&
-             message.find("audit(") != std::string_view::npos)
-    name = "auditd";
-  if (name == nullptr) return false;
-  const auto* format = Formats::builtin().find(name);
+    return formats.find("json");
+  }
+  if ((message.starts_with("type=") || message.starts_with("node=") ||
+       message.starts_with("audit(")) &&
+      message.find("audit(") != std::string_view::npos)
+    return formats.find("auditd");
+  if (starts_with_pair(message)) return formats.find("keyvalue");
+  const auto program = record.field("program");
+  return program.empty() ? nullptr : formats.of_program(program);
+}
+
+}  // namespace
+
+bool parse_inner(std::string_view message, const Context& context, Record& record) {
+  const auto* format = inner_format(message, record);
   if (format == nullptr) return false;
   const auto outer_fields = record.fields.size();
   const auto time = record.time;
   const auto host = record.host, severity = record.severity, facility = record.facility,
-             outer = record.format;
-  if (!format->parse(message, context, record)) {
+             outer = record.format, text = record.message;
+  record.time.reset();
+  record.severity = {};
+  // Pairs alone are no proof: firewalls and services that log in them say when or how bad.
+  const bool fits = format->parse(message, context, record) &&
+                    (format->name() != "keyvalue" || record.time || !record.severity.empty());
+  record.facility = facility;
+  if (!fits) {
     record.fields.resize(outer_fields);
     record.fields_object = {};
     record.time = time;
     record.host = host;
     record.severity = severity;
     record.format = outer;
+    record.message = text;
     return false;
   }
-  record.facility = facility;
+  if (record.format.empty()) record.format = format->name();
   if (record.host.empty()) record.host = host;
   if (record.severity.empty()) record.severity = severity;
   if (!record.time) record.time = time;

@@ -385,6 +385,63 @@ bool TimeFormat::parse(std::string_view text, WallTime& out) const {
   return true;
 }
 
+std::optional<std::vector<TimeFormat::DigitRun>> TimeFormat::digit_runs() const {
+  std::vector<DigitRun> out;
+  unsigned least = 0, most = 0;
+  const auto end = [&](char next) {
+    out.push_back({static_cast<std::uint8_t>(least), static_cast<std::uint8_t>(most), next});
+  };
+  for (std::size_t i = 0; i < layout_.size(); ++i) {
+    const char c = layout_[i];
+    if (c != '%') {
+      if (digit(c)) {
+        ++least, ++most;
+        continue;
+      }
+      if (most == 0) return {};
+      end(c);
+      if (c == ' ') end('\t');
+      return out;
+    }
+    switch (layout_[++i]) {
+      case 'Y':
+        least += 4, most += 4;
+        break;
+      case 'y':
+        least += 2, most += 2;
+        break;
+      case 'd':
+      case 'e':
+        if (most > 0) end(' ');  // a day of one digit may have spaces before it
+        least += 1, most += 2;
+        break;
+      case 'm':
+      case 'H':
+      case 'I':
+      case 'M':
+      case 'S':
+        least += 1, most += 2;
+        break;
+      case 'f':
+        least += 1, most += 12;
+        break;
+      case 'L':
+        least += 1, most += 3;
+        break;
+      case 's':
+      case 'Q':
+        least += 1, most += 16;
+        break;
+      default:
+        if (most == 0) return {};
+        end('\0');
+        return out;
+    }
+  }
+  end('\0');
+  return out;
+}
+
 std::string TimeFormat::expression() const {
   std::string out;
   for (std::size_t i = 0; i < layout_.size(); ++i) {

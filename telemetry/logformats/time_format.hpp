@@ -79,6 +79,13 @@ class TimeFormat {
   [[nodiscard]] static Result<TimeFormat, std::string> compile(std::string_view layout);
   /// The whole text must fit.
   [[nodiscard]] bool parse(std::string_view text, WallTime& out) const;
+  /// How what the layout reads begins when it begins with a digit: so many digits, then `next`.
+  struct DigitRun {
+    std::uint8_t least = 0, most = 0;
+    char next = '\0';  ///< '\0': anything
+  };
+  /// All such beginnings; `std::nullopt` when the layout may begin with no digit or with any.
+  [[nodiscard]] std::optional<std::vector<DigitRun>> digit_runs() const;
   /// A PCRE expression that matches what the layout can read.
   [[nodiscard]] std::string expression() const;
 

@@ -738,7 +738,7 @@ class Tail final : public Input {
   }
 
   void remember(Followed& f) {
-    f.state.open_record = f.parser->pending() ? f.parser->save() : std::string();
+    f.state.open_record = f.parser->save();
     out_.group().state.emplace_back(f.key, f.state.text());
     f.state.open_record.clear();
   }

@@ -1,54 +1,15 @@
 /// Lines as real programs wrote them, one test per behaviour of a format.
 #include "telemetry/logformats/format.hpp"
 
-#include <gtest/gtest.h>
-#include <simdjson.h>
+#include <algorithm>
 
-#include <map>
-
-#include "telemetry/json_writer.hpp"
 #include "telemetry/logformats/declared.hpp"
 #include "telemetry/logformats/text.hpp"
+#include "telemetry/logformats/time_format.hpp"
+#include "tests/telemetry/logformats/got.hpp"
 
 namespace ww::logs {
 namespace {
-
-const Timestamp now = *parse_time("2026-11-22T12:00:00Z");
-
-struct Got {
-  std::string format, product, service, category, host, severity, facility, message, time, json;
-  std::map<std::string, std::string> fields;
-  std::string operator[](const std::string& name) const {
-    const auto it = fields.find(name);
-    return it == fields.end() ? std::string("(absent)") : it->second;
-  }
-};
-
-Got got(Record& r, std::string_view line) {
-  Got g;
-  g.format = r.format;
-  g.product = r.product;
-  g.service = r.service;
-  g.category = r.category;
-  g.host = r.host;
-  g.severity = r.severity;
-  g.facility = r.facility;
-  g.message = r.message;
-  g.time = r.time ? rfc3339(*r.time) : "";
-  for (const auto& f : r.fields) g.fields.emplace(f.name, f.value);
-  append_log_event(g.json, r, {}, line, now);
-  simdjson::dom::parser parser;
-  simdjson::dom::element e;
-  EXPECT_EQ(parser.parse(g.json).get(e), simdjson::SUCCESS) << g.json;
-  return g;
-}
-
-Got parse(std::string_view line, const Zone& zone = Zone::utc()) {
-  Record r;
-  const Format* hint = nullptr;
-  parse_line(Formats::builtin(), line, {now, &zone}, r, hint);
-  return got(r, line);
-}
 
 TEST(Formats, EveryExampleIsDetectedAsItsOwnFormat) {
   for (const auto& f : Formats::builtin().all()) {
@@ -327,24 +288,6 @@ TEST(WindowsXml, NamesEntitiesAndUserData) {
   EXPECT_NE(g.json.find(R"("EventID":7045)"), std::string::npos);
 }
 
-std::vector<Got> parse_all(const std::vector<std::string>& lines,
-                           SourceParser::Options options = {}) {
-  std::vector<Got> out;
-  auto parser = SourceParser::make(std::move(options), Formats::builtin());
-  EXPECT_TRUE(parser.has_value());
-  const auto emit = [&](Record& r, std::string_view line) { out.push_back(got(r, line)); };
-  for (const auto& l : lines) {
-    (*parser)->feed(l, now, emit);
-    // A restart between any two lines changes nothing.
-    const auto saved = (*parser)->save();
-    auto again = SourceParser::make(options, Formats::builtin());
-    (*again)->restore(saved);
-    parser = std::move(again);
-  }
-  (*parser)->flush(now, emit);
-  return out;
-}
-
 const std::vector<std::string> audit_lines{
     "type=SYSCALL msg=audit(1364481363.243:24287): arch=c000003e syscall=2 success=no exit=-13 "
     "a0=7fffd19c5592 items=1 ppid=2686 comm=\"cat\" exe=\"/bin/cat\" key=\"sshd_config\"",
@@ -406,6 +349,112 @@ multiline: true
   EXPECT_EQ(out[1].time, "2026-11-22T02:30:00.000000Z");
   EXPECT_EQ(out[1]["user"], "(absent)");
   EXPECT_EQ(out[2].severity, "informational");
+}
+
+std::vector<Got> declared(const char* yaml, const std::vector<std::string>& lines) {
+  Formats formats;
+  const auto ok = formats.add_declared(yaml, "own.yaml");
+  EXPECT_TRUE(ok.has_value()) << ok.error().text();
+  auto parser = SourceParser::make({}, formats);
+  std::vector<Got> out;
+  const auto emit = [&](Record& r, std::string_view line) { out.push_back(got(r, line)); };
+  for (const auto& l : lines) (*parser)->feed(l, now, emit);
+  (*parser)->flush(now, emit);
+  return out;
+}
+
+TEST(Declared, AStartSaysWhereARecordBegins) {
+  const auto all =
+      declared(R"(
+name: two-lines
+start: '*** {time}'
+pattern: ["*** {time}\n{level:level}: {message}", '*** {time}']
+time: '%Y-%m-%d %H:%M:%S'
+)",
+               {"*** 2026-11-22 02:30:00", "WARNING: first", "more", "*** 2026-11-22 02:30:01"});
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].message, "first\nmore");
+  EXPECT_EQ(all[0].severity, "warning");
+  EXPECT_EQ(all[1].message, "*** 2026-11-22 02:30:01");
+  EXPECT_EQ(all[1].time, "2026-11-22T02:30:01.000000Z");
+}
+
+TEST(Declared, AGuessIsAskedOnlyBeforeTheFormatIsChosen) {
+  constexpr auto yaml = R"(
+name: free
+pattern: '~ {message}'
+guess: '~ Free {rest:rest}'
+)";
+  auto all = declared(yaml, {"~ anything"});
+  EXPECT_EQ(all[0].format, "");
+  all = declared(yaml, {"~ Free 1.0 started", "~ anything"});
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].format, "free");
+  EXPECT_EQ(all[1].format, "free");
+  EXPECT_EQ(all[1].message, "anything");
+}
+
+TEST(Declared, NamedGroupsInsideAPartAreParts) {
+  const auto all = declared(R"(
+name: nested
+pattern: '~{program:/(?<area>[a-z]+)\.\w+/} {message:/(?:code (?<code>\d+))?.*/}'
+)",
+                            {"~ward.print code 42 paper", "~ward.print fine"});
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0]["program"], "ward.print");
+  EXPECT_EQ(all[0]["area"], "ward");
+  EXPECT_EQ(all[0]["code"], "42");
+  EXPECT_EQ(all[0].message, "code 42 paper");
+  EXPECT_EQ(all[1]["code"], "(absent)");
+}
+
+TEST(Declared, InsideAndPrograms) {
+  auto all = declared(R"(
+name: wrapped
+pattern: '~~ {agent:word} {message}'
+inside: true
+)",
+                      {"~~ a7 2026-11-22 02:30:00,123 INFO [main] a.b.C: text", "~~ a7 text"});
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].format, "log4j");
+  EXPECT_EQ(all[0]["agent"], "a7");
+  EXPECT_EQ(all[0].message, "text");
+  EXPECT_EQ(all[1].format, "wrapped");
+  EXPECT_EQ(all[1].message, "text");
+}
+
+// What may not begin as a line does is not asked; that must never hide a line that fits.
+TEST(Declared, WhatIsNotAskedDoesNotFit) {
+  for (const auto& f : Formats::builtin().all())
+    for (const auto& other : Formats::builtin().all()) {
+      const auto line = other->example().substr(0, other->example().find('\n'));
+      Record r;
+      if (f->name() == "openvpn" || f->name() == "hpc") continue;  // these have a guess
+      if (f->parse(line, {now, &Zone::utc()}, r)) {
+        EXPECT_TRUE(f->may_start(static_cast<unsigned char>(line.front()))) << f->name() << line;
+        EXPECT_TRUE(f->plausible(line)) << f->name() << ": " << line;
+      }
+    }
+  for (const auto& [layout, text] : {std::pair{"%y%m%d %H%M%S", "081109 203615"},
+                                     {"%m%d %H:%M:%S", "4 5 14:00:01"},
+                                     {"%d/%b/%Y", "1/Feb/2026"},
+                                     {"%s.%f", "1286536309.5"},
+                                     {"%e.%m.%Y", "22.11.2026"},
+                                     {"%Y%m%d-%H:%M:%S", "20171223-22:15:29"}}) {
+    const auto f = TimeFormat::compile(layout);
+    WallTime wall;
+    if (!f->parse(text, wall)) continue;
+    const auto runs = f->digit_runs();
+    ASSERT_TRUE(runs.has_value()) << layout;
+    const std::string_view t = text;
+    const auto n = t.find_first_not_of("0123456789");
+    EXPECT_TRUE(std::any_of(runs->begin(), runs->end(),
+                            [&](const auto& r) {
+                              return n >= r.least &&
+                                     (r.next == '\0' || (n <= r.most && r.next == t[n]));
+                            }))
+        << layout << " reads " << text;
+  }
 }
 
 TEST(Declared, SaysWhatIsWrongAndWhere) {
