@@ -1,5 +1,6 @@
 #include "sensors/logs/log_config.hpp"
 
+#include <arpa/inet.h>
 #include <glob.h>
 #include <unistd.h>
 
@@ -110,6 +111,11 @@ Result<void, Problem> read_listen(const Settings& s, const std::string& at, Sysl
     if (o.address.size() > 2 && o.address.front() == '[' && o.address.back() == ']')
       o.address = o.address.substr(1, o.address.size() - 2);
     if (o.address.empty() || o.address == "*") o.address = "::";
+    in6_addr octets{};
+    if (::inet_pton(AF_INET, o.address.c_str(), &octets) != 1 &&
+        ::inet_pton(AF_INET6, o.address.c_str(), &octets) != 1)
+      return fail(bad(s, at + ".listen", "'" + o.address + "' is not an address of this machine",
+                      "write for example listen: '0.0.0.0:514' or '[::]:514'"));
   }
   return {};
 }

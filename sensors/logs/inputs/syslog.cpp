@@ -98,7 +98,9 @@ class Syslog : public SyslogInput {
       return fail(Problem{"not an address to listen on", where, "write for example 0.0.0.0 or ::"});
     fd_ = ::socket(found->ai_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     const int one = 1, zero = 0;
-    ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    // For TCP only: two UDP sockets that both ask for it share the port, and one of the processes
+    // gets nothing without being told.
+    if (type == SOCK_STREAM) ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (found->ai_family == AF_INET6)
       ::setsockopt(fd_, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
     const bool ok = fd_ >= 0 && ::bind(fd_, found->ai_addr, found->ai_addrlen) == 0 &&

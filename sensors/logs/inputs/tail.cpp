@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "sensors/logs/inputs/archive.hpp"
 #include "sensors/logs/inputs/tail_state.hpp"
@@ -248,8 +250,13 @@ class Tail final : public Input {
       if (slash != std::string::npos && pattern.find_first_of("*?[") > slash)
         watch(pattern.substr(0, slash));
       glob_t g{};
+      bool found = false;
       if (::glob(pattern.c_str(), 0, nullptr, &g) == 0)
-        for (std::size_t i = 0; i < g.gl_pathc; ++i) see(g.gl_pathv[i], here);
+        for (std::size_t i = 0; i < g.gl_pathc; ++i) found = see(g.gl_pathv[i], here) || found;
+      if (found)
+        nothing_at_.erase(pattern);
+      else
+        say_nothing(pattern, g.gl_pathc > 0 ? g.gl_pathv[0] : "");
       ::globfree(&g);
     }
     for (auto& [key, f] : files_) {
@@ -261,9 +268,42 @@ class Tail final : public Input {
     if (first_scan_) adopt_lost(here);
   }
 
-  void see(const std::string& path, std::set<std::string>& here) {
+  /// A pattern that finds no file is a mistake more often than not: says so, with what is there
+  /// instead. That a file is missing is said at the start only: rotation makes it so for a moment.
+  void say_nothing(const std::string& pattern, const std::string& instead) {
+    std::string why, remedy = "correct logs.files.paths";
     struct stat st{};
-    if (::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode) || excluded(path)) return;
+    if (!instead.empty() && ::stat(instead.c_str(), &st) == 0) {
+      why = S_ISDIR(st.st_mode) ? "is a folder, not a file" : "is not a regular file";
+      remedy = S_ISDIR(st.st_mode) ? "name its files: " + instead + "/*.log"
+                                   : "pipes and devices are not read; " + remedy;
+    } else {
+      // The part before the first pattern character, up to where it can be looked at.
+      auto folder = pattern.substr(0, pattern.find_first_of("*?["));
+      folder.erase(std::min(folder.rfind('/'), folder.size()));
+      const int wanted = folder.size() == pattern.rfind('/') ? R_OK | X_OK : X_OK;
+      if (!folder.empty() && ::access(folder.c_str(), wanted) != 0) {
+        why = "cannot look into " + folder + ": " + std::strerror(errno);
+        remedy = errno == EACCES ? "give the sensor's user read access" : remedy;
+      } else if (first_scan_) {
+        why = "no such file yet";
+        remedy = "it is read when it comes; else " + remedy;
+      }
+    }
+    if (why.empty()) return;
+    auto& said = nothing_at_[pattern];
+    if (std::exchange(said, why) != why) spdlog::warn("logs: {}: {}; {}", pattern, why, remedy);
+  }
+
+  /// @return whether a file is there, followed or left out on purpose
+  bool see(const std::string& path, std::set<std::string>& here) {
+    struct stat st{};
+    if (::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return false;
+    if (!excluded(path)) look_at(path, st, here);
+    return true;
+  }
+
+  void look_at(const std::string& path, const struct stat& st, std::set<std::string>& here) {
     const auto key = state_key(st);
     here.insert(key);
     if (const auto slash = path.rfind('/'); slash != std::string::npos)
@@ -809,6 +849,7 @@ class Tail final : public Input {
   };
   std::map<std::string, Finished> finished_;  // archives read to the end, by key
   std::set<std::string> unreadable_, resumed_;
+  std::map<std::string, std::string> nothing_at_;  ///< what was said of patterns without a file
   std::string buffer_;
   bool rescan_ = false, first_scan_ = true, had_memory_ = false, warned_full_ = false;
 };

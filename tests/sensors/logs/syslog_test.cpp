@@ -98,6 +98,22 @@ TEST_F(SyslogTest, UdpDatagramsBecomeEvents) {
   EXPECT_NE(sink_.events()[7].find("\"sender\":\"127.0.0.1\""), std::string::npos);
 }
 
+TEST_F(SyslogTest, APortInUseIsRefusedForDatagramsToo) {
+  for (const auto transport : {SyslogOptions::Transport::udp, SyslogOptions::Transport::tcp}) {
+    SyslogOptions options;
+    options.transport = transport;
+    run(options, [&](std::uint16_t port) {
+      Loop loop;
+      Surroundings around{loop, sink_, clock_, Formats::builtin(), counters_};
+      options.address = "127.0.0.1";
+      options.port = port;
+      const auto second = make_syslog(options, around)->open();
+      ASSERT_FALSE(second.has_value()) << "one of the two would get nothing";
+      EXPECT_NE(second.error().text().find("in use"), std::string::npos);
+    });
+  }
+}
+
 TEST_F(SyslogTest, TheLongestDatagramLosesNothing) {
   std::string text(65'000, 'x');
   run({}, [&](std::uint16_t port) {

@@ -1,12 +1,16 @@
 #include "sensors/logs/inputs/tail.hpp"
 
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <sstream>
 #include <thread>
 
 #include "sensors/logs/inputs/tail_state.hpp"
@@ -64,6 +68,16 @@ class TailTest : public testing::Test {
     loop.stop();
     thread.join();
     tail->finish();
+  }
+  /// What a life says in the log.
+  std::string said() {
+    std::ostringstream out;
+    const auto before = spdlog::default_logger();
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(out)));
+    life();
+    spdlog::set_default_logger(before);
+    return out.str();
   }
   /// As at the start of the test.
   void start_over() {
@@ -128,6 +142,25 @@ class TailTest : public testing::Test {
   MemorySink sink_;
   SystemClock clock_;
 };
+
+TEST_F(TailTest, APatternThatFindsNothingIsNamedWithTheReason) {
+  options_.paths = {folder_ + "/none.log"};
+  EXPECT_NE(said().find("/none.log: no such file yet; it is read when it comes"),
+            std::string::npos);
+  options_.paths = {folder_ + "/absent/*.log"};
+  EXPECT_NE(said().find("cannot look into " + folder_ + "/absent: No such file or directory"),
+            std::string::npos);
+  options_.paths = {std::string(folder_)};
+  EXPECT_NE(said().find("is a folder, not a file; name its files: "), std::string::npos);
+  ASSERT_EQ(::mkfifo((folder_ + "/pipe").c_str(), 0600), 0);
+  options_.paths = {folder_ + "/pipe"};
+  EXPECT_NE(said().find("/pipe: is not a regular file"), std::string::npos);
+  append(log_, lines(1, 1));
+  options_.paths = {folder_ + "/*.log"};
+  EXPECT_EQ(said(), "") << "a file is there";
+  options_.exclude = {"*.log"};
+  EXPECT_EQ(said(), "") << "left out on purpose";
+}
 
 TEST_F(TailTest, ReadsEveryLineOnceOverRestarts) {
   append(log_, lines(1, 100));
