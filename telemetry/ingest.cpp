@@ -45,7 +45,7 @@ std::optional<std::vector<Lost>> parse_skipped_why(std::string_view text) {
     const auto range = parse_skipped(part.substr(space + 1));
     if (!range || (!out.empty() && range->from <= out.back().to)) return {};
     Lost l{range->from, range->to, {}};
-    for (const auto reason : {lost::damaged, lost::refused, lost::acknowledged})
+    for (const auto reason : {lost::damaged, lost::refused, lost::acknowledged, lost::renumbered})
       if (part.substr(0, space) == reason) l.reason = reason;
     if (l.reason.empty()) return {};
     out.push_back(l);

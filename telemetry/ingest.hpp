@@ -12,7 +12,8 @@
 ///             Wardwatch-Skipped-Why: REASON FROM-TO[, ...]   (optional) of which these were not
 ///             shed because the spool reached its bound: `damaged` on the sensor's disk, `refused`
 ///             by the collector one by one, `acknowledged` before by a collector whose data is now
-///             older than that
+///             older than that. `renumbered` ones are not lost: they are stored under an earlier
+///             epoch, before another spool of the same identity made this one take a new epoch
 ///             body: NDJSON, Content-Encoding zstd | gzip | identity
 ///   answers   200 {"ack":LAST,"accepted":N}  durable up to LAST; a repeat of a stored batch gets
 ///   the same answer,
@@ -49,7 +50,7 @@ struct Skipped {
 /// Why events will never come; `shed` when nothing else is known.
 namespace lost {
 inline constexpr std::string_view shed = "shed", damaged = "damaged", refused = "refused",
-                                  acknowledged = "acknowledged";
+                                  acknowledged = "acknowledged", renumbered = "renumbered";
 }
 struct Lost {
   std::uint64_t from = 0, to = 0;

@@ -254,6 +254,17 @@ class LocalPipelineImpl final : public LocalPipeline {
     ++add.dead_letters;
   }
 
+  /// A sensor whose spool began earlier than one that has sent as the same sensor since. Told once
+  /// an hour for each.
+  void say_two_spools(const Batch& b) {
+    if (!options_.on_shared_identity) return;
+    const auto now = clock_.now();
+    auto& said = two_spools_[{b.site, b.sensor}];
+    if (said.us != 0 && now - said < std::chrono::hours(1) && now >= said) return;
+    said = now;
+    options_.on_shared_identity(b.site, b.sensor);
+  }
+
   /// The rules of telemetry/ingest.hpp. @return the cursor after the batch, or nothing when it is
   /// out of order
   std::optional<SensorCursor> place(const Batch& b, std::uint64_t lines, BatchWrite& w,
@@ -275,7 +286,10 @@ class LocalPipelineImpl final : public LocalPipeline {
       answer.ack = c.seq;
       return std::nullopt;
     };
-    if (id.epoch < at.epoch) return refuse(at);
+    if (id.epoch < at.epoch) {
+      say_two_spools(b);
+      return refuse(at);
+    }
     if (id.epoch > at.epoch) {
       // A new spool. What the old one still held, if anything, is not known and will not come.
       w.gaps.push_back({at.epoch, at.seq + 1, 0, "epoch", w.received});
@@ -284,9 +298,11 @@ class LocalPipelineImpl final : public LocalPipeline {
     if (b.skipped && b.skipped->from <= at.seq + 1) {
       const auto to = std::min(b.skipped->to, id.seq - 1);  // what is in the batch is not lost
       if (to > at.seq) {
-        for (const auto& run : ingest::lost_runs({at.seq + 1, to}, b.lost))
+        for (const auto& run : ingest::lost_runs({at.seq + 1, to}, b.lost)) {
+          if (run.reason == ingest::lost::renumbered) continue;  // stored, under other numbers
           w.gaps.push_back({at.epoch, run.from, run.to, std::string(run.reason), w.received});
-        add.skipped_events += to - at.seq;
+          add.skipped_events += run.to - run.from + 1;
+        }
         at.seq = to;
       }
     }
@@ -375,6 +391,7 @@ class LocalPipelineImpl final : public LocalPipeline {
   Stamper stamper_;
   std::map<SensorKey, SensorCursor>
       cursors_;  // after what is prepared, which may be ahead of what is stored
+  std::map<std::pair<std::string, std::string>, Timestamp> two_spools_;  // when told last
   std::uint64_t seen_generation_ = 0;
 
   std::mutex commit_mutex_;

@@ -26,6 +26,10 @@ struct PipelineOptions {
   /// Called when commits begin to fail, with the reason, and with "" when they work again; from the
   /// committing thread.
   std::function<void(const std::string& why)> on_trouble;
+  /// Called when a batch comes from a spool that began before another one of the same sensor: two
+  /// machines with one identity, or one that went back to an older copy of its disk. At most once
+  /// an hour for each sensor; from a pipeline thread.
+  std::function<void(const std::string& site, const std::string& sensor)> on_shared_identity;
   std::function<void(double seconds)> on_detect;  ///< arrival to detected, per batch
   /// Borrowed; each sees the events of every commit, after detection.
   std::vector<EventWatcher*> watchers;

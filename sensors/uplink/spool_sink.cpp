@@ -1,6 +1,9 @@
+#include <spdlog/spdlog.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "sensors/privacy/privacy.hpp"
 #include "sensors/uplink/event_sink.hpp"
@@ -125,6 +128,18 @@ class Sink final : public SpoolSink {
     if (f) f();
   }
 
+  /// A disk that takes nothing is said once, and once that it does again.
+  void say_trouble() {
+    const bool refusing = spool_.stats().refusing;
+    if (refusing == std::exchange(refused_, refusing)) return;
+    if (refusing)
+      spdlog::error(
+          "spool: the disk takes no events (spool.folder); files and TCP senders wait, events of "
+          "packets and of UDP senders are dropped and counted; make room, or mount it writable");
+    else
+      spdlog::info("spool: the disk takes events again");
+  }
+
   void run() {
     std::unique_lock wake(wake_mutex_);
     std::uint64_t seen = 0;
@@ -138,6 +153,7 @@ class Sink final : public SpoolSink {
         fresh = stats_.events != seen;
         seen = stats_.events;
       }
+      say_trouble();
       if (fresh) notify();
       wake.lock();
     }
@@ -156,6 +172,7 @@ class Sink final : public SpoolSink {
   std::condition_variable wake_;
   std::function<void()> notify_;
   bool stopping_ = false;
+  bool refused_ = false;  // the thread's own
   std::thread thread_;
 };
 

@@ -90,6 +90,7 @@ class SpoolUplink final : public Uplink {
       if (client_) client_->cancel();
     }
     condition_.notify_all();
+    drained_.notify_all();
     if (thread_.joinable()) {
       thread_.join();
       sink_.on_synced({});
@@ -280,7 +281,9 @@ class SpoolUplink final : public Uplink {
       stats_.skipped_events += skipped;
       stats_.last_ack = clock_.now();
     }
-    if (skipped > 0) spdlog::warn("uplink: {}", loss_text());
+    if (skipped > 0)
+      if (const auto text = loss_text(); !text.empty()) spdlog::warn("uplink: {}", text);
+    renumbered_ = 0;
     std::erase_if(refused_, [&](const auto& r) { return r.to <= ack; });
     drained_.notify_all();
   }
@@ -300,9 +303,22 @@ class SpoolUplink final : public Uplink {
       }
       if (at <= run.to) out.push_back({at, run.to, run.reason});
     }
+    if (renumbered_ > 0) {
+      std::vector<ingest::Lost> parts;
+      for (const auto& l : out) {
+        if (l.reason != ingest::lost::acknowledged || l.from > renumbered_) {
+          parts.push_back(l);
+          continue;
+        }
+        parts.push_back({l.from, std::min(l.to, renumbered_), ingest::lost::renumbered});
+        if (l.to > renumbered_) parts.push_back({renumbered_ + 1, l.to, l.reason});
+      }
+      out = std::move(parts);
+    }
     return out;
   }
 
+  /// Empty when nothing is lost.
   [[nodiscard]] std::string loss_text() const {
     using Reason = std::pair<std::string_view, const char*>;
     static constexpr Reason reasons[] = {
@@ -310,22 +326,31 @@ class SpoolUplink final : public Uplink {
         {ingest::lost::damaged, "damaged in the spool (check its disk)"},
         {ingest::lost::refused, "refused by the collector"},
         {ingest::lost::acknowledged, "acknowledged before by a collector whose data is older now"}};
-    std::string out = "told the collector which events are lost:";
+    std::string out;
     for (const auto& [reason, text] : reasons) {
       std::uint64_t n = 0;
       for (const auto& l : lost_)
         if (l.reason == reason) n += l.to - l.from + 1;
-      if (n > 0) out += (out.back() == ':' ? " " : ", ") + std::to_string(n) + " " + text;
+      if (n > 0) out += (out.empty() ? "" : ", ") + std::to_string(n) + " " + text;
     }
-    return out;
+    return out.empty() ? out : "told the collector which events are lost: " + out;
   }
 
   /// The collector wants another number or has seen a later epoch.
   void out_of_order(const http::Response& r) {
     const auto expected = number_in(r.body, "expected").value_or(0);
     const auto epoch = number_in(r.body, "epoch").value_or(0);
-    note_failure("waiting", "the collector expects event " + std::to_string(expected) +
-                                " of epoch " + std::to_string(epoch));
+    if (epoch > spool_.epoch())
+      note_failure("waiting",
+                   "another spool sent as " +
+                       (has_identity_ ? identity_.site + "/" + identity_.sensor
+                                      : std::string("this sensor")) +
+                       " after this one began: two sensors share one identity, or this data folder "
+                       "is an older copy; nothing is lost; enrol each sensor with a token of its "
+                       "own");
+    else
+      note_failure("waiting", "the collector expects event " + std::to_string(expected) +
+                                  " of epoch " + std::to_string(epoch));
     if (expected == 0 || ++conflicts_ > 3) {
       pause_after_failure({});  // it does not settle; do not spin
       return;
@@ -336,9 +361,11 @@ class SpoolUplink final : public Uplink {
         pause_after_failure({});
         return;
       }
+      renumbered_ = next_ - 1;  // these it has under the epoch before
       expected_ = 1;
       return;
     }
+    renumbered_ = 0;
     expected_ = expected;
     if (epoch == spool_.epoch() &&
         expected > next_) {  // it has more than we knew: an answer got lost
@@ -508,6 +535,7 @@ class SpoolUplink final : public Uplink {
   batch::Encoder encoder_;
   SpoolBatch batch_;
   std::vector<ingest::Lost> lost_;        // of the batch under way
+  std::uint64_t renumbered_ = 0;          // up to here the collector has all under an earlier epoch
   std::vector<ingest::Skipped> refused_;  // in order; not told yet
   std::uint64_t next_ = 1;                // first event that is not acknowledged
   std::uint64_t expected_ = 1;            // what the collector waits for, as far as we know

@@ -165,6 +165,30 @@ TEST_F(PipelineTest, ANewEpochBeginsAgainAndAnOldOneIsRefused) {
   EXPECT_EQ(store_->cursor("royal-hill", "net-1"), (SensorCursor{2, 5}));
 }
 
+TEST_F(PipelineTest, TwoSpoolsOfOneSensorAreToldAndWhatIsRenumberedIsNoGap) {
+  std::vector<std::string> told;
+  options_.on_shared_identity = [&](const std::string& site, const std::string& sensor) {
+    told.push_back(site + "/" + sensor);
+  };
+  open();
+  send(1, 10);
+  auto b = test::numbered_batch("net-1", 1, 5);
+  b.id->epoch = 3;
+  EXPECT_EQ(send(b).kind, Kind::committed);
+  EXPECT_TRUE(told.empty()) << "a new spool alone is nothing to tell";
+  EXPECT_EQ(send(11, 12).kind, Kind::out_of_order);
+  EXPECT_EQ(send(11, 12).kind, Kind::out_of_order);
+  EXPECT_EQ(told, std::vector<std::string>{"royal-hill/net-1"});
+  // The sensor takes a later epoch and goes on where it was.
+  auto again = test::numbered_batch("net-1", 11, 12);
+  again.id->epoch = 4;
+  again.skipped = ingest::Skipped{1, 10};
+  again.lost = {{1, 10, ingest::lost::renumbered}};
+  EXPECT_EQ(send(again).ack, 12U);
+  for (const auto& g : store_->gaps({INT64_MIN}, {INT64_MAX})) EXPECT_EQ(g.reason, "epoch");
+  EXPECT_EQ(pipeline_->stats().skipped_events, 0U);
+}
+
 TEST_F(PipelineTest, DeadLinesKeepTheirPlaceInTheSequence) {
   auto b = test::numbered_batch("net-1", 1, 6);
   b.events[1].json = "{broken";  // found dead here

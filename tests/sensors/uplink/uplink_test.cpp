@@ -1,7 +1,11 @@
 #include "sensors/uplink/uplink.hpp"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <simdjson.h>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <condition_variable>
 #include <deque>
@@ -339,6 +343,99 @@ TEST_F(UplinkTest, TakesALaterEpochThanTheCollectorHasSeen) {
   ASSERT_TRUE(uplink_->drain(patience));
   expect(1, 60);
   EXPECT_GT(spool_->epoch(), before + 1'000'000);
+}
+
+TEST_F(UplinkTest, AnotherSpoolWithTheSameIdentityIsNoLoss) {
+  start();
+  put(1, 100);
+  ASSERT_TRUE(uplink_->drain(patience));
+  {
+    const std::lock_guard lock(collector_.mutex_);
+    collector_.epoch_ = spool_->epoch() + 5;  // a copy of this sensor began later and has sent
+    collector_.stored_ = 7;
+  }
+  put(101, 120);
+  ASSERT_TRUE(uplink_->drain(patience));
+  expect(1, 120);
+  EXPECT_EQ(collector_.why_, (std::map<std::string, std::uint64_t>{{"renumbered", 100}}))
+      << "what was acknowledged is stored, under the earlier epoch";
+  {
+    const std::lock_guard lock(collector_.mutex_);
+    collector_.stored_ = 100;
+    collector_.why_.clear();  // and now a backup is restored: that is a loss
+  }
+  put(121, 130);
+  ASSERT_TRUE(uplink_->drain(patience));
+  EXPECT_EQ(collector_.why_.count("renumbered"), 0U);
+}
+
+TEST_F(UplinkTest, StopEndsADrainAtOnce) {
+  {
+    const std::lock_guard lock(collector_.mutex_);
+    collector_.away_ = true;
+  }
+  put(1, 3);
+  start();
+  bool drained = true;
+  std::thread waiting([&] { drained = uplink_->drain(std::chrono::minutes(10)); });
+  ASSERT_TRUE(collector_.wait([&] { return collector_.requests_ > 0; }));
+  const auto begin = std::chrono::steady_clock::now();
+  uplink_->stop();
+  waiting.join();
+  EXPECT_FALSE(drained);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::minutes(1));
+}
+
+/// Keeps what is logged while it lives.
+class Heard {
+ public:
+  Heard() : before_(spdlog::default_logger()), sink_(std::make_shared<Sink>()) {
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("heard", sink_));
+  }
+  ~Heard() { spdlog::set_default_logger(before_); }
+  bool waits_for(const std::string& text) {
+    std::unique_lock lock(sink_->lines_mutex);
+    return sink_->changed.wait_for(lock, patience,
+                                   [&] { return sink_->text.find(text) != std::string::npos; });
+  }
+
+ private:
+  struct Sink : spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+    void sink_it_(const spdlog::details::log_msg& m) override {
+      const std::lock_guard lock(lines_mutex);
+      text.append(m.payload.data(), m.payload.size()).append("\n");
+      changed.notify_all();
+    }
+    void flush_() override {}
+    std::mutex lines_mutex;
+    std::condition_variable changed;
+    std::string text;
+  };
+  std::shared_ptr<spdlog::logger> before_;
+  std::shared_ptr<Sink> sink_;
+};
+
+TEST_F(UplinkTest, ADiskThatTakesNothingIsSaidAndThatItDoesAgain) {
+  Heard heard;
+  ::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit full{20'000, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  const auto group = [](int n) {
+    EventGroup g;
+    g.add("{\"event_type\":\"log\",\"n\":" + std::to_string(n) + ",\"x\":\"" +
+          std::string(500, 'x') + "\"}");
+    return g;
+  };
+  int taken = 0;
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (std::chrono::steady_clock::now() < until && sink_->submit(group(taken))) ++taken;
+  EXPECT_TRUE(heard.waits_for("spool: the disk takes no events"));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  put(1, 3);
+  EXPECT_TRUE(heard.waits_for("spool: the disk takes events again"));
+  close();  // nobody logs while the logger is put back
 }
 
 TEST_F(UplinkTest, HalvesBatchesThatAreTooLargeAndLeavesOutAnEventThatNeverFits) {
