@@ -108,6 +108,23 @@ class SettingsLoader {
   YamlRules rules_;
 };
 
+namespace {
+
+/// The last line up to `last` (counted from 0) whose indentation has a tab, which an editor does
+/// not show. @return its number from 1, or 0
+int tab_indented(std::string_view text, int last) {
+  int found = 0;
+  for (int line = 0; line <= last && !text.empty(); ++line) {
+    const auto end = text.find('\n');
+    const auto indent = text.substr(0, std::min(text.find_first_not_of(" \t"), end));
+    if (indent.find('\t') != std::string_view::npos) found = line + 1;
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+  }
+  return found;
+}
+
+}  // namespace
+
 Result<Settings, Problem> Settings::from_yaml(std::string_view text, const std::string& name,
                                               YamlRules rules) {
   if (text.find('\0') != std::string_view::npos)
@@ -130,6 +147,9 @@ Result<Settings, Problem> Settings::from_yaml(std::string_view text, const std::
     }
     SettingsLoader(s, name, rules).walk(top, "", 0);
   } catch (const YAML::Exception& e) {
+    if (const auto line = tab_indented(text, e.mark.line); line > 0)
+      return fail(Problem{"not valid YAML: the line begins with a tab",
+                          name + ":" + std::to_string(line), "indent with spaces"});
     return fail(Problem{"not valid YAML: " + e.msg, name + ":" + std::to_string(e.mark.line + 1),
                         "correct the file at that line"});
   }

@@ -1,5 +1,6 @@
 /// `wardwatch-sensor run|check|enrol`: the live sensor. Capture threads feed workers, the log
 /// thread reads its inputs, all events go through the sink into the spool, the uplink sends them.
+#include <net/if.h>
 #include <pwd.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
@@ -37,8 +38,17 @@
 #include "telemetry/json_writer.hpp"
 #include "telemetry/net/enrol.hpp"
 
+#ifndef WARDWATCH_VERSION
+#define WARDWATCH_VERSION "0.1.0"
+#endif
+
 namespace ww::sensor {
 namespace {
+
+std::string file_text(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
 
 int problem(const Problem& p, int code) {
   std::fprintf(stderr, "wardwatch-sensor: %s\n", p.text().c_str());
@@ -142,6 +152,7 @@ struct Sensor {
   std::unique_ptr<Uplink> uplink;
   std::unique_ptr<StatsRecorder> stats;
   Timestamp started, next_stats;
+  std::atomic<bool> given_up_{false};
 
   Result<void, Problem> open() {
     std::string site = config.site, name = config.sensor;
@@ -393,6 +404,36 @@ struct Sensor {
     return next_stats;
   }
 
+  /// For --once: until captures, logs and backups are read and the collector has everything, or a
+  /// signal. @return the exit code
+  int to_the_end(const sigset_t& signals, bool& interrupted) {
+    std::atomic<int> code{0};
+    std::atomic<bool> over{false};
+    // Each step may take its time; this thread stays free to hear Ctrl-C.
+    std::thread work([&] {
+      for (auto& lane : lanes)
+        if (lane->thread.joinable()) lane->thread.join();
+      (void)write_stats(true);
+      if (logs) logs->drain();
+      if (backups && !given_up_) backups->look_at_all();
+      if (uplink && !uplink->drain(std::chrono::minutes(10))) code = 3;
+      over = true;
+    });
+    while (!over) {
+      const timespec a_moment{0, 50'000'000};
+      const int s = ::sigtimedwait(&signals, nullptr, &a_moment);
+      if (s != SIGINT && s != SIGTERM) continue;
+      interrupted = given_up_ = true;
+      for (auto& lane : lanes) lane->source->stop();
+      if (logs) logs->stop();
+      if (backups) backups->stop();
+      if (uplink) uplink->stop();
+      break;
+    }
+    work.join();
+    return interrupted ? 1 : code.load();
+  }
+
   void stop() {
     for (auto& lane : lanes) lane->source->stop();
     for (auto& lane : lanes)
@@ -409,8 +450,29 @@ struct Sensor {
     }
   }
 
+  /// "21 rules (2 refused)", or why there are none.
+  [[nodiscard]] std::string rules_text() const {
+    const auto rules = std::atomic_load(&engine);
+    if (!rules) return "no signature rules";
+    const auto f = rules->figures();
+    return std::to_string(f.rules) + " signature rules (" + std::to_string(f.refused) + " refused)";
+  }
+  /// All of them refused: a wrong variable, or files that hold something else.
+  [[nodiscard]] bool no_rule_usable() const {
+    const auto rules = std::atomic_load(&engine);
+    return rules && rules->figures().rules == 0 && rules->figures().refused > 0;
+  }
+
   void reload() {
-    if (lanes.empty()) return;
+    const auto said_again = config.text != file_text(config.file)
+                                ? "; " + config.file +
+                                      " has changed since the start: only what "
+                                      "its rule files hold is taken now, the rest at a restart"
+                                : std::string();
+    if (lanes.empty()) {
+      spdlog::info("reload: no packets are watched, so there are no rules to read{}", said_again);
+      return;
+    }
     if (auto ok = load_engine(); !ok) {
       spdlog::error("reload: {}; the rules before stay", ok.error().text());
       return;
@@ -419,7 +481,8 @@ struct Sensor {
       const std::lock_guard lock(lane->mutex);
       lane->next_engine = engine;
     }
-    spdlog::info("reload: rules read again");
+    spdlog::info("reload: {} read again{}", rules_text(), said_again);
+    if (no_rule_usable()) spdlog::error("no rule can be used: nothing is detected in packets");
   }
 
   [[nodiscard]] bool files_ended() const {
@@ -478,7 +541,9 @@ struct Sensor {
 
   /// Prometheus text. Any thread.
   std::string render_metrics() {
-    std::string out;
+    std::string out =
+        "# TYPE wardwatch_build_info gauge\n"
+        "wardwatch_build_info{component=\"sensor\",version=\"" WARDWATCH_VERSION "\"} 1\n";
     const auto put = [&](const char* name, const char* type, std::uint64_t value) {
       out += std::string("# TYPE ") + name + " " + type + "\n" + name + " " +
              std::to_string(value) + "\n";
@@ -584,6 +649,22 @@ Result<void, Problem> give_to_user(const RunConfig& c) {
   return {};
 }
 
+/// What a start would find missing on this machine, without opening any of it.
+Result<void, Problem> check_surroundings(const RunConfig& c) {
+  if (!c.user.empty() && ::getpwnam(c.user.c_str()) == nullptr)
+    return fail(
+        Problem{"no such user", "user: " + c.user, "create it: adduser --system " + c.user});
+  if (!c.privacy_key_file.empty())
+    if (auto key = Privacy::from_key_file(c.privacy_key_file); !key) return fail(key.error());
+  for (const auto& i : c.interfaces)
+    if (i.interface != "any" && ::if_nametoindex(i.interface.c_str()) == 0)
+      return fail(Problem{"no such interface on this machine", "interface " + i.interface,
+                          "correct capture.interfaces; ip link names them"});
+  if (!c.capture_files.empty())
+    if (auto files = capture::open_files(c.capture_files); !files) return fail(files.error());
+  return {};
+}
+
 int run(const std::string& file, bool once) {
   auto config = read_run_config(file);
   if (!config) return problem(config.error(), 2);
@@ -612,16 +693,14 @@ int run(const std::string& file, bool once) {
   if (auto report = enter_sandbox(sandbox); !report) return problem(report.error(), 2);
   sensor.start(once);
   if (!sensor.config.metrics_listen.empty()) metrics.start();
-  spdlog::info("running: {} interfaces, {} capture files{}", sensor.config.interfaces.size(),
-               sensor.config.capture_files.size(), sensor.logs ? ", logs" : "");
+  spdlog::info("running: {} interfaces, {} capture files{}{}", sensor.config.interfaces.size(),
+               sensor.config.capture_files.size(), sensor.logs ? ", logs" : "",
+               sensor.lanes.empty() ? "" : ", " + sensor.rules_text());
+  if (sensor.no_rule_usable()) spdlog::error("no rule can be used: nothing is detected in packets");
   int code = 0;
+  bool interrupted = false;
   if (once) {
-    for (auto& lane : sensor.lanes)
-      if (lane->thread.joinable()) lane->thread.join();
-    (void)sensor.write_stats(true);
-    if (sensor.logs) sensor.logs->drain();
-    if (sensor.backups) sensor.backups->look_at_all();
-    if (sensor.uplink && !sensor.uplink->drain(std::chrono::minutes(10))) code = 3;
+    code = sensor.to_the_end(wanted, interrupted);
   } else {
     auto stats_at = sensor.write_stats(false);
     while (true) {
@@ -642,7 +721,12 @@ int run(const std::string& file, bool once) {
   metrics.stop();
   sensor.stop();
   sensor.write_metrics();
-  if (code == 3)
+  if (interrupted)
+    std::fprintf(stderr,
+                 "wardwatch-sensor: stopped before the end; what was read is in the spool (%s) and "
+                 "goes out at the next start\n",
+                 sensor.config.spool.folder.c_str());
+  else if (code == 3)
     std::fprintf(
         stderr,
         "wardwatch-sensor: not everything reached the collector: %s; it waits in the spool\n",
@@ -679,9 +763,16 @@ const CommandRegistration check_registration{{
             sensor.say_unknown = [](const std::string& line) {
               std::fprintf(stderr, "wardwatch-sensor: %s\n", line.c_str());
             };
+            if (auto ok = check_surroundings(sensor.config); !ok) return problem(ok.error(), 2);
             if (!sensor.config.rules.empty() || !sensor.config.suricata_yaml.empty())
               if (auto ok = sensor.load_engine(); !ok) return problem(ok.error(), 2);
-            std::printf("%s: the configuration is good\n", file->c_str());
+            if (sensor.no_rule_usable())
+              return problem({"no rule can be used: all " +
+                                  std::to_string(sensor.engine->figures().refused) + " are refused",
+                              *file, "correct rules and vars"},
+                             2);
+            std::printf("%s: the configuration is good%s\n", file->c_str(),
+                        sensor.config.rules.empty() ? "" : ("; " + sensor.rules_text()).c_str());
             return 0;
           };
         },

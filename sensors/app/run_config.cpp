@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "sensors/backup/backup_config.hpp"
 #include "sensors/logs/log_config.hpp"
@@ -49,7 +51,7 @@ class Reader {
     if (!v || *v < least || *v > most)
       return fail(bad(s_, key, "not a size in its range: " + *text,
                       "write a number between " + std::to_string(least) + " and " +
-                          std::to_string(most) + ", for example 8MiB"));
+                          std::to_string(most) + (most > 1 << 20 ? ", for example 8MiB" : "")));
     out = static_cast<Number>(*v);
     return {};
   }
@@ -126,6 +128,11 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
   const auto& s = *loaded;
   const Reader r(s, file);
   RunConfig c;
+  c.file = file;
+  {
+    std::ifstream in(file, std::ios::binary);
+    c.text.assign(std::istreambuf_iterator<char>(in), {});
+  }
   const std::vector<std::pair<std::string, std::vector<std::string>>> known{
       {"",
        {"data:map", "identity:map", "collector:map", "spool:map", "uplink:map", "privacy:map",
@@ -183,11 +190,23 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
                          r.duration("uplink.pause_most", c.uplink.pause_most),
                          r.size("capture.workers", c.workers, 1, 64)})
     if (!ok) return fail(ok.error());
-  if (c.spool.sync_interval < std::chrono::milliseconds(5) ||
-      c.uplink.heartbeat < std::chrono::seconds(1) ||
-      c.uplink.pause_first < std::chrono::milliseconds(10))
-    return fail(bad(s, "spool.sync_interval", "an interval is too short",
-                    "at least 5ms to sync, 1s between heartbeats, 10ms before a retry"));
+  using std::chrono::milliseconds;
+  const auto least = [&](const char* key, milliseconds given, milliseconds bound,
+                         const char* text) -> Result<void, Problem> {
+    if (given >= bound) return {};
+    return fail(bad(s, key, "too short", std::string("give at least ") + text));
+  };
+  using std::chrono::duration_cast;
+  for (const auto& ok :
+       {least("spool.sync_interval", c.spool.sync_interval, milliseconds(5), "5ms"),
+        least("spool.max_age", duration_cast<milliseconds>(c.spool.max_age),
+              std::chrono::minutes(1), "1m: what is older is dropped"),
+        least("uplink.heartbeat", duration_cast<milliseconds>(c.uplink.heartbeat),
+              std::chrono::seconds(1), "1s"),
+        least("uplink.timeout", duration_cast<milliseconds>(c.uplink.timeout),
+              std::chrono::seconds(1), "1s"),
+        least("uplink.pause_first", c.uplink.pause_first, milliseconds(10), "10ms")})
+    if (!ok) return fail(ok.error());
   c.privacy_key_file = r.path("privacy.key_file", "");
   if (auto ok = read_interfaces(s, r, c); !ok) return fail(ok.error());
   c.capture_files = r.paths("capture.files");

@@ -15,6 +15,7 @@
 namespace ww::sensor {
 
 struct RunConfig {
+  std::string file, text;  ///< where it was read, and what that held
   std::string data_folder, identity_folder;
   std::string site, sensor;  ///< only without a collector: otherwise the certificate says
   bool to_collector = true;  ///< false: fill the spool only

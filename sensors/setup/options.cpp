@@ -128,6 +128,13 @@ Result<std::shared_ptr<const sig::Engine>, Problem> load_rules(const CommonArgum
       std::vector<std::string> found;
       for (const auto& e : fs::directory_iterator(path, ec))
         if (e.path().extension() == ".rules") found.push_back(e.path().string());
+      if (ec)
+        return fail(
+            Problem{"cannot read the folder: " + ec.message(), path, "check its permissions"});
+      // Nothing would ever be detected, and nobody told.
+      if (found.empty())
+        return fail(Problem{"no *.rules in the folder", path,
+                            "name the folder that holds the rule files, or take it out"});
       std::sort(found.begin(), found.end());
       files.insert(files.end(), found.begin(), found.end());
     } else if (!fs::exists(path, ec)) {
@@ -140,9 +147,9 @@ Result<std::shared_ptr<const sig::Engine>, Problem> load_rules(const CommonArgum
     std::error_code ec;
     return fs::file_size(f, ec) == 0 && !ec;
   });
-  if (files.empty()) return std::shared_ptr<const sig::Engine>();
   sig::EngineOptions options;
   if (auto ok = load_vars(settings, a.vars, options); !ok) return fail(ok.error());
+  if (files.empty()) return std::shared_ptr<const sig::Engine>();
   options.settings = &settings;
   options.base_folder = fs::path(files.front()).parent_path().string();
   const auto side = [&](const char* key, const char* name) {
