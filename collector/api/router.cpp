@@ -217,9 +217,10 @@ class ApiImpl final : public Api {
     }
     if (peer.has_certificate &&
         (access == Access::sensor || access == Access::ingest || access == Access::any)) {
-      if (!services_.accounts.certificate_valid(peer.certificate_serial)) return caller;
       for (const auto& uri : peer.certificate_uris)
         if (const auto name = parse_sensor_uri(uri)) {
+          if (!services_.accounts.admit(*name, peer.certificate_serial, peer.address))
+            return caller;
           caller.kind = Caller::Kind::sensor;
           caller.role = Role::ingest;
           caller.sensor = *name;

@@ -5,6 +5,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <set>
 #include <unordered_map>
 
 #include "collector/identity/secrets.hpp"
@@ -405,7 +406,9 @@ class AccountsImpl final : public Accounts {
 
   AccountResult<NewToken> add_token(const ApiToken& wanted, std::chrono::seconds life,
                                     const Actor& actor) override {
-    if (wanted.role == Role::none) return refuse(Kind::invalid, "give the token a role");
+    if (wanted.role == Role::none)
+      return refuse(Kind::invalid,
+                    "the token's role must be ingest, metrics, auditor, analyst, lead or admin");
     if (wanted.role == Role::ingest && (!valid_slug(wanted.site) || !valid_slug(wanted.source)))
       return refuse(Kind::invalid,
                     "an ingest token needs a site and a source (letters, digits, dashes)");
@@ -604,6 +607,30 @@ class AccountsImpl final : public Accounts {
            it->second.not_after > clock_.now();
   }
 
+  bool admit(const SensorName& sensor, std::string_view serial,
+             const std::string& address) override {
+    const std::lock_guard lock(mutex_);
+    if (const auto it = certificates_.find(serial); it != certificates_.end())
+      return it->second.revoked.us == 0 && it->second.not_after > clock_.now();
+    // Rows are never deleted, so a revocation is remembered for good.
+    bool known = false;
+    for (const auto& [s, c] : certificates_) {
+      if (c.site != sensor.site || c.sensor != sensor.sensor) continue;
+      if (c.revoked.us != 0) return false;
+      known = true;
+    }
+    constexpr std::size_t most = 10'000;
+    if (known && admitted_.size() < most && !admitted_.contains(serial)) {
+      admitted_.insert(std::string(serial));
+      const auto name = sensor.site + "/" + sensor.sensor;
+      (void)write([&](sql::Database& db) {
+        audit_row(db, {name, "sensor", address}, "sensor.admit", name,
+                  "certificate " + std::string(serial.substr(0, 64)) + " is newer than these data");
+      });
+    }
+    return known;
+  }
+
   std::vector<CertificateRow> certificates() const override {
     const std::lock_guard lock(mutex_);
     std::vector<CertificateRow> out;
@@ -748,6 +775,7 @@ class AccountsImpl final : public Accounts {
   std::unordered_map<std::string, ApiToken> tokens_;
   std::map<std::string, EnrolmentRow> enrolments_;  // by id, so in order of time
   std::map<std::string, CertificateRow, std::less<>> certificates_;
+  std::set<std::string, std::less<>> admitted_;  // not on record; told in the audit trail
   Failures by_user_, by_address_;
   Counters counters_;
 };

@@ -200,6 +200,31 @@ TEST_F(Identity, RevokedSensorLosesAllCertificatesForGood) {
   EXPECT_FALSE(accounts->revoke({"no", "body"}, "", actor));
 }
 
+TEST_F(Identity, ACertificateIssuedAfterTheBackupComesInUnlessTheSensorWasRevoked) {
+  const auto ca = authority();
+  const auto enrolled = [&](const SensorName& name) {
+    const auto made = accounts->add_enrolment(name, 1h, actor).value();
+    return accounts->enrol(made.secret, net::make_request("x").csr_pem, *ca, "1")->second.serial;
+  };
+  const auto known = enrolled({"a", "b"});
+  EXPECT_TRUE(accounts->admit({"a", "b"}, known, "1"));
+  EXPECT_TRUE(accounts->admit({"a", "b"}, "ABCD", "192.0.2.7")) << "renewed after the backup";
+  EXPECT_TRUE(accounts->admit({"a", "b"}, "ABCD", "192.0.2.7"));
+  EXPECT_FALSE(accounts->admit({"a", "c"}, "ABCD", "192.0.2.7")) << "no such sensor here";
+  std::size_t told = 0;
+  for (const auto& row : accounts->audit_rows(100, 0)) told += row.action == "sensor.admit" ? 1 : 0;
+  EXPECT_EQ(told, 1U) << "once for each certificate";
+  ASSERT_TRUE(accounts->revoke({"a", "b"}, "stolen", actor));
+  const auto anew = enrolled({"a", "b"});
+  EXPECT_TRUE(accounts->admit({"a", "b"}, anew, "1"));
+  EXPECT_FALSE(accounts->admit({"a", "b"}, known, "1"));
+  EXPECT_FALSE(accounts->admit({"a", "b"}, "ABCD", "1")) << "it may be the stolen one";
+  clock.advance(std::chrono::hours(24 * 400));
+  reopen();
+  EXPECT_FALSE(accounts->admit({"a", "b"}, anew, "1")) << "over";
+  EXPECT_FALSE(accounts->admit({"a", "b"}, "ABCD", "1")) << "a revocation is never forgotten";
+}
+
 TEST_F(Identity, CertificateIsValidOnlyWithinItsTime) {
   const auto ca = authority();
   const auto made = accounts->add_enrolment({"a", "b"}, 1h, actor).value();
