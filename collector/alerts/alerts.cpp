@@ -434,8 +434,6 @@ class Book final : public AlertBook {
   static std::optional<PatchRefusal> check(sql::Database& db, const Alert& a, const AlertPatch& p) {
     if (p.if_version && *p.if_version != a.version) return PatchRefusal::conflict;
     if (p.status) {
-      if (*p.status == AlertStatus::fresh && a.status != AlertStatus::fresh)
-        return PatchRefusal::bad_transition;
       const auto disposition = p.disposition.value_or(a.disposition);
       if (*p.status == AlertStatus::closed && disposition == Disposition::none)
         return PatchRefusal::bad_transition;

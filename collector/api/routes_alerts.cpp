@@ -124,6 +124,24 @@ void evidence(const CallPtr& call) {
   call->reply_json(200, page.finish());
 }
 
+/// Why a change was refused, for people.
+std::string_view refusal_text(PatchRefusal r) {
+  switch (r) {
+    case PatchRefusal::not_found:
+      return "no such alert";
+    case PatchRefusal::conflict:
+      return "somebody changed this alert meanwhile; look again";
+    case PatchRefusal::bad_transition:
+      return "closing needs a disposition: true_positive, false_positive, benign, drill or "
+             "duplicate";
+    case PatchRefusal::no_incident:
+      return "no such incident";
+    case PatchRefusal::failed:
+      break;
+  }
+  return "the change could not be stored; see /readyz";
+}
+
 /// Applies a patch, answers errors itself.
 std::optional<Alert> apply(const CallPtr& call, std::string_view id, const AlertPatch& patch,
                            std::string_view action, std::string_view detail) {
@@ -131,7 +149,7 @@ std::optional<Alert> apply(const CallPtr& call, std::string_view id, const Alert
   if (!done) {
     switch (done.error()) {
       case PatchRefusal::not_found:
-        call->reply_error(404, "no such alert");
+        call->reply_error(404, refusal_text(done.error()));
         break;
       case PatchRefusal::conflict: {
         // The answer carries what it is now, so that a person can decide again.
@@ -139,7 +157,7 @@ std::optional<Alert> apply(const CallPtr& call, std::string_view id, const Alert
         std::string text;
         JsonWriter json(text);
         json.begin_object();
-        json.field("error", "somebody changed this alert meanwhile; look again");
+        json.field("error", refusal_text(done.error()));
         if (now) {
           json.key("alert");
           write_json(json, *now);
@@ -149,14 +167,11 @@ std::optional<Alert> apply(const CallPtr& call, std::string_view id, const Alert
         break;
       }
       case PatchRefusal::bad_transition:
-        call->reply_error(400,
-                          "this change of status is not possible; closing needs a disposition");
-        break;
       case PatchRefusal::no_incident:
-        call->reply_error(400, "no such incident");
+        call->reply_error(400, refusal_text(done.error()));
         break;
       case PatchRefusal::failed:
-        call->reply_busy(503, "the change could not be stored; see /readyz", 5);
+        call->reply_busy(503, refusal_text(done.error()), 5);
         break;
     }
     return {};
@@ -166,7 +181,9 @@ std::optional<Alert> apply(const CallPtr& call, std::string_view id, const Alert
 }
 
 void observe_acknowledgement(const CallPtr& call, const Alert& before, const Alert& after) {
-  if (before.status == AlertStatus::fresh && after.status != AlertStatus::fresh)
+  // The first time only: an alert that was set back to new has been looked at before.
+  if (before.status == AlertStatus::fresh && after.status != AlertStatus::fresh &&
+      !before.acknowledged_at)
     call->services.metrics.observe_acknowledgement(
         name(after.level),
         static_cast<double>((call->services.clock.now() - after.created).count()) / 1e6);
@@ -238,7 +255,7 @@ void bulk_status(const CallPtr& call) {
     }
     const auto after = call->services.alerts.patch(id, *patch, call->caller.name);
     if (!after) {
-      failed.emplace_back(id, name(after.error()));
+      failed.emplace_back(id, refusal_text(after.error()));
       continue;
     }
     ++changed;

@@ -120,9 +120,13 @@ void count(const CallPtr& call) {
   if (!q) return;
   CountQuery c;
   c.search = std::move(*q);
-  c.step = std::chrono::seconds(
-      std::clamp<std::int64_t>(integer_arg(*call, "step", 60) / 60 * 60, 60, 86400));
+  const auto step = integer_arg(*call, "step", 60);
+  if (step < 60 || step > 86'400 || step % 60 != 0)
+    return call->reply_error(400, "step must be a multiple of 60 seconds, at most 86400");
+  c.step = std::chrono::seconds(step);
   const auto by = call->arg("by");
+  if (!by.empty() && by != "type" && by != "site" && by != "sensor")
+    return call->reply_error(400, "by must be type, site or sensor");
   c.by = by == "type"     ? CountQuery::By::type
          : by == "site"   ? CountQuery::By::site
          : by == "sensor" ? CountQuery::By::sensor
@@ -154,7 +158,7 @@ void top(const CallPtr& call) {
   t.search = std::move(*q);
   t.path = call->arg("field");
   t.limit = limit_arg(*call, 10, 100);
-  if (t.path.empty()) return call->reply_error(400, "name the field: ?field=dns.rrname");
+  if (t.path.empty()) return call->reply_error(400, "name the field: ?field=dns.queries.rrname");
   const auto found = call->services.store.top(t);
   if (!found) return reply_query_error(call, found.error());
   PageWriter page;

@@ -154,7 +154,16 @@ TEST_F(AlertBookTest, ChangesAreCheckedKeptAsHistoryAndSurviveRestart) {
   ASSERT_TRUE(book_->patch(id, p, "ann"));
   p = {};
   p.status = AlertStatus::fresh;
-  EXPECT_EQ(book_->patch(id, p, "ann").error(), PatchRefusal::bad_transition);
+  const auto renewed = book_->patch(id, p, "ann");
+  ASSERT_TRUE(renewed) << "a mistake must be revocable: back to new";
+  EXPECT_EQ(renewed->status, AlertStatus::fresh);
+  EXPECT_EQ(renewed->disposition, Disposition::none);
+  EXPECT_FALSE(renewed->closed_at);
+  EXPECT_EQ(renewed->acknowledged_at, after->acknowledged_at) << "it was looked at, all the same";
+  p.status = AlertStatus::closed;
+  p.disposition = Disposition::benign;
+  ASSERT_TRUE(book_->patch(id, p, "ann"));
+  p = {};
   p.status = AlertStatus::in_progress;
   const auto reopened = book_->patch(id, p, "ann");
   ASSERT_TRUE(reopened);
@@ -171,7 +180,7 @@ TEST_F(AlertBookTest, ChangesAreCheckedKeptAsHistoryAndSurviveRestart) {
   EXPECT_EQ(a->status, AlertStatus::in_progress);
   ASSERT_EQ(a->comments.size(), 1U);
   EXPECT_EQ(a->comments[0].text, "looking");
-  EXPECT_EQ(a->history.size(), 6U);  // status x3, assignee, disposition x2
+  EXPECT_EQ(a->history.size(), 10U);  // status x5, assignee, disposition x4
   EXPECT_EQ(a->history[0].author, "ann");
 }
 

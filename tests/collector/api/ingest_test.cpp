@@ -99,6 +99,15 @@ TEST_F(ApiTest, ACertificateThatWasNeverRecordedIsNotValid) {
   id.cert_file = id.key_file = folder + "/unrecorded.pem";
   ASSERT_TRUE(net::write_file(id.cert_file, issued.certificate_pem + pair.key_pem, 0600));
   EXPECT_EQ(client(&id)->send(batch(1, 1, lines(1, 1, 1)))->status, 401U);
+  // Of a sensor that is known here it was issued after the backup that was restored.
+  const auto known = enrol("a", "b");
+  EXPECT_EQ(client(&id)->send(batch(1, 1, lines(1, 1, 1)))->status, 200U);
+  EXPECT_NE(send("GET", "/api/v1/audit", token(Role::auditor)).body.find("sensor.admit"),
+            std::string::npos);
+  EXPECT_EQ(
+      send("POST", "/api/v1/sensors/a/b/revoke", token(Role::lead), R"({"reason":"x"})").status,
+      204U);
+  EXPECT_EQ(client(&id)->send(batch(1, 2, lines(1, 2, 2)))->status, 401U);
 }
 
 TEST_F(ApiTest, RevocationTakesEffectOnAnOpenConnection) {
@@ -207,6 +216,13 @@ TEST_F(ApiTest, AnAlertIsTriagedWithVersionsAndItsEvidence) {
                  R"({"ids":["no-such"],"status":"closed","disposition":"benign"})")
                 .body,
             R"({"changed":0,"failed":[{"id":"no-such","error":"no such alert"}]})");
+  const auto ids = R"({"ids":[")" + std::string(alert.at("id").as_string().c_str()) + "\"],";
+  EXPECT_NE(send("POST", "/api/v1/alerts/status", analyst, ids + R"("status":"closed"})")
+                .body.find("closing needs a disposition: true_positive"),
+            std::string::npos);
+  EXPECT_EQ(send("POST", "/api/v1/alerts/status", analyst, ids + R"("status":"new"})").body,
+            R"({"changed":1,"failed":[]})")
+      << "an acknowledgement by mistake is taken back";
   const auto opened = send(
       "POST", "/api/v1/incidents", analyst,
       R"({"title":"case","alerts":[")" + std::string(alert.at("id").as_string().c_str()) + "\"]}");
@@ -295,6 +311,12 @@ TEST_F(ApiTest, EventQueriesTakeConditionsAndNameMistakes) {
     EXPECT_EQ(r.status, 400U) << bad;
     EXPECT_NE(r.body.find(said), std::string::npos) << r.body;
   }
+  for (const auto& [query, status] : {std::pair{"by=colour", 400U},
+                                      {"step=61", 400U},
+                                      {"step=0", 400U},
+                                      {"by=site&step=3600", 200U}})
+    EXPECT_EQ(send("GET", "/api/v1/events/count?" + std::string(query), bearer).status, status)
+        << query;
   const auto bad = send("GET", "/api/v1/events?q=%22unclosed", bearer);
   EXPECT_EQ(bad.status, 400U);
   EXPECT_NE(bad.body.find("\"offset\""), std::string::npos);
