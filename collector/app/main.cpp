@@ -11,6 +11,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 
 #include "collector/app/service/service.hpp"
 #include "telemetry/command_line/command_line.hpp"
@@ -84,7 +86,13 @@ void notify_manager(const char* state) {
   ::close(fd);
 }
 
+std::string file_text(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 int run(const Config& config, const Clock& clock) {
+  const auto text = file_text(config.file);
   if (auto log = set_up_log(config); !log) return say(log.error(), 2);
   sigset_t signals;
   sigemptyset(&signals);
@@ -104,6 +112,16 @@ int run(const Config& config, const Clock& clock) {
     const int got = sigtimedwait(&signals, nullptr, &wait);
     if (got == SIGHUP) {
       notify_manager("RELOADING=1");
+      // What logrotate renamed is let go of.
+      if (!config.log_file.empty()) {
+        spdlog::drop("collector");
+        if (auto log = set_up_log(config); !log) say(log.error(), 2);
+      }
+      if (file_text(config.file) != text)
+        spdlog::warn(
+            "{} has changed since the start; what it says of anything but the contents "
+            "of rules, registers and certificates is taken at a restart",
+            config.file);
       const auto done = (*collector)->reload();
       if (done)
         spdlog::info("reloaded: {}", *done);

@@ -205,15 +205,17 @@ Result<Config, Problem> read(const Settings& s, const std::string& name) {
   const auto is_class = [&](const std::string& n) {
     return std::any_of(classes.begin(), classes.end(), [&](const auto& k) { return k.name == n; });
   };
+  std::string no_class = "is no event class; there are";
+  for (const auto& k : classes) no_class += (no_class.ends_with("are") ? " " : ", ") + k.name;
   for (const auto& n : s.children("data.retention")) {
     const auto key = "data.retention." + n;
-    if (!is_class(n)) r.bad(key, "is no event class");
+    if (!is_class(n)) r.bad(key, no_class);
     if (const auto days = r.integer(key, 1, 36'500))
       c.retention[n] = std::chrono::hours(24 * *days);
   }
   for (const auto& n : s.children("data.class_max_size")) {
     const auto key = "data.class_max_size." + n;
-    if (!is_class(n)) r.bad(key, "is no event class");
+    if (!is_class(n)) r.bad(key, no_class);
     r.size(key, c.class_max_size[n]);
   }
   r.life("identity.sensor_certificate_life", c.sensor_certificate_life, std::chrono::minutes(1),
@@ -306,6 +308,13 @@ Result<Config, Problem> read(const Settings& s, const std::string& name) {
         r.bad(key, "has '" + a +
                        "', which is not ADDRESS:PORT: write for example 0.0.0.0:8443 or "
                        "[::]:8443");
+  // They go into certificates, and the authority may sign for no others: a mistake stays.
+  for (const auto& n : c.names)
+    if (n.empty() || n.size() > 253 ||
+        n.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:") !=
+            std::string::npos)
+      r.bad("server.names",
+            "has '" + n.substr(0, 80) + "', which is neither a host's name nor an address");
   if (c.listen.empty()) r.bad("server.listen", "is empty: give ADDRESS:PORT");
   if (c.certificate_file.empty() != c.key_file.empty())
     r.bad("server.certificate", "needs server.key, and the other way round");

@@ -253,6 +253,13 @@ class CollectorImpl final : public Collector {
       else
         spdlog::error("the store takes no events; sensors and senders wait: {}", why);
     };
+    p.on_shared_identity = [](const std::string& site, const std::string& sensor) {
+      spdlog::warn(
+          "{}/{}: two sensors send with one identity, or one was set back to an older copy of its "
+          "disk; enrol each with a token of its own (wardwatchctl enrol), or their events are one "
+          "sensor's",
+          site, sensor);
+    };
     p.on_detect = [m = metrics_.get()](double s) { m->observe_detection(s); };
     p.is_rehearsal = [b = core_.drills.get()](auto run, auto site, auto sensor) {
       return b->is_rehearsal(run, site, sensor);
@@ -518,6 +525,25 @@ Result<std::string, Problem> check(const Config& config, const Clock& clock) {
     const auto reg = read_register(config.backup_register);
     if (!reg) return fail(reg.error());
     out += "; " + std::to_string(reg->assets.size()) + " assets in the backup register";
+  }
+  const auto missing = [](const std::string& path, const char* key) {
+    return fail(Problem{"no such file or folder", path, std::string("correct ") + key});
+  };
+  for (const auto& [key, paths] : {std::pair{"drills.playbooks", &config.drills.playbooks},
+                                   {"drills.definitions", &config.drills.definitions},
+                                   {"drills.trusted_keys", &config.drills.trusted_keys},
+                                   {"rules.sigma_pipelines", &config.sigma_pipelines}})
+    for (const auto& path : *paths)
+      if (!fs::exists(path)) return missing(path, key);
+  for (const auto& [key, path] : {std::pair{"drills.allow_list", &config.drills.allow_list},
+                                  {"drills.http_ca", &config.drills.http_ca}})
+    if (!path->empty() && !fs::exists(*path)) return missing(*path, key);
+  // The data folder is made at the start, with the folders above it; none of them may be a file.
+  for (fs::path at = fs::absolute(config.folder); !at.empty(); at = at.parent_path()) {
+    if (!fs::exists(at)) continue;
+    if (!fs::is_directory(at))
+      return fail(Problem{"is a file, not a folder", at.string(), "correct data.folder"});
+    break;
   }
   for (const auto& w : config.webhooks)
     for (const auto* f : {&w.ca_file, &w.token_file})

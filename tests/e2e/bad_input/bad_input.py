@@ -8,6 +8,7 @@ import gzip
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -26,6 +27,15 @@ SENSOR = [
     ("tab", b"data:\n\tfolder: d\n", "sensor.yaml:2: not valid YAML"),
     ("twice", GOOD + "data: { folder: e }\n", "sensor.yaml:4: not valid YAML: 'data' is given twice"),
     ("second", GOOD + LOGS + "---\nuser: x\n", "second document"),
+    ("tab", GOOD + LOGS + "spool:\n\tmax_size: 1GiB\n", "sensor.yaml:6: not valid YAML: the line begins with a tab; indent with spaces"),
+    ("hasty heartbeat", GOOD + LOGS + "uplink: { heartbeat: 0s }\n", "sensor.yaml:5: uplink.heartbeat: too short; give at least 1s"),
+    ("nothing kept", GOOD + LOGS + "spool: { max_age: 0s }\n", "sensor.yaml:5: spool.max_age: too short"),
+    ("listen by name", GOOD + "logs: { syslog: [ { transport: udp, listen: 'sensor:514' } ] }\n",
+     "sensor.yaml:4: logs.syslog.0.listen: 'sensor' is not an address of this machine"),
+    ("no interface", GOOD + "capture: { interfaces: [ absent0 ] }\n", "interface absent0: "),
+    ("no capture", GOOD + "capture: { files: [ none.pcap ] }\n", "none.pcap: cannot open: No such file"),
+    ("no user", GOOD + LOGS + "user: no-such-user\n", "user: no-such-user: no such user"),
+    ("no privacy key", GOOD + LOGS + "privacy: { key_file: none.key }\n", "none.key: cannot read the privacy key"),
     ("typo", GOOD + LOGS + "spool: { max_sise: 1GiB }\n", "sensor.yaml:5: unknown key 'spool.max_sise'; did you mean 'max_size'?"),
     ("list", "data: [ d ]\n", "sensor.yaml:1: data: must hold keys, not a list"),
     ("value", GOOD + "capture: { interfaces: eth0 }\n", "sensor.yaml:4: capture.interfaces: must be a list, not 'eth0'"),
@@ -43,6 +53,8 @@ COLLECTOR = [
     ("twice", "data:\n  folder: d\n  folder: e\n", "collector.yaml:3: not valid YAML: 'data.folder' is given twice"),
     ("typo", "data: { foldr: d }\n", "collector.yaml:1: unknown key 'data.foldr'; did you mean 'data.folder'?"),
     ("listen", "data: { folder: d }\nserver: { listen: 8443 }\n", "collector.yaml:2: 'server.listen' has '8443', which is not ADDRESS:PORT"),
+    ("class", "data: { folder: d, retention: { flows: 3 } }\n", "collector.yaml:1: 'data.retention.flows' is no event class; there are "),
+    ("name", "data: { folder: d }\nserver: { names: [ 'our collector' ] }\n", "collector.yaml:2: 'server.names' has 'our collector'"),
     ("second", "data: { folder: d }\n---\nlog: { level: warn }\n", "second document"),
 ]
 
@@ -88,6 +100,13 @@ def configurations(t):
                                          ("missing", "none.pem", "one.key", "none.pem: cannot read the file")]:
         t.file("collector.yaml", "data: { folder: d }\nserver: { certificate: %s, key: %s }\n" % (certificate, key))
         t.expect("collector check, " + name, t.run("wardwatch-collector", "check", "--config", "collector.yaml"), 2, text)
+    for name, more, text in [("playbooks", "drills: { playbooks: [ none ] }", "none: no such file or folder; correct drills.playbooks"),
+                             ("keys", "drills: { trusted_keys: [ none.pem ] }", "none.pem: no such file or folder; correct drills.trusted_keys")]:
+        t.file("collector.yaml", "data: { folder: d }\n" + more + "\n")
+        t.expect("collector check, " + name, t.run("wardwatch-collector", "check", "--config", "collector.yaml"), 2, text)
+    t.file("collector.yaml", "data: { folder: one.pem/d }\n")
+    t.expect("collector check, a file above", t.run("wardwatch-collector", "check", "--config", "collector.yaml"), 2,
+             "/one.pem: is a file, not a folder; correct data.folder")
     t.file("collector.yaml", "data: { folder: c }\n")
     t.expect("collector init", t.run("wardwatch-collector", "init", "--config", "collector.yaml"), 0, "", 0)
     t.file("c/control.db", "")
@@ -125,6 +144,15 @@ def captures(t):
         t.expect(name, t.run("wardwatch-sensor", "replay", name, "--eve", "out.json"), code, text)
     t.expect("missing", t.run("wardwatch-sensor", "replay", "no.pcap"), 2, "no.pcap: cannot open: No such file")
     os.mkdir(os.path.join(t.folder, "none"))
+    t.expect("no rules in the folder", t.run("wardwatch-sensor", "replay", CAPTURE, "--rules", "none", "--eve", "out.json"), 2,
+             "none: no *.rules in the folder")
+    t.file("bad.rules", "alert tcp $HOME_NET any -> any any (msg:\"x\"; sid:1;)\n")
+    t.file("sensor.yaml", GOOD + LOGS + "rules: [ bad.rules ]\n")
+    t.expect("rules", t.run("wardwatch-sensor", "check", "--config", "sensor.yaml"), 0, "", 0)
+    t.file("sensor.yaml", GOOD + LOGS + "rules: [ bad.rules ]\nvars: { HOME_NET: '10.0.0.0/99' }\n")
+    t.expect("no rule usable", t.run("wardwatch-sensor", "check", "--config", "sensor.yaml"), 2, "'10.0.0.0/99' is not an address", 2)
+    t.expect("a variable without value", t.run("wardwatch-sensor", "replay", CAPTURE, "--var", "HOME_NET", "--eve", "out.json"), 2,
+             "--var HOME_NET: expected NAME=VALUE")
     t.expect("empty folder", t.run("wardwatch-sensor", "replay", "none"), 2, "none: no capture files in the folder")
     shutil.copy(CAPTURE, os.path.join(t.folder, "good.pcap"))
     t.expect("eve nowhere", t.run("wardwatch-sensor", "replay", "good.pcap", "--eve", "no/where.json"), 2, "no/where.json: cannot write events")
@@ -169,6 +197,28 @@ def captures(t):
     t.expect("configuration with a mistake", t.run("wardwatch-sensor", "replay", "good.pcap", "--config", "no.yaml"), 2, "no.yaml: cannot open")
 
 
+def interrupted(t):
+    """--once with something that never ends: Ctrl-C must be heard."""
+    t.file("sensor.yaml", GOOD + "capture: { interfaces: [ lo ] }\n")
+    for how in (signal.SIGINT, signal.SIGTERM):
+        sensor = subprocess.Popen([os.path.join(t.bin, "wardwatch-sensor"), "run", "--once", "--config", "sensor.yaml"], cwd=t.folder,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        first = sensor.stdout.readline()
+        if "cannot capture" in first:
+            print("no live capture here: Ctrl-C is not tried")
+            return
+        sensor.send_signal(how)
+        t.count += 1
+        try:
+            said = first + sensor.communicate(timeout=60)[0]
+        except subprocess.TimeoutExpired:
+            sensor.kill()
+            said = first + sensor.communicate()[0]
+        if sensor.returncode != 1 or "stopped before the end" not in said:
+            t.wrong += 1
+            print("%s: status %s, got:\n%s" % (how.name, sensor.returncode, said), flush=True)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--bin", required=True)
@@ -179,6 +229,7 @@ def main():
         configurations(t)
         enrolment(t)
         captures(t)
+        interrupted(t)
         print("%d tries, %d wrong" % (t.count, t.wrong))
         return 1 if t.wrong else 0
     finally:
