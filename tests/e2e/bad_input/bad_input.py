@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CAPTURE = os.path.join(os.path.dirname(os.path.dirname(HERE)), "fixtures", "captures", "http.pcap")
@@ -219,6 +220,35 @@ def interrupted(t):
             print("%s: status %s, got:\n%s" % (how.name, sensor.returncode, said), flush=True)
 
 
+def rotated(t):
+    """logrotate renames the collector's log and sends SIGHUP; somebody has edited the configuration in between."""
+    log = os.path.join(t.folder, "log", "collector.log")
+    config = "data: { folder: h }\nserver: { listen: '127.0.0.1:0' }\nlog: { file: log/collector.log }\n"
+    t.file("collector.yaml", config)
+    collector = subprocess.Popen([os.path.join(t.bin, "wardwatch-collector"), "run", "--config", "collector.yaml"], cwd=t.folder)
+
+    def until(text):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if os.path.exists(log):
+                with open(log) as f:
+                    if text in f.read():
+                        return
+            time.sleep(0.05)
+        t.wrong += 1
+        print("no %r in %s" % (text, log), flush=True)
+
+    t.count += 1
+    until("listening on")
+    os.rename(log, log + ".1")
+    t.file("collector.yaml", config + "ingest: { queue: 32 MiB }\n")
+    collector.send_signal(signal.SIGHUP)
+    until("collector.yaml has changed since the start")
+    until("reloaded: ")
+    collector.terminate()
+    collector.wait(60)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--bin", required=True)
@@ -230,6 +260,7 @@ def main():
         enrolment(t)
         captures(t)
         interrupted(t)
+        rotated(t)
         print("%d tries, %d wrong" % (t.count, t.wrong))
         return 1 if t.wrong else 0
     finally:
