@@ -44,6 +44,7 @@ void parse_stream(std::istream& in, const std::string& name, Timestamp reference
   std::string line;
   while (std::getline(in, line)) {
     if (line.ends_with('\r')) line.pop_back();
+    if (line.empty()) continue;  // as a sensor does: it says nothing
     parser.feed(line, reference, emit);
   }
   parser.flush(reference, emit);

@@ -357,7 +357,12 @@ class Rfc3164 final : public Format {
           end != std::string_view::npos && end > 0 && tag[end] == ':' &&
           (end + 1 == tag.size() || tag[end + 1] == ' ') &&
           (is_alnum(tag.front()) || tag.front() == '(' || tag.front() == '/' || tag.front() == '_');
-      if (host_ok && tag_ok) return true;
+      // "2026-11-22 02:30:00.123 P00 INFO: text": a level where the program should be.
+      const auto word = tag.substr(0, tag_ok ? end : 0);
+      const bool level =
+          std::all_of(word.begin(), word.end(), [](char c) { return c >= 'A' && c <= 'Z'; }) &&
+          !severity_from_text(word).empty();
+      if (host_ok && tag_ok && !level) return true;
     }
     in.at = start;
     return false;

@@ -1,5 +1,5 @@
-/// One line through one format (the first octet chooses), written as an event: always valid JSON,
-/// never a crash.
+/// One line through one format (the first octet chooses, those behind the last one detect), written
+/// as an event: always valid JSON, never a crash.
 #include <simdjson.h>
 
 #include <cstdlib>
@@ -15,9 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static logs::Record record;
   static std::string out;
   const logs::Context context{Timestamp{1'795'312'200'000'000}, &logs::Zone::utc()};
-  const auto n = data[0] % (formats.all().size() + 1);
+  const std::size_t n = data[0];
   record.clear();
-  if (n == formats.all().size()) {
+  if (n >= formats.all().size()) {
     const logs::Format* hint = nullptr;
     logs::parse_line(formats, line, context, record, hint);
   } else if (!formats.all()[n]->parse(line, context, record)) {

@@ -1029,6 +1029,75 @@ INSTANTIATE_TEST_SUITE_P(
              "Sun Nov 22 02:30:01 2026 -> ERROR: Can't open /x"},
             {{"2026-11-22T02:30:00.000000Z", "", "", "/srv/x.doc: Win.Test.EICAR_HDB-1 FOUND", {}},
              {"2026-11-22T02:30:01.000000Z", "error", "", "Can't open /x", {}}}},
+        Source{"veeam",
+               "veeam",
+               {"[31.08.2016 01:43:18] <44> Info     [AgentMngr] Starting agent with normal "
+                "priority",
+                "[2026-09-12 02:11:04] <07> Error    Failed to connect", "   at Veeam.X()"},
+               {{"2016-08-31T01:43:18.000000Z",
+                 "informational",
+                 "",
+                 "Starting agent with normal priority",
+                 {{"component", "AgentMngr"}, {"thread", "44"}}},
+                {"2026-09-12T02:11:04.000000Z",
+                 "error",
+                 "",
+                 "Failed to connect\n   at Veeam.X()",
+                 {{"component", "(absent)"}}}}},
+        Source{"vsftpd",
+               "vsftpd",
+               {"Fri Aug 14 13:55:31 2026 [pid 4471] CONNECT: Client \"10.0.0.9\"",
+                "Fri Aug 14 13:55:34 2026 [pid 4471] [guest] FAIL LOGIN: Client \"10.0.0.9\""},
+               {{"2026-08-14T13:55:31.000000Z",
+                 "",
+                 "",
+                 "CONNECT: Client \"10.0.0.9\"",
+                 {{"action", "CONNECT"}, {"client", "10.0.0.9"}}},
+                {"2026-08-14T13:55:34.000000Z",
+                 "",
+                 "",
+                 "FAIL LOGIN: Client \"10.0.0.9\"",
+                 {{"action", "FAIL LOGIN"}, {"user", "guest"}, {"pid", "4471"}}}}},
+        Source{"suricata",
+               "suricata",
+               {"11/12/2022 -- 15:44:34 - <Notice> - This is Suricata version 6.0.8 RELEASE "
+                "running in USER mode",
+                "[4711] 11/12/2022 -- 15:44:35 - (util-conf.c:134) <Warning> - no rules"},
+               {{"2022-12-11T15:44:34.000000Z",
+                 "notice",
+                 "",
+                 "This is Suricata version 6.0.8 RELEASE running in USER mode",
+                 {}},
+                {"2022-12-11T15:44:35.000000Z",
+                 "warning",
+                 "",
+                 "no rules",
+                 {{"pid", "4711"}, {"file", "util-conf.c:134"}}}}},
+        Source{"pgbackrest",
+               "pgbackrest",
+               {"2026-11-27 19:27:15.923 P00   INFO: check command begin 2.45: --stanza=x",
+                "2026-11-27 19:27:16.000 P00  ERROR: [027]: no database found",
+                "       HINT: check indexed pg-path/pg-host configurations"},
+               {{"2026-11-27T19:27:15.923000Z",
+                 "informational",
+                 "",
+                 "check command begin 2.45: --stanza=x",
+                 {{"process", "00"}}},
+                {"2026-11-27T19:27:16.000000Z",
+                 "error",
+                 "",
+                 "[027]: no database found\n       HINT: check indexed pg-path/pg-host "
+                 "configurations",
+                 {}}}},
+        Source{"alternatives",
+               "alternatives",
+               {"update-alternatives 2025-06-24 14:36:53: link group pager updated to point to "
+                "/usr/bin/less"},
+               {{"2025-06-24T14:36:53.000000Z",
+                 "",
+                 "",
+                 "link group pager updated to point to /usr/bin/less",
+                 {}}}},
         Source{"exim",
                "exim",
                {"2026-11-22 02:30:00 1abcDE-0001Xy-7Z <= alice@trust.example H=mail [192.0.2.7] "
@@ -1231,7 +1300,9 @@ TEST(Guessing, AHeldFormatTakesNoLinesOfOthers) {
         continue;
       if (held->example().find('\n') != std::string_view::npos) continue;
       // asctime() begins lines of syslog too (OpenWrt); a source of such keeps them.
-      if (held->name() == "rfc3164" && (f->name() == "clamav" || f->name() == "openvpn")) continue;
+      if (held->name() == "rfc3164" &&
+          (f->name() == "clamav" || f->name() == "openvpn" || f->name() == "vsftpd"))
+        continue;
       // A line without a time of its own may continue the record before it.
       if (held->joins() && parse(f->example()).time.empty()) continue;
       const auto all = parse_all({std::string(held->example()), std::string(f->example())});
