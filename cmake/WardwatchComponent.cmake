@@ -1,5 +1,5 @@
 # ww_component(NAME [HOT] [DEPS ...])    OBJECT library of every .cpp in the folder (not deeper). HOT: optimised across files.
-# ww_executable(NAME OUTPUT out DEPS...) a program.
+# ww_executable(NAME [TEST_ONLY] OUTPUT out DEPS...) a program; TEST_ONLY: does not ship.
 # ww_test(NAME DEPS ...)                 gtest program of every *_test.cpp in the folder, one ctest entry each.
 # ww_fuzz(DEPS ...)                      a libFuzzer program for every *_fuzz.cpp in the folder.
 # ww_bench(DEPS ...)                     a program for every *_bench.cpp in the folder.
@@ -66,11 +66,25 @@ function(_ww_shipped target)
   endif()
 endfunction()
 
+# What only tests run: what it tests is optimised, it itself is not, as that is a third of the time it takes to compile.
+function(_ww_beside target)
+  if(WARDWATCH_LTO)
+    target_link_options(${target} PRIVATE -fno-lto)
+  endif()
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)
+  endif()
+endfunction()
+
 function(ww_executable name)
-  cmake_parse_arguments(A "" "OUTPUT" "DEPS;SOURCES" ${ARGN})
+  cmake_parse_arguments(A "TEST_ONLY" "OUTPUT" "DEPS;SOURCES" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   _ww_link(${name} ${A_DEPS})
-  _ww_shipped(${name})
+  if(A_TEST_ONLY)
+    _ww_beside(${name})
+  else()
+    _ww_shipped(${name})
+  endif()
   if(A_OUTPUT)
     set_target_properties(${name} PROPERTIES OUTPUT_NAME ${A_OUTPUT})
   endif()
@@ -90,9 +104,7 @@ function(ww_test name)
   endif()
   add_executable(${name} ${sources})
   _ww_link(${name} ${A_DEPS})
-  if(WARDWATCH_LTO)
-    target_link_options(${name} PRIVATE -fno-lto)
-  endif()
+  _ww_beside(${name})
   target_link_libraries(${name} PRIVATE GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE WW_SOURCE_DIR="${CMAKE_SOURCE_DIR}" WW_BINARY_DIR="${CMAKE_BINARY_DIR}")
   add_test(NAME ${name} COMMAND "${CMAKE_SOURCE_DIR}/tests/run" "$<TARGET_FILE:${name}>")

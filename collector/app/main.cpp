@@ -17,6 +17,7 @@
 #include "collector/app/service/service.hpp"
 #include "telemetry/command_line/command_line.hpp"
 #include "telemetry/json_writer.hpp"
+#include "telemetry/logging.hpp"
 
 namespace {
 
@@ -102,8 +103,8 @@ int run(const Config& config, const Clock& clock) {
 
   auto collector = Collector::start(config, clock);
   if (!collector) return say(collector.error(), 2);
-  spdlog::info("listening on port {}, address for people and sensors {}", (*collector)->port(),
-               (*collector)->url());
+  logging::info("listening on port {}, address for people and sensors {}", (*collector)->port(),
+                (*collector)->url());
   notify_manager("READY=1");
   const char* watchdog = std::getenv("WATCHDOG_USEC");
   const auto beat = watchdog != nullptr ? std::max(1L, std::atol(watchdog) / 2'000'000) : 3600L;
@@ -118,15 +119,15 @@ int run(const Config& config, const Clock& clock) {
         if (auto log = set_up_log(config); !log) say(log.error(), 2);
       }
       if (file_text(config.file) != text)
-        spdlog::warn(
+        logging::warn(
             "{} has changed since the start; what it says of anything but the contents "
             "of rules, registers and certificates is taken at a restart",
             config.file);
       const auto done = (*collector)->reload();
       if (done)
-        spdlog::info("reloaded: {}", *done);
+        logging::info("reloaded: {}", *done);
       else
-        spdlog::error("reload failed, the old settings stay: {}", done.error().text());
+        logging::error("reload failed, the old settings stay: {}", done.error().text());
       notify_manager("READY=1");
     } else if (got == SIGTERM || got == SIGINT) {
       break;
@@ -134,10 +135,10 @@ int run(const Config& config, const Clock& clock) {
       notify_manager("WATCHDOG=1");
     }
   }
-  spdlog::info("stopping");
+  logging::info("stopping");
   notify_manager("STOPPING=1");
   collector->reset();
-  spdlog::info("stopped");
+  logging::info("stopped");
   spdlog::shutdown();
   return 0;
 }

@@ -1,7 +1,6 @@
 #include "collector/backup/book.hpp"
 
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +16,7 @@
 #include "collector/metrics/metrics.hpp"
 #include "collector/store/codec.hpp"
 #include "telemetry/events/backup.hpp"
+#include "telemetry/logging.hpp"
 #include "telemetry/uuid.hpp"
 
 namespace ww::collector {
@@ -154,7 +154,7 @@ class Book final : public BackupBook {
                                   next->at + -std::chrono::microseconds(restore_memory)));
     });
     if (!read) {
-      spdlog::error("backups: {}", read.error().text());
+      logging::error("backups: {}", read.error().text());
       return;
     }
     access_.set_hosts(next->reg);
@@ -422,7 +422,7 @@ class Book final : public BackupBook {
       for (const auto& [row, flags] : changed)
         db.prepare("UPDATE backup_run SET flags=?2 WHERE id=?1").with(row, flags).run();
     });
-    if (!ok) spdlog::error("backups: {}", ok.error().text());
+    if (!ok) logging::error("backups: {}", ok.error().text());
   }
 
   /// A large read is judged once, when it is large, and kept: the next day would forget it.
@@ -435,7 +435,7 @@ class Book final : public BackupBook {
     if (const auto ok =
             control_->write([&](sql::Database& db) { BackupAccess::keep(db, board.hosts); });
         !ok)
-      spdlog::error("backups: {}", ok.error().text());
+      logging::error("backups: {}", ok.error().text());
   }
 
   /// Records that nobody has seen for longer than anything asks about.
@@ -449,7 +449,7 @@ class Book final : public BackupBook {
       db.prepare("DELETE FROM backup_restore WHERE started<?1").bind(before.us).run();
       BackupAccess::prune(db, now);
     });
-    if (!ok) spdlog::error("backups: {}", ok.error().text());
+    if (!ok) logging::error("backups: {}", ok.error().text());
   }
 
   static void add_seen_assets(const std::vector<backup_rows::JobRows>& jobs, BackupRegister& reg) {
@@ -506,7 +506,7 @@ class Book final : public BackupBook {
     }
     if (!group.records.empty())
       if (const auto ok = store_->commit(std::move(group)); !ok) {
-        spdlog::error("backups: findings are not kept: {}", ok.error().text());
+        logging::error("backups: findings are not kept: {}", ok.error().text());
         opened.clear();  // the next look finds them again
       }
     std::vector<BackupFinding> kept;
@@ -540,7 +540,7 @@ class Book final : public BackupBook {
           for (const auto& f : opened)
             if (f.subject == "missed") note_missing(db, board, f);
         });
-        if (!ok) spdlog::error("backups: {}", ok.error().text());
+        if (!ok) logging::error("backups: {}", ok.error().text());
       }
     }
     board.open = std::move(kept);

@@ -1,13 +1,12 @@
 #include "collector/backup/points.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <boost/container_hash/hash.hpp>
 #include <boost/json.hpp>
 
 #include "collector/backup/book.hpp"
 #include "collector/metrics/metrics.hpp"
+#include "telemetry/logging.hpp"
 #include "telemetry/uuid.hpp"
 
 namespace ww::collector {
@@ -317,7 +316,7 @@ bool RestorePoints::refresh(const BackupBoard& board) {
                          board);
     ++worked_out_;
     if (!p) {
-      spdlog::warn("restore point of {}/{}: {}", w.site, w.asset, p.error().text());
+      logging::warn("restore point of {}/{}: {}", w.site, w.asset, p.error().text());
     } else if (p->id != before.front().id) {
       ++changes_;
       announce(before.front(), *p, w.cause);
@@ -354,8 +353,8 @@ void RestorePoints::announce(const VerdictRow& before, const RestorePoint& now,
   CommitGroup group;
   group.records.push_back(alerts_.record(h));
   if (const auto ok = store_->commit(std::move(group)); !ok)
-    spdlog::error("restore points: {}", ok.error().text());
-  spdlog::info("incident {}: {}", now.incident, text);
+    logging::error("restore points: {}", ok.error().text());
+  logging::info("incident {}: {}", now.incident, text);
 }
 
 void RestorePoints::close_announced(const std::string& incident, const std::string& site,

@@ -1,10 +1,10 @@
 /// Table-top and functional exercises: a playbook that people go through, with injects.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
 
 #include "collector/drills/service_impl.hpp"
+#include "telemetry/logging.hpp"
 
 namespace ww::collector {
 namespace json = boost::json;
@@ -90,7 +90,7 @@ void DrillServiceImpl::step_clocks(ActiveDrill& a, const playbooks::Task& t,
 
 void DrillServiceImpl::store_play(ActiveDrill& a) {
   a.run.play = a.play->save();
-  if (auto done = p_.book.save_run(a.run); !done) spdlog::error("drills: {}", done.error().text());
+  if (auto done = p_.book.save_run(a.run); !done) logging::error("drills: {}", done.error().text());
 }
 
 void DrillServiceImpl::settle_play(ActiveDrill& a) {
@@ -118,7 +118,7 @@ void DrillServiceImpl::settle_play(ActiveDrill& a) {
   if (changed || a.dirty) {
     a.dirty = false;
     if (auto done = p_.book.save_run(a.run); !done)
-      spdlog::error("drills: {}", done.error().text());
+      logging::error("drills: {}", done.error().text());
   }
 }
 

@@ -1,12 +1,11 @@
 #include "collector/drills/heartbeats.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 
 #include "collector/identity/accounts.hpp"
 #include "collector/metrics/metrics.hpp"
 #include "collector/store/store.hpp"
+#include "telemetry/logging.hpp"
 
 namespace ww::collector {
 namespace {
@@ -104,7 +103,7 @@ void HeartbeatWatch::raise(const Heartbeat& h, bool whole_sensor, std::size_t so
   CommitGroup group;
   group.records.push_back(p_.alerts.record(hit));
   if (auto done = p_.store.commit(std::move(group)); !done)
-    spdlog::error("heartbeats: {}", done.error().text());
+    logging::error("heartbeats: {}", done.error().text());
 }
 
 void HeartbeatWatch::clear(const Heartbeat& h) {

@@ -1,12 +1,11 @@
 #include "collector/drills/planner.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <boost/json.hpp>
 
 #include "collector/metrics/metrics.hpp"
 #include "collector/store/store.hpp"
+#include "telemetry/logging.hpp"
 
 namespace ww::collector {
 namespace json = boost::json;
@@ -66,7 +65,7 @@ void DrillPlanner::find_runs(Row& row) const {
 
 void DrillPlanner::save(const DrillPlan& plan) {
   if (auto done = p_.book.save_plan(plan); !done)
-    spdlog::error("drill plans: {}", done.error().text());
+    logging::error("drill plans: {}", done.error().text());
 }
 
 Result<void, Problem> DrillPlanner::load(const std::vector<DrillPlan>& configured) {
@@ -182,7 +181,7 @@ void DrillPlanner::look(const DefinitionSet& definitions, const Start& start) {
     if (run)
       ++started_;
     else
-      spdlog::warn("drill plan {}: it did not start: {}", id, run.error().what);
+      logging::warn("drill plan {}: it did not start: {}", id, run.error().what);
   }
 }
 
@@ -214,7 +213,7 @@ void DrillPlanner::raise(Row& row, Timestamp due, const DefinitionSet& definitio
   CommitGroup group;
   group.records.push_back(p_.alerts.record(hit));
   if (auto done = p_.store.commit(std::move(group)); !done) {
-    spdlog::error("drill plans: {}", done.error().text());
+    logging::error("drill plans: {}", done.error().text());
     return;  // the next look tries again
   }
   row.plan.overdue = true;

@@ -1,5 +1,4 @@
 /// Restore and detection drills: orders to sensors, what comes back, its end.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -10,6 +9,7 @@
 #include "collector/identity/authority.hpp"
 #include "collector/store/store.hpp"
 #include "playbooks/json_text.hpp"
+#include "telemetry/logging.hpp"
 #include "telemetry/orders.hpp"
 #include "telemetry/uuid.hpp"
 
@@ -155,7 +155,7 @@ void DrillServiceImpl::take_restore(ActiveDrill& a, const DrillReport& r,
   if (kept)
     a.run.result["restore_check"] = *kept;
   else
-    spdlog::error("drills: {}", kept.error().text());
+    logging::error("drills: {}", kept.error().text());
 }
 
 void DrillServiceImpl::judge_detection(ActiveDrill& a, Timestamp now) {
@@ -206,7 +206,7 @@ void DrillServiceImpl::keep_alerts() {
     all.swap(new_alerts_);
   }
   for (const auto& r : all)
-    if (auto done = p_.book.add_report(r); !done) spdlog::error("drills: {}", done.error().text());
+    if (auto done = p_.book.add_report(r); !done) logging::error("drills: {}", done.error().text());
 }
 
 }  // namespace ww::collector

@@ -1,7 +1,5 @@
 #include "collector/drills/service.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>
@@ -12,6 +10,7 @@
 #include "collector/drills/service_impl.hpp"
 #include "collector/identity/authority.hpp"
 #include "collector/store/store.hpp"
+#include "telemetry/logging.hpp"
 #include "telemetry/uuid.hpp"
 
 namespace ww::collector {
@@ -65,9 +64,9 @@ Result<std::string, Problem> DrillServiceImpl::reload() {
     next->policy.local = &next->allow_list;
   }
   for (const auto& [file, what] : next->definitions.problems)
-    spdlog::warn("drills: {}: {}", file, what);
+    logging::warn("drills: {}: {}", file, what);
   for (const auto& p : next->library->problems())
-    spdlog::warn("drills: {}: {}", p.file, text(p.findings));
+    logging::warn("drills: {}: {}", p.file, text(p.findings));
   auto summary = std::to_string(next->definitions.all.size()) + " drills, " +
                  std::to_string(next->library->newest().size()) + " playbooks";
   const std::lock_guard lock(mutex_);
@@ -309,7 +308,7 @@ void DrillServiceImpl::add(const std::string& run, std::string_view kind, Timest
   e.observed = observed;
   e.by = by;
   e.doc = std::move(doc);
-  if (auto done = p_.book.add_entry(e); !done) spdlog::error("drills: {}", done.error().text());
+  if (auto done = p_.book.add_entry(e); !done) logging::error("drills: {}", done.error().text());
 }
 
 void DrillServiceImpl::clock(const std::string& run, std::string_view name, Timestamp at,
@@ -377,10 +376,10 @@ void DrillServiceImpl::finish(ActiveDrill& a, std::string_view state) {
   for (const auto& o : p_.book.orders(r.id))
     if (o.kind != "stop" && o.state == "waiting") p_.book.set_order_state(o.id, "expired");
   if (auto done = p_.book.save_run(r); !done) {
-    spdlog::error("drills: {}", done.error().text());
+    logging::error("drills: {}", done.error().text());
     return;  // it stays active and is tried again
   }
-  spdlog::info("drill {} \"{}\": {} {}", r.id, r.title, r.state, r.reason);
+  logging::info("drill {} \"{}\": {} {}", r.id, r.title, r.state, r.reason);
   planner_.ended(r);
   active_.erase(r.id);
 }

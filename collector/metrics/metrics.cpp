@@ -1,11 +1,11 @@
 #include "collector/metrics/metrics.hpp"
+#include "telemetry/logging.hpp"
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
-#include <spdlog/spdlog.h>
 
 #include <map>
 #include <mutex>
@@ -122,7 +122,7 @@ class MetricsImpl final : public Metrics {
   }
   void count_exception(std::string_view route, std::string_view what) override {
     exceptions_.Increment();
-    spdlog::error("handler of {} failed: {}", route, what);
+    logging::error("handler of {} failed: {}", route, what);
   }
   void observe_commit(double seconds) override { commit_.Observe(seconds); }
   void observe_detection(double seconds) override { detection_.Observe(seconds); }

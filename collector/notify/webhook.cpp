@@ -1,7 +1,5 @@
 #include "collector/notify/webhook.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -9,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "telemetry/logging.hpp"
 #include "telemetry/net/client.hpp"
 
 namespace ww::collector {
@@ -113,8 +112,9 @@ class WebhookImpl final : public Webhook {
     json.end_object();
     const auto answer = client_->send(r);
     if (answer && answer->status < 300) return true;
-    spdlog::warn("webhook: {}", answer ? options_.url + ": status " + std::to_string(answer->status)
-                                       : answer.error().problem.text());
+    logging::warn("webhook: {}", answer
+                                     ? options_.url + ": status " + std::to_string(answer->status)
+                                     : answer.error().problem.text());
     return false;
   }
 

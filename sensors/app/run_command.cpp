@@ -3,7 +3,6 @@
 #include <net/if.h>
 #include <pwd.h>
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,11 +35,8 @@
 #include "sensors/uplink/uplink.hpp"
 #include "telemetry/command_line/command_line.hpp"
 #include "telemetry/json_writer.hpp"
+#include "telemetry/logging.hpp"
 #include "telemetry/net/enrol.hpp"
-
-#ifndef WARDWATCH_VERSION
-#define WARDWATCH_VERSION "0.1.0"
-#endif
 
 namespace ww::sensor {
 namespace {
@@ -98,14 +94,14 @@ struct CaptureLane {
     while (true) {
       auto r = source->next(frame);
       if (!r) {
-        spdlog::error("{}", r.error().text());
+        logging::error("{}", r.error().text());
         silent = true;
         continue;
       }
       if (*r == capture::Read::end) break;
       if (*r == capture::Read::frame) {
         if (std::exchange(silent, false) && alive)
-          spdlog::info("interface {}: captures again", source->name());
+          logging::info("interface {}: captures again", source->name());
         dispatcher->frame(frame);
       }
       if (*r == capture::Read::idle || (++since_look_ & 0xFFF) == 0) {
@@ -173,7 +169,7 @@ struct Sensor {
     if (!opened) return fail(opened.error());
     spool = std::move(*opened);
     if (const auto damages = spool->stats().corrupt_records; damages > 0)
-      spdlog::warn(
+      logging::warn(
           "{}: the spool is damaged in {} places; what can be read is sent, the collector is told "
           "what "
           "is lost; check the disk",
@@ -285,7 +281,7 @@ struct Sensor {
   }
 
   std::function<void(const std::string&)> say_unknown = [](const std::string& line) {
-    spdlog::warn("{}", line);
+    logging::warn("{}", line);
   };
 
   Result<void, Problem> load_engine() {
@@ -313,7 +309,7 @@ struct Sensor {
                                  const decode::ChecksumFinding& f) {
         // Once for each outcome, however many workers come to it.
         const auto text = decode::checksum_finding_text(f);
-        if (!text.empty() && !(*said)[f.verified ? 1 : 0].test_and_set()) spdlog::warn("{}", text);
+        if (!text.empty() && !(*said)[f.verified ? 1 : 0].test_and_set()) logging::warn("{}", text);
       };
       if (engine) {
         shared->files.md5 = shared->files.md5 || engine->wants_md5();
@@ -470,19 +466,19 @@ struct Sensor {
                                       "its rule files hold is taken now, the rest at a restart"
                                 : std::string();
     if (lanes.empty()) {
-      spdlog::info("reload: no packets are watched, so there are no rules to read{}", said_again);
+      logging::info("reload: no packets are watched, so there are no rules to read{}", said_again);
       return;
     }
     if (auto ok = load_engine(); !ok) {
-      spdlog::error("reload: {}; the rules before stay", ok.error().text());
+      logging::error("reload: {}; the rules before stay", ok.error().text());
       return;
     }
     for (auto& lane : lanes) {
       const std::lock_guard lock(lane->mutex);
       lane->next_engine = engine;
     }
-    spdlog::info("reload: {} read again{}", rules_text(), said_again);
-    if (no_rule_usable()) spdlog::error("no rule can be used: nothing is detected in packets");
+    logging::info("reload: {} read again{}", rules_text(), said_again);
+    if (no_rule_usable()) logging::error("no rule can be used: nothing is detected in packets");
   }
 
   [[nodiscard]] bool files_ended() const {
@@ -621,7 +617,7 @@ struct Sensor {
   void write_metrics() {
     if (config.metrics_file.empty()) return;
     if (auto ok = net::write_file(config.metrics_file, render_metrics(), 0644); !ok)
-      spdlog::warn("{}", ok.error().text());
+      logging::warn("{}", ok.error().text());
   }
 };
 
@@ -693,10 +689,11 @@ int run(const std::string& file, bool once) {
   if (auto report = enter_sandbox(sandbox); !report) return problem(report.error(), 2);
   sensor.start(once);
   if (!sensor.config.metrics_listen.empty()) metrics.start();
-  spdlog::info("running: {} interfaces, {} capture files{}{}", sensor.config.interfaces.size(),
-               sensor.config.capture_files.size(), sensor.logs ? ", logs" : "",
-               sensor.lanes.empty() ? "" : ", " + sensor.rules_text());
-  if (sensor.no_rule_usable()) spdlog::error("no rule can be used: nothing is detected in packets");
+  logging::info("running: {} interfaces, {} capture files{}{}", sensor.config.interfaces.size(),
+                sensor.config.capture_files.size(), sensor.logs ? ", logs" : "",
+                sensor.lanes.empty() ? "" : ", " + sensor.rules_text());
+  if (sensor.no_rule_usable())
+    logging::error("no rule can be used: nothing is detected in packets");
   int code = 0;
   bool interrupted = false;
   if (once) {

@@ -1,7 +1,6 @@
 #include "sensors/backup/backup_service.hpp"
 
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
 #include <condition_variable>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include <thread>
 
 #include "sensors/backup/json.hpp"
+#include "telemetry/logging.hpp"
 
 namespace ww::backup {
 namespace {
@@ -126,8 +126,8 @@ class Service final : public BackupService {
     if (taken) job.memory = std::move(memory);
     const auto& i = report.inventory;
     if (i.status == "failed")
-      spdlog::warn("backup probe {} of {}: {}", job.spec.job, job.spec.asset,
-                   job.spec.redact(i.error.value_or("")));
+      logging::warn("backup probe {} of {}: {}", job.spec.job, job.spec.asset,
+                    job.spec.redact(i.error.value_or("")));
     const std::lock_guard lock(mutex_);
     ++stats_.looks;
     if (i.status == "failed") ++stats_.failed;

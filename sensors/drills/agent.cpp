@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <spdlog/spdlog.h>
 
 #include <atomic>
 #include <boost/json.hpp>
@@ -13,6 +12,7 @@
 #include "sensors/drills/restore.hpp"
 #include "sensors/drills/scratch.hpp"
 #include "sensors/drills/tool.hpp"
+#include "telemetry/logging.hpp"
 #include "telemetry/orders.hpp"
 
 namespace ww::drills {
@@ -115,15 +115,15 @@ class Agent final : public DrillAgent {
         // How to clean it is known from the folder alone, so that stays until somebody looked.
         blocked_ = "an earlier drill is not cleaned up: " + outside +
                    "; clean it by hand and empty " + o_.config.scratch;
-        spdlog::error("drills: {}", blocked_);
+        logging::error("drills: {}", blocked_);
       }
       const auto removed =
           outside.empty() ? clean_scratch(o_.config.scratch) : Result<std::size_t, Problem>(0U);
       if (!removed) {
-        spdlog::error("drills: {}", removed.error().text());
+        logging::error("drills: {}", removed.error().text());
         blocked_ = removed.error().text();
       } else if (*removed > 0) {
-        spdlog::warn("drills: removed {} folders that an interrupted drill left", *removed);
+        logging::warn("drills: removed {} folders that an interrupted drill left", *removed);
       }
     }
     const auto now = clock_.now();
@@ -186,14 +186,14 @@ class Agent final : public DrillAgent {
   }
 
   void failed(const std::string& why) {
-    if (why != last_failure_) spdlog::warn("drills: {}", why);
+    if (why != last_failure_) logging::warn("drills: {}", why);
     last_failure_ = why;
     const std::lock_guard lock(mutex_);
     ++stats_.poll_failures;
   }
 
   void refuse(const std::string& why) {
-    spdlog::warn("drills: an order is refused: {}", why);
+    logging::warn("drills: an order is refused: {}", why);
     const std::lock_guard lock(mutex_);
     ++stats_.refused;
   }

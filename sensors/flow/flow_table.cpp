@@ -1,11 +1,10 @@
 #include "sensors/flow/flow_table.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "sensors/flow/community_id.hpp"
+#include "telemetry/logging.hpp"
 
 namespace ww::sensor {
 namespace {
@@ -366,7 +365,7 @@ void FlowTable::make_room() {
   if (!emergency_) {
     emergency_ = true;
     ++totals_.emergencies;
-    spdlog::warn(
+    logging::warn(
         "flow table full ({} flows): emergency timeouts apply and the flow next to expire makes "
         "room; raise flow.memcap",
         size_);
@@ -392,7 +391,7 @@ void FlowTable::end(Flow& flow, FlowEnd reason) {
   --size_;
   if (emergency_ && size_ * 100 <= max_flows_ * (100 - options_.recovery_percent)) {
     emergency_ = false;
-    spdlog::info("flow table left emergency mode ({} flows)", size_);
+    logging::info("flow table left emergency mode ({} flows)", size_);
   }
 }
 

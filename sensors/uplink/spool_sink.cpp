@@ -1,4 +1,3 @@
-#include <spdlog/spdlog.h>
 
 #include <condition_variable>
 #include <mutex>
@@ -10,6 +9,7 @@
 #include "telemetry/batch/batch.hpp"
 #include "telemetry/ingest.hpp"
 #include "telemetry/json_writer.hpp"
+#include "telemetry/logging.hpp"
 #include "telemetry/spool.hpp"
 #include "telemetry/uuid.hpp"
 
@@ -133,11 +133,11 @@ class Sink final : public SpoolSink {
     const bool refusing = spool_.stats().refusing;
     if (refusing == std::exchange(refused_, refusing)) return;
     if (refusing)
-      spdlog::error(
+      logging::error(
           "spool: the disk takes no events (spool.folder); files and TCP senders wait, events of "
           "packets and of UDP senders are dropped and counted; make room, or mount it writable");
     else
-      spdlog::info("spool: the disk takes events again");
+      logging::info("spool: the disk takes events again");
   }
 
   void run() {

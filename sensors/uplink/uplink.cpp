@@ -1,7 +1,6 @@
 #include "sensors/uplink/uplink.hpp"
 
 #include <simdjson.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "telemetry/batch/batch.hpp"
 #include "telemetry/ingest.hpp"
 #include "telemetry/json_writer.hpp"
+#include "telemetry/logging.hpp"
 #include "telemetry/net/enrol.hpp"
 #include "telemetry/spool.hpp"
 
@@ -260,7 +260,7 @@ class SpoolUplink final : public Uplink {
 
   void acknowledged(std::uint64_t ack, std::uint64_t skipped, std::size_t count, std::size_t octets,
                     std::size_t plain) {
-    if (auto ok = spool_.acknowledge(ack); !ok) spdlog::error("{}", ok.error().text());
+    if (auto ok = spool_.acknowledge(ack); !ok) logging::error("{}", ok.error().text());
     next_ = ack + 1;
     expected_ = next_;
     failures_ = 0;
@@ -271,7 +271,7 @@ class SpoolUplink final : public Uplink {
     {
       const std::lock_guard lock(mutex_);
       if (stats_.state != "connected")
-        spdlog::info("uplink: connected, {} events behind", spool_.stats().next_seq - next_);
+        logging::info("uplink: connected, {} events behind", spool_.stats().next_seq - next_);
       stats_.state = "connected";
       stats_.last_error.clear();
       ++stats_.batches;
@@ -282,7 +282,7 @@ class SpoolUplink final : public Uplink {
       stats_.last_ack = clock_.now();
     }
     if (skipped > 0)
-      if (const auto text = loss_text(); !text.empty()) spdlog::warn("uplink: {}", text);
+      if (const auto text = loss_text(); !text.empty()) logging::warn("uplink: {}", text);
     renumbered_ = 0;
     std::erase_if(refused_, [&](const auto& r) { return r.to <= ack; });
     drained_.notify_all();
@@ -369,7 +369,7 @@ class SpoolUplink final : public Uplink {
     expected_ = expected;
     if (epoch == spool_.epoch() &&
         expected > next_) {  // it has more than we knew: an answer got lost
-      if (auto ok = spool_.acknowledge(expected - 1); !ok) spdlog::error("{}", ok.error().text());
+      if (auto ok = spool_.acknowledge(expected - 1); !ok) logging::error("{}", ok.error().text());
       next_ = std::max(next_, std::min(expected, spool_.stats().next_seq));
       expected_ = next_;
       drained_.notify_all();
@@ -391,7 +391,7 @@ class SpoolUplink final : public Uplink {
       return;
     }
     single_refusals_ = 0;
-    spdlog::error("uplink: event {} is refused for good ({}); it is left out", first, r.status);
+    logging::error("uplink: event {} is refused for good ({}); it is left out", first, r.status);
     next_ = first + 1;  // the next batch says that it is skipped
     if (!refused_.empty() && refused_.back().to + 1 == first)
       refused_.back().to = first;
@@ -428,7 +428,8 @@ class SpoolUplink final : public Uplink {
   void note_failure(const char* state, const std::string& why) {
     const std::lock_guard lock(mutex_);
     ++stats_.retries;
-    if (stats_.last_error != why) spdlog::warn("uplink: {}", why);  // once for each kind of trouble
+    if (stats_.last_error != why)
+      logging::warn("uplink: {}", why);  // once for each kind of trouble
     stats_.state = state;
     stats_.last_error = why;
   }
@@ -457,8 +458,8 @@ class SpoolUplink final : public Uplink {
     if (!identity_.renewal_due(clock_.now())) return;
     auto renewed = net::renew(identity_, o_.identity_folder, o_.timeout);
     if (!renewed) {
-      spdlog::warn("uplink: the certificate ends {} and could not be renewed: {}",
-                   rfc3339(identity_.not_after), renewed.error().problem.text());
+      logging::warn("uplink: the certificate ends {} and could not be renewed: {}",
+                    rfc3339(identity_.not_after), renewed.error().problem.text());
       return;
     }
     identity_ = std::move(*renewed);
@@ -466,7 +467,7 @@ class SpoolUplink final : public Uplink {
     const std::lock_guard lock(mutex_);
     ++stats_.renewals;
     stats_.certificate_ends = identity_.not_after;
-    spdlog::info("uplink: certificate renewed, ends {}", rfc3339(identity_.not_after));
+    logging::info("uplink: certificate renewed, ends {}", rfc3339(identity_.not_after));
   }
 
   void heartbeat() {

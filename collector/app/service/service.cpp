@@ -3,7 +3,6 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <spdlog/spdlog.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -27,6 +26,7 @@
 #include "collector/metrics/metrics.hpp"
 #include "collector/store/store.hpp"
 #include "rules/sigma/placeholders.hpp"
+#include "telemetry/logging.hpp"
 #include "telemetry/net/enrol.hpp"
 
 #ifndef WARDWATCH_VERSION
@@ -149,13 +149,13 @@ Result<ServerIdentity, Problem> server_identity(const Config& c, Authority& auth
   if (!c.certificate_file.empty()) {
     auto own = own_certificate(c);
     if (!own || own->not_after > clock.now()) return own;
-    spdlog::error("{}; until then one of the collector's own authority is served",
-                  expired(c, own->not_after).text());
+    logging::error("{}; until then one of the collector's own authority is served",
+                   expired(c, own->not_after).text());
   }
   auto issued = authority.server_identity();
   if (issued && !issued->renewed.empty())
-    spdlog::info("a server certificate was issued ({}); it ends {}", issued->renewed,
-                 rfc3339(issued->not_after));
+    logging::info("a server certificate was issued ({}); it ends {}", issued->renewed,
+                  rfc3339(issued->not_after));
   return issued;
 }
 
@@ -249,12 +249,12 @@ class CollectorImpl final : public Collector {
     p.on_commit = [m = metrics_.get()](double s) { m->observe_commit(s); };
     p.on_trouble = [](const std::string& why) {
       if (why.empty())
-        spdlog::info("the store takes events again");
+        logging::info("the store takes events again");
       else
-        spdlog::error("the store takes no events; sensors and senders wait: {}", why);
+        logging::error("the store takes no events; sensors and senders wait: {}", why);
     };
     p.on_shared_identity = [](const std::string& site, const std::string& sensor) {
-      spdlog::warn(
+      logging::warn(
           "{}/{}: two sensors send with one identity, or one was set back to an older copy of its "
           "disk; enrol each with a token of its own (wardwatchctl enrol), or their events are one "
           "sensor's",
@@ -375,8 +375,8 @@ class CollectorImpl final : public Collector {
 
  private:
   static void log_rules(const sigma::LoadReport& report) {
-    spdlog::info("{} Sigma rules loaded, {} refused", report.loaded, report.refused);
-    for (const auto& e : report.errors) spdlog::warn("{}:{}: {}", e.file, e.line, e.error);
+    logging::info("{} Sigma rules loaded, {} refused", report.loaded, report.refused);
+    for (const auto& e : report.errors) logging::warn("{}:{}: {}", e.file, e.line, e.error);
   }
 
   /// Sensors know the collector's authority only, whoever vouches for it to browsers.
@@ -406,7 +406,7 @@ class CollectorImpl final : public Collector {
   void look_after_store() {
     core_.store->maintain();
     for (const auto& n : core_.store->news())
-      n.trouble ? spdlog::warn("{}", n.text) : spdlog::info("{}", n.text);
+      n.trouble ? logging::warn("{}", n.text) : logging::info("{}", n.text);
   }
 
   // At the start, once a minute and at a reload: retention and checkpoints; twice a day a look at
@@ -422,7 +422,7 @@ class CollectorImpl final : public Collector {
       }
       if (look % 720 == 0)
         if (const auto done = renew_certificate(); !done)
-          spdlog::error("certificate: {}", done.error().text());
+          logging::error("certificate: {}", done.error().text());
     }
   }
 

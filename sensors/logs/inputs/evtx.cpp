@@ -1,6 +1,5 @@
 #include <glob.h>
 #include <libevtx.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <cstdint>
@@ -10,6 +9,7 @@
 #include "sensors/logs/inputs/others.hpp"
 #include "telemetry/logformats/text.hpp"
 #include "telemetry/logformats/windows.hpp"
+#include "telemetry/logging.hpp"
 
 namespace ww::logs {
 namespace {
@@ -119,7 +119,7 @@ class Evtx final : public Input {
       last_id_ = static_cast<std::uint64_t>(to_number(last).value_or(0));
       highest_ = last_id_;
       if (!file_->open()) {
-        spdlog::warn("logs: {} is not a readable EVTX file", path_);
+        logging::warn("logs: {} is not a readable EVTX file", path_);
         next_file();
         return;
       }

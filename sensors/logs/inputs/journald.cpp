@@ -1,4 +1,3 @@
-#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <systemd/sd-journal.h>
 

@@ -1,11 +1,11 @@
 #include "sensors/logs/inputs/syslog.hpp"
+#include "telemetry/logging.hpp"
 
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -284,7 +284,7 @@ class Stream final : public Syslog {
       if (fd < 0) return;
       if (connections_.size() >= o_.max_connections) {
         if (!std::exchange(warned_full_, true))
-          spdlog::warn(
+          logging::warn(
               "logs: syslog on port {}: {} senders are connected; {} and others are refused; "
               "raise max_connections",
               o_.port, connections_.size(), address_text(from));

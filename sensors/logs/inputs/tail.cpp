@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <glob.h>
-#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -19,6 +18,7 @@
 
 #include "sensors/logs/inputs/archive.hpp"
 #include "sensors/logs/inputs/tail_state.hpp"
+#include "telemetry/logging.hpp"
 
 namespace ww::logs {
 namespace {
@@ -292,7 +292,7 @@ class Tail final : public Input {
     }
     if (why.empty()) return;
     auto& said = nothing_at_[pattern];
-    if (std::exchange(said, why) != why) spdlog::warn("logs: {}: {}; {}", pattern, why, remedy);
+    if (std::exchange(said, why) != why) logging::warn("logs: {}: {}; {}", pattern, why, remedy);
   }
 
   /// @return whether a file is there, followed or left out on purpose
@@ -319,7 +319,7 @@ class Tail final : public Input {
       return;
     if (files_.size() >= o_.max_files) {
       if (!warned_full_)
-        spdlog::warn("logs: more than {} files match; the others wait", o_.max_files);
+        logging::warn("logs: more than {} files match; the others wait", o_.max_files);
       warned_full_ = true;
       return;
     }
@@ -330,8 +330,8 @@ class Tail final : public Input {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
       if (unreadable_.insert(path).second)
-        spdlog::warn("logs: cannot read {}: {}; give the sensor's user read access", path,
-                     std::strerror(errno));
+        logging::warn("logs: cannot read {}: {}; give the sensor's user read access", path,
+                      std::strerror(errno));
       return;
     }
     unreadable_.erase(path);
@@ -411,8 +411,8 @@ class Tail final : public Input {
 
   void finish_archive(Followed& f) {
     if (f.archive->end() != ArchiveReader::End::whole)
-      spdlog::warn("logs: {}: the archive is {}; what could be read of it is used; copy it again",
-                   f.path, f.archive->end() == ArchiveReader::End::cut ? "cut off" : "damaged");
+      logging::warn("logs: {}: the archive is {}; what could be read of it is used; copy it again",
+                    f.path, f.archive->end() == ArchiveReader::End::cut ? "cut off" : "damaged");
     flush_partial(f);
     f.parser->flush(f.reference, emitter(f));
     f.cut = false;
