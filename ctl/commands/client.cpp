@@ -70,6 +70,10 @@ ApiClient::ApiClient(const Context& context, bool need_token) {
         Exit::usage,
         {"which collector?", "--url", "give --url, set WARDWATCH_URL, or run wardwatchctl login"}};
   while (url_.ends_with('/')) url_.pop_back();
+  if (!url_.starts_with("https://"))  // the token would go over the wire in the clear
+    throw Failure{
+        Exit::usage,
+        {"must start with https://", url_, "write for example https://collector.example:8443"}};
   token_ =
       !context.token_file.empty() ? first_line(context.token_file) : environment("WARDWATCH_TOKEN");
   if (token_.empty() && url_ == profile.url)

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -76,6 +77,9 @@ void parse(const Options& o) {
       parse_stream(std::cin, file, reference, **parser);
       continue;
     }
+    std::error_code ec;
+    if (std::filesystem::is_directory(file, ec))
+      throw Failure{Exit::usage, {"is a folder, not a file", file, "name its files"}};
     std::ifstream in(file, std::ios::binary);
     if (!in)
       throw Failure{Exit::usage,

@@ -1,6 +1,8 @@
 /// `wardwatchctl rules`: offline work on signatures: check, keywords.
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "ctl/commands/command.hpp"
@@ -33,9 +35,35 @@ struct CheckOptions {
   bool json = false, quiet = false;
 };
 
+/// The folder of the first rule file, where its classification.config is looked for, as a sensor
+/// does. A path that stands for no rules at all is a mistake.
+std::filesystem::path rules_folder(const std::vector<std::string>& paths) {
+  namespace fs = std::filesystem;
+  for (const auto& path : paths) {
+    std::error_code ec;
+    if (!fs::exists(path, ec))
+      throw Failure{Exit::usage,
+                    {"no such rule file or folder", path, "check the path and its permissions"}};
+    if (!fs::is_directory(path, ec)) continue;
+    const auto is_rules = [](const auto& e) { return e.path().extension() == ".rules"; };
+    if (std::none_of(fs::directory_iterator(path, ec), fs::directory_iterator(), is_rules))
+      throw Failure{
+          Exit::usage,
+          {"no *.rules in the folder", path, "name the folder that holds the rule files"}};
+  }
+  if (paths.empty()) return {};
+  const fs::path first = paths.front();
+  return fs::is_directory(first) ? first : first.parent_path();
+}
+
 Exit check(const CheckOptions& o) {
   sig::EngineOptions options;
+  const auto folder = rules_folder(o.paths);
+  options.base_folder = folder.string();
   options.classification_file = o.classification;
+  if (const auto beside = folder / "classification.config";
+      o.classification.empty() && std::filesystem::exists(beside))
+    options.classification_file = beside.string();
   options.threshold_file = o.threshold;
   options.cache_folder = o.cache;
   for (const auto& v : o.vars) {

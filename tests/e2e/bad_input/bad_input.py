@@ -198,6 +198,26 @@ def captures(t):
     t.expect("configuration with a mistake", t.run("wardwatch-sensor", "replay", "good.pcap", "--config", "no.yaml"), 2, "no.yaml: cannot open")
 
 
+def commands(t):
+    os.mkdir(os.path.join(t.folder, "void"))
+    t.file("classification.config", "config classification: ours,Our own,2\n")
+    t.file("classed.rules", 'alert tcp any any -> any any (msg:"x"; content:"abcdef"; classtype:ours; sid:1;)\n')
+    for name, words, code, text, lines in [
+            ("an address in the clear", ["--url", "http://127.0.0.1:1", "whoami"], 2, "http://127.0.0.1:1: must start with https://", 1),
+            ("a sign-in in the clear", ["--url", "http://127.0.0.1:1", "login", "--user", "ann", "--password-file", "classed.rules"], 2,
+             "http://127.0.0.1:1: must start with https://", 1),
+            ("an address without scheme", ["--url", "collector:8443", "whoami"], 2, "collector:8443: must start with https://", 1),
+            ("a folder of logs", ["logs", "parse", "void"], 2, "void: is a folder, not a file", 1),
+            ("no rule file", ["rules", "check", "none.rules"], 2, "none.rules: no such rule file or folder", 1),
+            ("a folder without rules", ["rules", "check", "void"], 2, "void: no *.rules in the folder", 1)]:
+        t.expect(name, t.run("wardwatchctl", *words), code, text, lines)
+    done = t.run("wardwatchctl", "rules", "check", "classed.rules")
+    t.expect("classes beside the rules", done, 0, "", 0)
+    if b"unknown classtype" in done.stdout:
+        t.wrong += 1
+        print("classification.config beside the rules is not read:\n%s" % done.stdout.decode())
+
+
 def interrupted(t):
     """--once with something that never ends: Ctrl-C must be heard."""
     t.file("sensor.yaml", GOOD + "capture: { interfaces: [ lo ] }\n")
@@ -259,6 +279,7 @@ def main():
         configurations(t)
         enrolment(t)
         captures(t)
+        commands(t)
         interrupted(t)
         rotated(t)
         print("%d tries, %d wrong" % (t.count, t.wrong))
