@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "ctl/commands/client.hpp"
+#include "ctl/commands/secrets.hpp"
 #include "telemetry/command_line/command_line.hpp"
 
 namespace ww::ctl {
@@ -67,7 +68,7 @@ const std::vector<std::pair<std::string, std::string>> user_columns{
 void setup_user(cli::Command group, Context& context) {
   group.require_command();
   struct Options {
-    std::string user, name, role;
+    std::string user, name, role, password_file;
     std::vector<std::string> sites;
     bool disable = false, enable = false;
   };
@@ -95,17 +96,25 @@ void setup_user(cli::Command group, Context& context) {
   });
   auto set = group.add_command("set", "change a person");
   set.add_option("user", o->user).required();
-  set.add_option("--role", o->role);
-  set.add_option("--name", o->name);
-  set.add_option("--site", o->sites);
-  set.add_flag("--disable", o->disable);
-  set.add_flag("--enable", o->enable);
+  set.add_option("--role", o->role, "auditor, analyst, lead, admin");
+  set.add_option("--name", o->name, "full name");
+  set.add_option("--site", o->sites, "sites that this person may see");
+  set.add_flag("--disable", o->disable, "can no longer sign in; sessions end");
+  set.add_flag("--enable", o->enable, "can sign in again");
+  set.add_option("--password-file", o->password_file,
+                 "file with a new password, at least 12 characters; - asks for it");
   set.callback([o, path, sites, &context] {
     json::object body;
     if (!o->role.empty()) body["role"] = o->role;
     if (!o->name.empty()) body["name"] = o->name;
     if (!o->sites.empty()) body["sites"] = sites();
     if (o->disable || o->enable) body["disabled"] = o->disable;
+    if (!o->password_file.empty())
+      body["password"] =
+          o->password_file == "-" ? ask_secret("New password: ") : first_line(o->password_file);
+    if (body.empty())
+      throw Failure{Exit::usage,
+                    {"nothing to change is given", "user set", "see wardwatchctl user set --help"}};
     print_items(context, {ApiClient(context).call("PATCH", path(), json::serialize(body))},
                 user_columns);
   });
@@ -164,7 +173,7 @@ void setup_token(cli::Command group, Context& context) {
 
 void setup_audit(cli::Command group, Context& context) {
   auto limit = std::make_shared<std::size_t>(100);
-  group.add_option("--limit", *limit).in_range(1, 1'000'000);
+  group.add_option("--limit", *limit, "at most so many").in_range(1, 1'000'000);
   group.callback([limit, &context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/audit", *limit),

@@ -128,16 +128,16 @@ void setup(cli::Command group, Context& context) {
                "new, acknowledged, in_progress, escalated, closed; comma means or");
   l.add_option("--level", f->level, "informational, low, medium, high, critical");
   l.add_option("--engine", f->engine, "signature, sigma, correlation, baseline, backup, intel");
-  l.add_option("--site", f->site);
-  l.add_option("--sensor", f->sensor);
+  l.add_option("--site", f->site, "only this site");
+  l.add_option("--sensor", f->sensor, "only this sensor");
   l.add_option("--rule", f->rule, "rule id");
-  l.add_option("--assignee", f->assignee);
+  l.add_option("--assignee", f->assignee, "who handles it");
   l.add_option("--entity", f->entity, "an address, user, host: ip:10.0.0.1");
   l.add_option("--text", f->text, "in title or explanation");
   l.add_option("--from", f->from, "last seen since: a time, or 2h for two hours ago");
-  l.add_option("--to", f->to);
+  l.add_option("--to", f->to, "until: a time, or how long ago (2h)");
   l.add_option("--sort", f->sort, "-last_seen, -first_seen, -level, -count");
-  l.add_option("--limit", f->limit).in_range(1, 100000);
+  l.add_option("--limit", f->limit, "at most so many").in_range(1, 100000);
   l.add_flag("--all", f->all, "closed ones too");
   l.callback([f, &context] { list(*f, context); });
 
@@ -182,8 +182,8 @@ void setup(cli::Command group, Context& context) {
   });
 
   auto watch = group.add_command("watch", "alerts as they come, until Ctrl-C");
-  watch.add_option("--site", f->site);
-  watch.add_option("--level", f->level);
+  watch.add_option("--site", f->site, "only this site");
+  watch.add_option("--level", f->level, "informational, low, medium, high, critical");
   auto count = std::make_shared<std::size_t>(0);
   watch.add_option("--count", *count, "stop after so many");
   watch.callback([f, count, &context] {
@@ -239,7 +239,7 @@ void setup_incidents(cli::Command group, Context& context) {
   auto alerts = std::make_shared<std::vector<std::string>>();
   auto open = group.add_command("open", "open an incident");
   open.add_option("title", *title).required();
-  open.add_option("--level", *level);
+  open.add_option("--level", *level, "informational, low, medium, high, critical");
   open.add_option("--alert", *alerts, "alert ids that belong to it");
   open.callback([title, level, alerts, &context] {
     json::array ids;

@@ -105,8 +105,8 @@ void setup_backups(cli::Command group, Context& context) {
   group.require_command();
   auto a = std::make_shared<Arguments>();
   auto list = group.add_command("list", "assets with the state of their backups");
-  list.add_option("--site", a->site);
-  list.add_option("--service", a->service);
+  list.add_option("--site", a->site, "only this site");
+  list.add_option("--service", a->service, "only this service");
   list.add_option("--state", a->state,
                   "failed, restore_failed, never_ran, late, unknown, out_of_pattern, "
                   "not_verified, warnings, ok");
@@ -144,8 +144,8 @@ void setup_backups(cli::Command group, Context& context) {
   });
   auto runs = group.add_command("runs", "backups of an asset, newest first");
   asset_options(runs);
-  runs.add_option("--job", a->job);
-  runs.add_option("--limit", a->limit);
+  runs.add_option("--job", a->job, "only this job");
+  runs.add_option("--limit", a->limit, "at most so many");
   runs.callback([a, &context] {
     ApiClient api(context);
     print_items(
@@ -166,10 +166,10 @@ void setup_backups(cli::Command group, Context& context) {
          {"snapshot", "snapshot"}});
   });
   auto f = group.add_command("findings", "what is wrong with backups (with --all also what was)");
-  f.add_option("--site", a->site);
-  f.add_option("--asset", a->asset);
+  f.add_option("--site", a->site, "only this site");
+  f.add_option("--asset", a->asset, "only this asset");
   f.add_option("--rule", a->rule, "bk-01 to bk-16, backup-failed...");
-  f.add_option("--limit", a->limit);
+  f.add_option("--limit", a->limit, "at most so many");
   f.add_flag("--all", a->all);
   f.callback([a, &context] { findings(*a, context); });
   auto accept = group.add_command("accept", "take what a finding complains of as normal");
@@ -179,7 +179,7 @@ void setup_backups(cli::Command group, Context& context) {
                   "application_upgrade, database_reindex, new_archive, re_encryption, first_full, "
                   "month_end, planned_change, false_positive, other")
       .required();
-  accept.add_option("--note", a->note);
+  accept.add_option("--note", a->note, "kept with it");
   accept.callback([a, &context] {
     print_object(context, ApiClient(context).post(
                               "/api/v1/backups/findings/" + http::percent_encode(a->id) + "/accept",
@@ -197,8 +197,8 @@ void setup_backups(cli::Command group, Context& context) {
   asset_options(unset);
   unset.callback([a, &context] { (void)ApiClient(context).call("DELETE", asset_path(*a)); });
   auto checks = group.add_command("restore-checks", "what restores proved");
-  checks.add_option("--site", a->site);
-  checks.add_option("--asset", a->asset);
+  checks.add_option("--site", a->site, "only this site");
+  checks.add_option("--asset", a->asset, "only this asset");
   checks.callback([a, &context] {
     ApiClient api(context);
     print_items(
@@ -296,8 +296,8 @@ void setup_point(cli::Command group, Context& context) {
   };
   auto find = group.add_command("find", "the newest backup that can be trusted, with reasons");
   incident(find);
-  find.add_option("--site", a->site);
-  find.add_option("--asset", a->asset);
+  find.add_option("--site", a->site, "only this site");
+  find.add_option("--asset", a->asset, "only this asset");
   find.add_option("--service", a->service, "all assets of a service and of those linked with it");
   find.add_option("--margin", a->margin_hours, "hours before the first sign; default 24");
   find.add_option("--at", a->incident_time,
@@ -306,8 +306,8 @@ void setup_point(cli::Command group, Context& context) {
   find.callback([a, &context] { ask(*a, context); });
   auto history = group.add_command("history", "every verdict of an incident");
   incident(history);
-  history.add_option("--site", a->site);
-  history.add_option("--asset", a->asset);
+  history.add_option("--site", a->site, "only this site");
+  history.add_option("--asset", a->asset, "only this asset");
   history.callback([a, &context] {
     ApiClient api(context);
     print_items(context,
@@ -344,10 +344,10 @@ void setup_point(cli::Command group, Context& context) {
     sub.add_option("id", a->id, "of a sign that is there");
     sub.add_option("--time", a->time, "a new sign: when");
     sub.add_option("--entity", a->entity, "host:NAME, user:NAME, repository:PATH");
-    sub.add_option("--source", a->source);
+    sub.add_option("--source", a->source, "who or what says so");
     sub.add_option("--confidence", a->confidence, "low, medium, high");
     sub.add_option("--offset", a->offset, "seconds that its clock was ahead");
-    sub.add_option("--note", a->note);
+    sub.add_option("--note", a->note, "kept with it");
     sub.callback([a, state, &context] {
       json::object body{{"state", state + "ed"}};
       for (const auto& [key, v] : {std::pair<const char*, std::string>{"id", a->id},

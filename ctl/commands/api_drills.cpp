@@ -141,7 +141,7 @@ void setup_drill(cli::Command group, Context& context) {
   auto site = std::make_shared<std::string>();
   auto state = std::make_shared<std::string>();
   auto list = group.add_command("list", "drills that ran or run, newest first");
-  list.add_option("--site", *site);
+  list.add_option("--site", *site, "only this site");
   list.add_option("--state", *state, "running, paused, stopping, passed, failed, stopped");
   list.callback([site, state, &context] {
     ApiClient api(context);
@@ -168,12 +168,13 @@ void setup_drill(cli::Command group, Context& context) {
   auto s = std::make_shared<Start>();
   auto start = group.add_command("start", "start a drill; prints its id");
   start.add_option("definition", s->definition, "see drill library").required();
-  start.add_option("--site", s->site);
-  start.add_option("--sensor", s->sensor);
+  start.add_option("--site", s->site, "where it runs");
+  start.add_option("--sensor", s->sensor, "the sensor that runs it");
   start.add_option("--snapshot", s->snapshot, "restore this one instead of the newest");
   start.add_option("--incident-time", s->incident, "data loss counts from here; a time, or 2h ago");
-  start.add_option("--clinical-safety-officer", s->officer);
-  start.add_option("--approver", s->approver);
+  start.add_option("--clinical-safety-officer", s->officer,
+                   "who speaks for patients during the drill");
+  start.add_option("--approver", s->approver, "who allowed it");
   start.add_option("--planned", s->planned, "when it was planned to begin");
   start.add_option("--var", s->variables, "a variable of the playbook: __name__=value");
   start.add_flag("--watch", s->watch, "stay until it is over; exit 1 when it did not pass");

@@ -30,10 +30,10 @@ struct Search {
 void add_search(cli::Command sub, Search& s) {
   sub.add_option("query", s.query, "words, \"phrases\", field:value, field>n, AND, OR, NOT, ( )");
   sub.add_option("--from", s.from, "a time, or 2h for two hours ago (default 1h)");
-  sub.add_option("--to", s.to);
+  sub.add_option("--to", s.to, "until: a time, or how long ago (2h)");
   sub.add_option("--type", s.type, "event types; comma means or");
-  sub.add_option("--site", s.site);
-  sub.add_option("--sensor", s.sensor);
+  sub.add_option("--site", s.site, "only this site");
+  sub.add_option("--sensor", s.sensor, "only this sensor");
 }
 
 void setup(cli::Command group, Context& context) {
@@ -41,7 +41,7 @@ void setup(cli::Command group, Context& context) {
   auto s = std::make_shared<Search>();
   auto search = group.add_command("search", "events, newest first");
   add_search(search, *s);
-  search.add_option("--limit", s->limit).in_range(1, 1'000'000);
+  search.add_option("--limit", s->limit, "at most so many").in_range(1, 1'000'000);
   search.callback([s, &context] {
     ApiClient api(context);
     const auto items = api.items(s->path("/api/v1/events"), s->limit);
@@ -74,9 +74,9 @@ void setup(cli::Command group, Context& context) {
                 {{"start", "start"}, {"key", "key"}, {"events", "count"}});
   });
   auto top = group.add_command("top", "most frequent values of a field");
-  top.add_option("field", s->field, "dotted path, for example dns.rrname").required();
+  top.add_option("field", s->field, "dotted path, for example dns.queries.rrname").required();
   add_search(top, *s);
-  top.add_option("--limit", s->limit).in_range(1, 100);
+  top.add_option("--limit", s->limit, "at most so many").in_range(1, 100);
   top.callback([s, &context] {
     const auto page = ApiClient(context).get(
         s->path("/api/v1/events/top", {{"field", s->field}, {"limit", std::to_string(s->limit)}}));
@@ -110,7 +110,7 @@ void setup_sensors(cli::Command group, Context& context) {
   auto revoke = group.add_command("revoke", "a sensor's certificates end now");
   revoke.add_option("site", name->first).required();
   revoke.add_option("sensor", name->second).required();
-  revoke.add_option("--reason", *reason);
+  revoke.add_option("--reason", *reason, "kept in the audit trail");
   revoke.callback([name, reason, &context] {
     (void)ApiClient(context).post("/api/v1/sensors/" + http::percent_encode(name->first) + "/" +
                                       http::percent_encode(name->second) + "/revoke",
@@ -132,7 +132,7 @@ void setup_sites(cli::Command group, Context& context) {
 }
 void setup_stats(cli::Command group, Context& context) {
   auto minutes = std::make_shared<int>(60);
-  group.add_option("--minutes", *minutes).in_range(1, 10080);
+  group.add_option("--minutes", *minutes, "of the last so many minutes").in_range(1, 10080);
   group.callback([minutes, &context] {
     const auto v =
         ApiClient(context).get("/api/v1/stats/overview?minutes=" + std::to_string(*minutes));
@@ -154,7 +154,7 @@ void setup_stats(cli::Command group, Context& context) {
 }
 void setup_gaps(cli::Command group, Context& context) {
   auto from = std::make_shared<std::string>("30d");
-  group.add_option("--from", *from);
+  group.add_option("--from", *from, "since: a time, or how long ago (2h)");
   group.callback([from, &context] {
     ApiClient api(context);
     print_items(context,
@@ -170,7 +170,7 @@ void setup_gaps(cli::Command group, Context& context) {
 }
 void setup_dead(cli::Command group, Context& context) {
   auto limit = std::make_shared<std::size_t>(100);
-  group.add_option("--limit", *limit).in_range(1, 1'000'000);
+  group.add_option("--limit", *limit, "at most so many").in_range(1, 1'000'000);
   group.callback([limit, &context] {
     ApiClient api(context);
     print_items(context, api.items("/api/v1/dead-letters", *limit),

@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "ctl/commands/client.hpp"
+#include "ctl/commands/secrets.hpp"
 #include "telemetry/command_line/command_line.hpp"
 #include "telemetry/json_writer.hpp"
 #include "telemetry/net/enrol.hpp"
@@ -22,34 +23,6 @@ namespace json = boost::json;
 struct Options {
   std::string user, password_file, pin;
 };
-
-// Not echoed when it is typed.
-std::string ask_password() {
-  const bool terminal = isatty(STDIN_FILENO) != 0;
-  termios before{};
-  if (terminal) {
-    std::fputs("Password: ", stderr);
-    tcgetattr(STDIN_FILENO, &before);
-    auto silent = before;
-    silent.c_lflag &= static_cast<tcflag_t>(~ECHO);
-    tcsetattr(STDIN_FILENO, TCSANOW, &silent);
-  }
-  std::string line;
-  std::getline(std::cin, line);
-  if (terminal) {
-    tcsetattr(STDIN_FILENO, TCSANOW, &before);
-    std::fputc('\n', stderr);
-  }
-  return line;
-}
-
-std::string read_line(const std::string& path) {
-  std::ifstream in(path);
-  std::string line;
-  if (!in || !std::getline(in, line))
-    throw Failure{Exit::usage, {"cannot read the file", path, "check the path"}};
-  return line;
-}
 
 http::Response must(Result<http::Response, http::ClientError> answer) {
   if (!answer)
@@ -65,9 +38,10 @@ std::string token_by_password(http::Client& client, const std::string& url, cons
   r.method = "POST";
   r.target = "/api/v1/login";
   r.headers.add("Content-Type", "application/json");
-  r.body = json::serialize(json::object{
-      {"user", o.user},
-      {"password", o.password_file.empty() ? ask_password() : read_line(o.password_file)}});
+  r.body = json::serialize(
+      json::object{{"user", o.user},
+                   {"password", o.password_file.empty() ? ask_secret("Password: ")
+                                                        : first_line(o.password_file)}});
   const auto session = must(client.send(r));
   boost::system::error_code ec;
   const auto me = json::parse(session.body, ec);
@@ -127,7 +101,7 @@ void login(const Options& o, Context& context) {
   }
   std::string token;
   if (!context.token_file.empty())
-    token = read_line(context.token_file);
+    token = first_line(context.token_file);
   else if (const char* t = std::getenv("WARDWATCH_TOKEN"); t != nullptr && o.user.empty())
     token = t;
   else if (!o.user.empty())

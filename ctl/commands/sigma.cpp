@@ -41,6 +41,10 @@ std::shared_ptr<const sigma::Engine> load(const Options& options, sigma::LoadRep
   }
   auto engine = sigma::Engine::load(options.rules, load_options, report);
   if (!engine) throw Failure{Exit::usage, engine.error()};
+  if (report.loaded == 0 && report.refused == 0)
+    throw Failure{Exit::usage,
+                  {"no Sigma rules are found", options.rules.front(),
+                   "name files, or folders that hold *.yml or *.yaml"}};
   return std::move(*engine);
 }
 

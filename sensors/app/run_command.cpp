@@ -805,7 +805,8 @@ int enrol(const EnrolArguments& a) {
   auto identity = net::enrol(url, token, folder);
   if (!identity) {
     const auto code = identity.error().code;
-    const bool away = code == http::ClientErrc::unreachable || code == http::ClientErrc::timeout;
+    const bool away = code == http::ClientErrc::unreachable || code == http::ClientErrc::timeout ||
+                      code == http::ClientErrc::tls;
     const bool usage = code == http::ClientErrc::configuration;  // address, token, folder
     return problem(identity.error().problem, away ? 3 : usage ? 2 : 1);
   }

@@ -80,6 +80,10 @@ Result<void, Problem> read_interfaces(const Settings& s, const Reader& r, RunCon
       if (auto ok = r.size(at + ".snaplen", o.snaplen_octets, 64, 262'144); !ok) return ok;
     }
     if (o.interface.empty()) return fail(bad(s, at, "an interface needs a name", "add name: eth0"));
+    for (const auto& other : c.interfaces)
+      if (other.interface == o.interface)
+        return fail(bad(s, at, "interface " + o.interface + " is listed twice",
+                        "one entry an interface: its packets would count twice"));
     if (auto ok = capture::check_filter(o.filter); !o.filter.empty() && !ok)
       return fail(bad(s, at + ".filter", ok.error().what, ok.error().remedy));
     c.interfaces.push_back(std::move(o));

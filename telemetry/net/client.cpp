@@ -190,7 +190,7 @@ class ClientImpl final : public Client {
         verdict == X509_V_ERR_CERT_NOT_YET_VALID || verdict == X509_V_ERR_CERT_HAS_EXPIRED;
     return error(ClientErrc::tls, "TLS handshake failed: " + what,
                  time ? "check this machine's clock and the server's certificate"
-                      : "check the certificate authority (--ca), the host name in the server's "
+                      : "check the certificate authority, the host name in the server's "
                         "certificate and the client "
                         "certificate");
   }

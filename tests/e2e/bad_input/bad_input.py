@@ -5,10 +5,12 @@ the right exit code; what could be read of a damaged capture is used.
     bad_input.py --bin FOLDER_OF_PROGRAMS"""
 import argparse
 import gzip
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -34,6 +36,8 @@ SENSOR = [
     ("listen by name", GOOD + "logs: { syslog: [ { transport: udp, listen: 'sensor:514' } ] }\n",
      "sensor.yaml:4: logs.syslog.0.listen: 'sensor' is not an address of this machine"),
     ("no interface", GOOD + "capture: { interfaces: [ absent0 ] }\n", "interface absent0: "),
+    ("an interface twice", GOOD + "capture: { interfaces: [ lo, { name: lo } ] }\n",
+     "sensor.yaml:4: capture.interfaces.1: interface lo is listed twice"),
     ("no capture", GOOD + "capture: { files: [ none.pcap ] }\n", "none.pcap: cannot open: No such file"),
     ("no user", GOOD + LOGS + "user: no-such-user\n", "user: no-such-user: no such user"),
     ("no privacy key", GOOD + LOGS + "privacy: { key_file: none.key }\n", "none.key: cannot read the privacy key"),
@@ -66,7 +70,7 @@ class Tries:
 
     def run(self, program, *arguments, **options):
         return subprocess.run([os.path.join(self.bin, program), *arguments], cwd=self.folder, stdin=subprocess.DEVNULL, timeout=120,
-                              stdout=options.get("stdout", subprocess.PIPE), stderr=subprocess.PIPE)
+                              stdout=options.get("stdout", subprocess.PIPE), stderr=subprocess.PIPE, env=options.get("env"))
 
     def expect(self, name, done, code, text, lines=1):
         self.count += 1
@@ -209,6 +213,7 @@ def commands(t):
             ("an address without scheme", ["--url", "collector:8443", "whoami"], 2, "collector:8443: must start with https://", 1),
             ("a folder of logs", ["logs", "parse", "void"], 2, "void: is a folder, not a file", 1),
             ("no rule file", ["rules", "check", "none.rules"], 2, "none.rules: no such rule file or folder", 1),
+            ("a folder without Sigma rules", ["sigma", "check", "--rules", "void"], 2, "void: no Sigma rules are found", 1),
             ("a folder without rules", ["rules", "check", "void"], 2, "void: no *.rules in the folder", 1)]:
         t.expect(name, t.run("wardwatchctl", *words), code, text, lines)
     done = t.run("wardwatchctl", "rules", "check", "classed.rules")
@@ -269,6 +274,44 @@ def rotated(t):
     collector.wait(60)
 
 
+def people(t):
+    """An admin sets a password; with it, and no other, the person signs in."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    t.file("collector.yaml", "data: { folder: p }\nserver: { listen: '127.0.0.1:%d' }\n" % port)
+    made = json.loads(t.run("wardwatch-collector", "init", "--config", "collector.yaml", "--json").stdout)
+    collector = subprocess.Popen([os.path.join(t.bin, "wardwatch-collector"), "run", "--config", "collector.yaml"], cwd=t.folder,
+                                 stderr=subprocess.DEVNULL)
+    url = ["--url", "https://127.0.0.1:%d" % port]
+    admin = url + ["--ca", made["ca"], "--token-file", made["token_file"]]
+    home = dict(os.environ, XDG_CONFIG_HOME=os.path.join(t.folder, "profile"))
+    t.file("good", "correct horse battery\n")
+    t.file("short", "abc\n")
+    login = url + ["login", "--user", "ann", "--ca-sha256", made["ca_sha256"], "--password-file"]
+    try:
+        end = time.monotonic() + 60
+        while t.run("wardwatchctl", *admin, "user", "add", "ann", "--role", "lead").returncode != 0 and time.monotonic() < end:
+            time.sleep(0.05)
+        for name, words, code, text, lines in [
+                ("nothing to change", admin + ["user", "set", "ann"], 2, "nothing to change is given", 1),
+                ("no password yet", login + ["good"], 1, "check user name and password", 1),
+                ("a short password", admin + ["user", "set", "ann", "--password-file", "short"], 1, "12", 1),
+                ("no password file", admin + ["user", "set", "ann", "--password-file", "none"], 2, "none: cannot read", 1),
+                ("a password", admin + ["user", "set", "ann", "--password-file", "good"], 0, "", 0),
+                ("another password", login + ["short"], 1, "check user name and password", 1),
+                ("the password", login + ["good"], 0, "", 0)]:
+            t.expect(name, t.run("wardwatchctl", *words, env=home), code, text, lines)
+        who = t.run("wardwatchctl", "whoami", env=home)
+        t.expect("signed in", who, 0, "", 0)
+        if b"lead" not in who.stdout:
+            t.wrong += 1
+            print("whoami: %s" % who.stdout.decode())
+    finally:
+        collector.terminate()
+        collector.wait(60)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--bin", required=True)
@@ -282,6 +325,7 @@ def main():
         commands(t)
         interrupted(t)
         rotated(t)
+        people(t)
         print("%d tries, %d wrong" % (t.count, t.wrong))
         return 1 if t.wrong else 0
     finally:
