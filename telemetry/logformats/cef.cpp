@@ -146,6 +146,7 @@ class Cef final : public Format {
   [[nodiscard]] std::string_view name() const override { return "cef"; }
   [[nodiscard]] std::string_view summary() const override { return "ArcSight Common Event Format"; }
   [[nodiscard]] int order() const override { return 15; }
+  [[nodiscard]] bool may_start(unsigned char first) const override { return first == 'C'; }
   [[nodiscard]] std::string_view example() const override {
     return "CEF:0|Security|threatmanager|1.0|100|worm stopped|10|src=10.0.0.1 dst=2.1.2.2 spt=1232 "
            "msg=Two words";

@@ -414,6 +414,9 @@ class Json final : public Format {
            "any other";
   }
   [[nodiscard]] int order() const override { return 20; }
+  [[nodiscard]] bool may_start(unsigned char first) const override {
+    return first == '{' || first == ' ' || first == '\t';
+  }
   [[nodiscard]] std::string_view example() const override {
     return R"({"time":"2026-11-22T02:30:00Z","level":"warn","msg":"disk nearly full","host":"pacs1","percent":91})";
   }

@@ -65,6 +65,7 @@ class Leef final : public Format {
     return "QRadar Log Event Extended Format 1.0 and 2.0";
   }
   [[nodiscard]] int order() const override { return 16; }
+  [[nodiscard]] bool may_start(unsigned char first) const override { return first == 'L'; }
   [[nodiscard]] std::string_view example() const override {
     return "LEEF:2.0|Lancope|StealthWatch|1.0|41|^|src=192.0.2.0^dst=172.50.123.1^sev=5^cat="
            "anomaly";

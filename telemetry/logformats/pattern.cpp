@@ -98,6 +98,7 @@ Result<Pattern, std::string> Pattern::compile(std::string_view expression) {
 bool Pattern::matches(std::string_view text) const { return match(text, {}); }
 
 bool Pattern::match(std::string_view text, std::span<std::string_view> groups) const {
+  if (!text.empty() && !first_.test(static_cast<unsigned char>(text.front()))) return false;
   auto& s = scratch();
   const auto n =
       pcre2_match(static_cast<const pcre2_code*>(code_.get()),

@@ -67,6 +67,7 @@ class Rfc5424 final : public Format {
     return "syslog as of RFC 5424, with structured data";
   }
   [[nodiscard]] int order() const override { return 10; }
+  [[nodiscard]] bool may_start(unsigned char first) const override { return first == '<'; }
   [[nodiscard]] std::string_view example() const override {
     return "<165>1 2026-11-22T02:30:00.003Z web1 nginx 871 ID47 [exampleSDID@32473 iut=\"3\"] "
            "reload";

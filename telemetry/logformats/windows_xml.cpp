@@ -300,6 +300,9 @@ class WindowsXml final : public Format {
     return "Windows event as an XML <Event> element on one line";
   }
   [[nodiscard]] int order() const override { return 18; }
+  [[nodiscard]] bool may_start(unsigned char first) const override {
+    return first == '<' || first == ' ' || first == '\t';
+  }
   [[nodiscard]] std::string_view example() const override {
     return "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider "
            "Name='Microsoft-Windows-"

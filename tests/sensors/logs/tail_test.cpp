@@ -496,6 +496,19 @@ TEST_F(TailTest, JoinsLinesAndKeepsAnOpenRecordOverARestart) {
   EXPECT_NE(sink_.events()[2].find("third"), std::string::npos);
 }
 
+TEST_F(TailTest, KeepsTheHeaderThatNamesTheColumnsOverARestart) {
+  options_.source.format = "auto";
+  append(log_, "#Fields: date time c-ip sc-status\n2026-11-22 02:30:00 10.0.0.7 200\n");
+  life();
+  append(log_, "2026-11-22 02:30:01 10.0.0.8 404\n");
+  life();
+  append(log_, "2026-11-22 02:30:02 10.0.0.9 500\n");
+  life();
+  ASSERT_EQ(sink_.events().size(), 4U);
+  EXPECT_NE(sink_.events()[2].find("\"sc-status\":404"), std::string::npos) << sink_.events()[2];
+  EXPECT_NE(sink_.events()[3].find("\"sc-status\":500"), std::string::npos) << sink_.events()[3];
+}
+
 TEST_F(TailTest, TheLastLineWithoutAnEndArrivesWhenTheFileIsQuiet) {
   append(log_, lines(1, 2) + "line number 3 without an end");
   options_.source.multiline_timeout = std::chrono::milliseconds(1);
