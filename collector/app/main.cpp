@@ -1,6 +1,7 @@
 /// wardwatch-collector: takes telemetry in, detects, stores, serves.
+#include <fcntl.h>
 #include <signal.h>
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -8,11 +9,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <mutex>
+#include <utility>
 
 #include "collector/app/service/service.hpp"
 #include "telemetry/command_line/command_line.hpp"
@@ -54,19 +60,60 @@ int say(const Problem& p, int code) {
   return code;
 }
 
-Result<void, Problem> set_up_log(const Config& c) {
-  try {
-    const auto logger = c.log_file.empty() ? spdlog::stderr_logger_mt("collector")
-                                           : spdlog::basic_logger_mt("collector", c.log_file);
-    logger->set_formatter(std::make_unique<JsonFormatter>());
-    logger->set_level(spdlog::level::from_str(c.log_level == "warn" ? "warning" : c.log_level));
-    logger->flush_on(spdlog::level::info);
-    spdlog::set_default_logger(logger);
-  } catch (const spdlog::spdlog_ex& e) {
-    return fail(Problem{std::string("cannot write the log: ") + e.what(), c.log_file,
-                        "check log.file and its folder"});
+/// The log's file. It can be opened again under its name while others write, and stays what it was
+/// when that fails.
+class LogFile final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit LogFile(std::string path) : path_(std::move(path)) {}
+  ~LogFile() override {
+    if (fd_ >= 0) ::close(fd_);
   }
-  return {};
+  Result<void, Problem> open() {
+    std::error_code ec;
+    if (const auto folder = std::filesystem::path(path_).parent_path(); !folder.empty())
+      std::filesystem::create_directories(folder, ec);
+    const int fd = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0)
+      return fail(Problem{std::string("cannot write the log: ") + std::strerror(errno), path_,
+                          "check log.file and its folder"});
+    const std::lock_guard lock(mutex_);
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = fd;
+    return {};
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& m) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(m, line);
+    for (std::size_t at = 0; at < line.size();) {
+      const auto n = ::write(fd_, line.data() + at, line.size() - at);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) throw spdlog::spdlog_ex("cannot write to " + path_, errno);
+      at += static_cast<std::size_t>(n);
+    }
+  }
+  void flush_() override {}
+
+  std::string path_;
+  int fd_ = -1;
+};
+
+/// @return the log's file, or null when the log goes to standard error
+Result<std::shared_ptr<LogFile>, Problem> set_up_log(const Config& c) {
+  std::shared_ptr<LogFile> file;
+  std::shared_ptr<spdlog::logger> logger;
+  if (c.log_file.empty()) {
+    logger = spdlog::stderr_logger_mt("collector");
+  } else {
+    file = std::make_shared<LogFile>(c.log_file);
+    if (auto ok = file->open(); !ok) return fail(ok.error());
+    logger = std::make_shared<spdlog::logger>("collector", file);
+  }
+  logger->set_formatter(std::make_unique<JsonFormatter>());
+  logger->set_level(spdlog::level::from_str(c.log_level == "warn" ? "warning" : c.log_level));
+  spdlog::set_default_logger(logger);
+  return file;
 }
 
 // sd_notify(3): a datagram to NOTIFY_SOCKET when a service manager gave one.
@@ -94,7 +141,8 @@ std::string file_text(const std::string& path) {
 
 int run(const Config& config, const Clock& clock) {
   const auto text = file_text(config.file);
-  if (auto log = set_up_log(config); !log) return say(log.error(), 2);
+  const auto log = set_up_log(config);
+  if (!log) return say(log.error(), 2);
   sigset_t signals;
   sigemptyset(&signals);
   for (const int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, s);
@@ -114,10 +162,8 @@ int run(const Config& config, const Clock& clock) {
     if (got == SIGHUP) {
       notify_manager("RELOADING=1");
       // What logrotate renamed is let go of.
-      if (!config.log_file.empty()) {
-        spdlog::drop("collector");
-        if (auto log = set_up_log(config); !log) say(log.error(), 2);
-      }
+      if (*log)
+        if (auto ok = (*log)->open(); !ok) logging::error("{}", ok.error().text());
       if (file_text(config.file) != text)
         logging::warn(
             "{} has changed since the start; what it says of anything but the contents "

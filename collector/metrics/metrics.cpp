@@ -1,5 +1,4 @@
 #include "collector/metrics/metrics.hpp"
-#include "telemetry/logging.hpp"
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
@@ -10,6 +9,8 @@
 #include <map>
 #include <mutex>
 #include <vector>
+
+#include "telemetry/logging.hpp"
 
 namespace ww::collector {
 namespace {

@@ -1,4 +1,3 @@
-
 #include "telemetry/command_line/command_line.hpp"
 #pragma once
 /// The subcommands of `wardwatchctl rules` that stand in files of their own.

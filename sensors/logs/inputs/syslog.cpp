@@ -1,5 +1,4 @@
 #include "sensors/logs/inputs/syslog.hpp"
-#include "telemetry/logging.hpp"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -13,6 +12,8 @@
 #include <array>
 #include <cstring>
 #include <map>
+
+#include "telemetry/logging.hpp"
 
 namespace ww::logs {
 

@@ -252,7 +252,7 @@ def rotated(t):
     t.file("collector.yaml", config)
     collector = subprocess.Popen([os.path.join(t.bin, "wardwatch-collector"), "run", "--config", "collector.yaml"], cwd=t.folder)
 
-    def until(text):
+    def until(text, log=log):
         end = time.monotonic() + 60
         while time.monotonic() < end:
             if os.path.exists(log):
@@ -270,8 +270,16 @@ def rotated(t):
     collector.send_signal(signal.SIGHUP)
     until("collector.yaml has changed since the start")
     until("reloaded: ")
+    # Where the log's folder was is now a file: what is open stays in use.
+    os.rename(os.path.dirname(log), os.path.join(t.folder, "log.old"))
+    t.file("log", "")
+    collector.send_signal(signal.SIGHUP)
+    until("cannot write the log: Not a directory", os.path.join(t.folder, "log.old", "collector.log"))
     collector.terminate()
-    collector.wait(60)
+    if collector.wait(60) != 0:
+        t.wrong += 1
+        print("the collector ended with %d after its log could not be opened again" % collector.returncode, flush=True)
+    until("stopped", os.path.join(t.folder, "log.old", "collector.log"))
 
 
 def people(t):
