@@ -1,6 +1,7 @@
-#include "telemetry/command_line/command_line.hpp"
 #pragma once
 /// The subcommands of `wardwatchctl rules` that stand in files of their own.
+#include "telemetry/command_line/command_line.hpp"
+
 namespace ww::ctl {
 struct Context;
 void setup_rules_profile(cli::Command group, Context& context);

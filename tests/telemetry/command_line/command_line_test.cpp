@@ -1,7 +1,6 @@
+#include "telemetry/command_line/command_line.hpp"
 
 #include <gtest/gtest.h>
-
-#include "telemetry/command_line/command_line.hpp"
 
 namespace ww::cli {
 namespace {
