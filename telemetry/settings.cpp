@@ -157,6 +157,11 @@ Result<Settings, Problem> Settings::from_yaml(std::string_view text, const std::
   return s;
 }
 
+std::string Settings::file_text(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 Result<Settings, Problem> Settings::from_yaml_file(const std::string& path, YamlRules rules) {
   std::error_code ec;
   if (std::filesystem::is_directory(path, ec))

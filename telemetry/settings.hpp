@@ -22,6 +22,8 @@ enum class YamlRules : std::uint8_t { lenient, strict };
 
 class Settings {
  public:
+  /// The octets of a file, none when it cannot be read: to tell whether it has changed since.
+  [[nodiscard]] static std::string file_text(const std::string& path);
   /// Loads YAML (with `include:` relative to the file). An empty file is an empty tree. What is no
   /// text file (a folder, NUL octets) is refused.
   [[nodiscard]] static Result<Settings, Problem> from_yaml_file(

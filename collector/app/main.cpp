@@ -14,8 +14,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -24,6 +22,7 @@
 #include "telemetry/command_line/command_line.hpp"
 #include "telemetry/json_writer.hpp"
 #include "telemetry/logging.hpp"
+#include "telemetry/settings.hpp"
 
 namespace {
 
@@ -134,13 +133,8 @@ void notify_manager(const char* state) {
   ::close(fd);
 }
 
-std::string file_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 int run(const Config& config, const Clock& clock) {
-  const auto text = file_text(config.file);
+  const auto text = Settings::file_text(config.file);
   const auto log = set_up_log(config);
   if (!log) return say(log.error(), 2);
   sigset_t signals;
@@ -164,7 +158,7 @@ int run(const Config& config, const Clock& clock) {
       // What logrotate renamed is let go of.
       if (*log)
         if (auto ok = (*log)->open(); !ok) logging::error("{}", ok.error().text());
-      if (file_text(config.file) != text)
+      if (Settings::file_text(config.file) != text)
         logging::warn(
             "{} has changed since the start; what it says of anything but the contents "
             "of rules, registers and certificates is taken at a restart",

@@ -600,13 +600,6 @@ class AccountsImpl final : public Accounts {
     return {};
   }
 
-  bool certificate_valid(std::string_view serial) const override {
-    const std::lock_guard lock(mutex_);
-    const auto it = certificates_.find(serial);
-    return it != certificates_.end() && it->second.revoked.us == 0 &&
-           it->second.not_after > clock_.now();
-  }
-
   bool admit(const SensorName& sensor, std::string_view serial,
              const std::string& address) override {
     const std::lock_guard lock(mutex_);

@@ -173,11 +173,10 @@ class Accounts {
   /// Every certificate of the sensor; its unused enrolments too.
   [[nodiscard]] virtual AccountResult<void> revoke(const SensorName& sensor,
                                                    std::string_view reason, const Actor& actor) = 0;
-  /// True for a serial that this collector issued and did not revoke.
-  [[nodiscard]] virtual bool certificate_valid(std::string_view serial) const = 0;
-  /// Whether a sensor may come in with a certificate that the authority signed and that is in its
-  /// time. One that is not on record was issued after the backup that these data were restored
-  /// from: it counts when the sensor is known and was never revoked, and the audit trail says so.
+  /// Whether a sensor may come in with a certificate that the authority signed: one that is on
+  /// record, not revoked and in its time. One that is not on record was issued after the backup
+  /// that these data were restored from: it counts when the sensor is known and was never revoked,
+  /// and the audit trail says so.
   [[nodiscard]] virtual bool admit(const SensorName& sensor, std::string_view serial,
                                    const std::string& address) = 0;
   [[nodiscard]] virtual std::vector<CertificateRow> certificates() const = 0;

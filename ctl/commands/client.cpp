@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "ctl/commands/secrets.hpp"
 #include "telemetry/clock.hpp"
 #include "telemetry/json_writer.hpp"
 
@@ -19,17 +20,6 @@ namespace json = boost::json;
 std::string environment(const char* name) {
   const char* v = std::getenv(name);
   return v != nullptr ? v : "";
-}
-
-std::string first_line(const std::string& path) {
-  std::ifstream in(path);
-  if (!in)
-    throw Failure{Exit::usage,
-                  {"cannot read the token", path, "check the path and its permissions"}};
-  std::string line;
-  std::getline(in, line);
-  while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
-  return line;
 }
 
 [[noreturn]] void raise(const http::ClientError& e) {
@@ -62,6 +52,13 @@ Profile load_profile() {
   return p;
 }
 
+void require_https(const std::string& url) {
+  if (!url.starts_with("https://"))
+    throw Failure{
+        Exit::usage,
+        {"must start with https://", url, "write for example https://collector.example:8443"}};
+}
+
 ApiClient::ApiClient(const Context& context, bool need_token) {
   const auto profile = load_profile();
   url_ = context.url.empty() ? profile.url : context.url;
@@ -70,10 +67,7 @@ ApiClient::ApiClient(const Context& context, bool need_token) {
         Exit::usage,
         {"which collector?", "--url", "give --url, set WARDWATCH_URL, or run wardwatchctl login"}};
   while (url_.ends_with('/')) url_.pop_back();
-  if (!url_.starts_with("https://"))  // the token would go over the wire in the clear
-    throw Failure{
-        Exit::usage,
-        {"must start with https://", url_, "write for example https://collector.example:8443"}};
+  require_https(url_);
   token_ =
       !context.token_file.empty() ? first_line(context.token_file) : environment("WARDWATCH_TOKEN");
   if (token_.empty() && url_ == profile.url)

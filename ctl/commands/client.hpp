@@ -22,6 +22,9 @@ struct Profile {
 [[nodiscard]] std::string profile_path();
 [[nodiscard]] Profile load_profile();
 
+/// Throws Failure when tokens and passwords would go to the collector in the clear.
+void require_https(const std::string& url);
+
 /// One connection to the collector. Every failure is thrown as Failure: exit code 3 when it cannot
 /// be reached, 1 when it refused, 2 when we do not know where it is or who we are.
 class ApiClient {

@@ -1,12 +1,8 @@
 /// `wardwatchctl login`, `logout`, `whoami`: which collector, and who we are there.
-#include <termios.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
 
 #include "ctl/commands/client.hpp"
 #include "ctl/commands/secrets.hpp"
@@ -73,10 +69,7 @@ void login(const Options& o, Context& context) {
   while (url.ends_with('/')) url.pop_back();
   if (url.empty())
     throw Failure{Exit::usage, {"which collector?", "--url", "give --url https://HOST:8443"}};
-  if (!url.starts_with("https://"))  // password and token would be readable on the way
-    throw Failure{
-        Exit::usage,
-        {"must start with https://", url, "write for example https://collector.example:8443"}};
+  require_https(url);
   const auto path = fs::path(profile_path());
   std::error_code ec;
   fs::create_directories(path.parent_path(), ec);

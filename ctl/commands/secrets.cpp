@@ -34,7 +34,11 @@ std::string first_line(const std::string& path) {
   std::ifstream in(path);
   std::string line;
   if (!in || !std::getline(in, line))
-    throw Failure{Exit::usage, {"cannot read the file", path, "check the path"}};
+    throw Failure{Exit::usage,
+                  {"cannot read the file", path, "check the path and its permissions"}};
+  while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+  if (line.empty())
+    throw Failure{Exit::usage, {"the file's first line is empty", path, "write the secret there"}};
   return line;
 }
 

@@ -7,7 +7,8 @@ namespace ww::ctl {
 
 /// A line of standard input; a terminal is prompted and does not show what is typed.
 [[nodiscard]] std::string ask_secret(const char* prompt);
-/// Throws Failure when the file cannot be read.
+/// A file's first line without the line end and spaces of another system's editor at its end.
+/// Throws Failure when there is none.
 [[nodiscard]] std::string first_line(const std::string& path);
 
 }  // namespace ww::ctl

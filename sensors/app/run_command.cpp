@@ -37,14 +37,10 @@
 #include "telemetry/json_writer.hpp"
 #include "telemetry/logging.hpp"
 #include "telemetry/net/enrol.hpp"
+#include "telemetry/settings.hpp"
 
 namespace ww::sensor {
 namespace {
-
-std::string file_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 int problem(const Problem& p, int code) {
   std::fprintf(stderr, "wardwatch-sensor: %s\n", p.text().c_str());
@@ -460,7 +456,7 @@ struct Sensor {
   }
 
   void reload() {
-    const auto said_again = config.text != file_text(config.file)
+    const auto said_again = config.text != Settings::file_text(config.file)
                                 ? "; " + config.file +
                                       " has changed since the start: only what "
                                       "its rule files hold is taken now, the rest at a restart"

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "sensors/backup/backup_config.hpp"
 #include "sensors/logs/log_config.hpp"
@@ -133,10 +131,7 @@ Result<RunConfig, Problem> read_run_config(const std::string& file) {
   const Reader r(s, file);
   RunConfig c;
   c.file = file;
-  {
-    std::ifstream in(file, std::ios::binary);
-    c.text.assign(std::istreambuf_iterator<char>(in), {});
-  }
+  c.text = Settings::file_text(file);
   const std::vector<std::pair<std::string, std::vector<std::string>>> known{
       {"",
        {"data:map", "identity:map", "collector:map", "spool:map", "uplink:map", "privacy:map",

@@ -393,6 +393,7 @@ std::optional<std::vector<TimeFormat::DigitRun>> TimeFormat::digit_runs() const 
   };
   for (std::size_t i = 0; i < layout_.size(); ++i) {
     const char c = layout_[i];
+    if (most > 200) return {};  // no layout that a program writes
     if (c != '%') {
       if (digit(c)) {
         ++least, ++most;

@@ -168,12 +168,12 @@ TEST_F(Identity, EnrolmentTokenWorksOnceButTheSameKeyMayRepeat) {
   const auto first = accounts->enrol(made.secret, request.csr_pem, *ca, "192.0.2.9");
   ASSERT_TRUE(first);
   EXPECT_EQ(first->first, (SensorName{"a", "b"}));
-  EXPECT_TRUE(accounts->certificate_valid(first->second.serial));
+  EXPECT_TRUE(accounts->admit({"a", "b"}, first->second.serial, "1"));
   EXPECT_TRUE(accounts->enrol(made.secret, request.csr_pem, *ca, "192.0.2.9"));
   EXPECT_FALSE(accounts->enrol(made.secret, other.csr_pem, *ca, "192.0.2.9"));
   reopen();
   EXPECT_FALSE(accounts->enrol(made.secret, other.csr_pem, *ca, "192.0.2.9"));
-  EXPECT_TRUE(accounts->certificate_valid(first->second.serial));
+  EXPECT_TRUE(accounts->admit({"a", "b"}, first->second.serial, "1"));
 }
 
 TEST_F(Identity, ExpiredEnrolmentTokenIsRefused) {
@@ -193,10 +193,10 @@ TEST_F(Identity, RevokedSensorLosesAllCertificatesForGood) {
   const auto renewed =
       accounts->renew({"a", "b"}, net::make_request("x").csr_pem, *ca, "1")->serial;
   ASSERT_TRUE(accounts->revoke({"a", "b"}, "stolen", actor));
-  EXPECT_FALSE(accounts->certificate_valid(serial));
-  EXPECT_FALSE(accounts->certificate_valid(renewed));
+  EXPECT_FALSE(accounts->admit({"a", "b"}, serial, "1"));
+  EXPECT_FALSE(accounts->admit({"a", "b"}, renewed, "1"));
   reopen();
-  EXPECT_FALSE(accounts->certificate_valid(renewed));
+  EXPECT_FALSE(accounts->admit({"a", "b"}, renewed, "1"));
   EXPECT_FALSE(accounts->revoke({"no", "body"}, "", actor));
 }
 
@@ -231,8 +231,8 @@ TEST_F(Identity, CertificateIsValidOnlyWithinItsTime) {
   const auto serial =
       accounts->enrol(made.secret, net::make_request("x").csr_pem, *ca, "1")->second.serial;
   clock.advance(std::chrono::hours(24 * 91));
-  EXPECT_FALSE(accounts->certificate_valid(serial));
-  EXPECT_FALSE(accounts->certificate_valid("00"));
+  EXPECT_FALSE(accounts->admit({"a", "b"}, serial, "1"));
+  EXPECT_FALSE(accounts->admit({"no", "body"}, "00", "1"));
 }
 
 TEST_F(Identity, SessionsSurviveARestartAndEndByTimeOrLogout) {
